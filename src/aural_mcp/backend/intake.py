@@ -1,0 +1,530 @@
+"""What the backend accepts: Aural's rules, in Aural's order, with Aural's messages.
+
+These rules are not a schema: some fields coerce, some fall back silently, some refuse, and the
+first failure answers. Source: the Aural Developer API as it answers. Every function takes the
+decoded body and returns the columns to store.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any, NoReturn, cast, get_args
+
+from aural_mcp.backend.store import Row
+from aural_mcp.operations import Depth, QuestionType, Tone
+
+TONES, DEPTHS, QUESTION_TYPES = get_args(Tone), get_args(Depth), get_args(QuestionType)
+INT4 = 2147483647
+ABSENT: Any = object()
+PROFILE = ("gender", "education", "school", "major", "workExperience")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Refused(Exception):
+    """A request that is answered with an error: HTTP status, Aural's code, and the message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def bad(message: str) -> NoReturn:
+    """Refuse the request as 400."""
+    raise Refused(400, message)
+
+
+def parse(raw: bytes, message: str) -> Any:
+    """The JSON of a body; anything else is refused with the route's message."""
+    try:
+        return json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        bad(message)
+
+
+# ── Interviews ──────────────────────────────────────────────────────────────────────────────────
+
+
+def new_interview(body: Any) -> Row:
+    """A create body: only `title` is needed; wrong types of most other fields fall back to the default."""
+    given = _object_or_empty(body)
+    title = given.get("title")
+    if not isinstance(title, str) or not title.strip():
+        bad("title is required.")
+    criteria, minutes = given.get("assessmentCriteria"), given.get("timeLimitMinutes")
+    if criteria is not None and not _is_rubric(criteria):
+        bad("assessmentCriteria must be an array of { name, description }.")
+    if minutes is not None and not _is_positive(minutes):
+        bad("timeLimitMinutes must be a positive integer.")
+    row: Row = {
+        "title": title.strip(),
+        "description": _text_or(given.get("description"), None),
+        "objective": _text_or(given.get("objective"), None),
+        "assessmentCriteria": criteria,
+        "timeLimitMinutes": None if minutes is None else _int4("timeLimitMinutes", minutes),
+        "aiName": _name_or(given.get("aiName"), "Aural"),
+        "language": _name_or(given.get("language"), "en"),
+        "aiTone": _one_of(given.get("aiTone"), TONES, "PROFESSIONAL"),
+        "followUpDepth": _one_of(given.get("followUpDepth"), DEPTHS, "MODERATE"),
+    }
+    for name, default in (
+        ("chatEnabled", True),
+        ("voiceEnabled", False),
+        ("videoEnabled", False),
+        ("antiCheatingEnabled", False),
+    ):
+        row[name] = given[name] if isinstance(given.get(name), bool) else default
+    return _storable(row)
+
+
+def interview_changes(body: Any) -> Row:
+    """A PATCH body: strict, and at least one known field."""
+    given = _object_or_empty(body)
+    row = {name: check(name, given[name]) for name, check in INTERVIEW_CHANGES.items() if name in given}
+    return _storable(row) if row else bad("No valid fields to update.")
+
+
+def _new_title(_name: str, value: Any) -> str:
+    return value.strip() if isinstance(value, str) and value.strip() else bad("title must be a non-empty string.")
+
+
+def _text_or_null(name: str, value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else bad(f"{name} must be a string or null.")
+
+
+def _text_kept(name: str, value: Any) -> str:
+    """As `_text_or_null`, for a column that cannot be null: Aural fails there, this backend says so."""
+    return (
+        value
+        if isinstance(value, str)
+        else bad(f"{name} must be a string.")
+        if value is None
+        else bad(f"{name} must be a string or null.")
+    )
+
+
+def _flag(name: str, value: Any) -> bool:
+    return value if isinstance(value, bool) else bad(f"{name} must be a boolean.")
+
+
+def _rubric(_name: str, value: Any) -> Any:
+    if value is None or _is_rubric(value):
+        return value
+    bad("assessmentCriteria must be an array of { name, description }.")
+
+
+def _tone(_name: str, value: Any) -> str:
+    return value if _is_one_of(value, TONES) else bad("Invalid aiTone.")
+
+
+def _depth(_name: str, value: Any) -> str:
+    return value if _is_one_of(value, DEPTHS) else bad("Invalid followUpDepth.")
+
+
+def _minutes(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    return _int4(name, value) if _is_positive(value) else bad(f"{name} must be a positive integer or null.")
+
+
+INTERVIEW_CHANGES: dict[str, Callable[[str, Any], Any]] = {
+    "title": _new_title,
+    "description": _text_or_null,
+    "objective": _text_or_null,
+    "assessmentCriteria": _rubric,
+    "chatEnabled": _flag,
+    "voiceEnabled": _flag,
+    "videoEnabled": _flag,
+    "aiName": _text_kept,
+    "aiTone": _tone,
+    "followUpDepth": _depth,
+    "language": _text_kept,
+    "timeLimitMinutes": _minutes,
+    "antiCheatingEnabled": _flag,
+}
+
+
+# ── Questions ───────────────────────────────────────────────────────────────────────────────────
+
+
+def new_questions(body: Any) -> list[Row]:
+    """An object or an array of objects; `order` is absent where it is to be chosen."""
+    if not isinstance(body, dict | list):
+        bad("Expected JSON object or array")
+    items = cast("list[Any]", body if isinstance(body, list) else [body])
+    if not items:
+        bad("At least one question is required")
+    return [_new_question(item) for item in items]
+
+
+def _new_question(item: Any) -> Row:
+    if not isinstance(item, dict):
+        bad("Each question must be an object")
+    given = cast("Row", item)
+    text = given.get("text")
+    text = text.strip() if isinstance(text, str) else _as_javascript_text(text)
+    if not text:
+        bad("Each question must have non-empty text")
+    row: Row = {"text": text, "type": "OPEN_ENDED"}
+    if given.get("type") is not None:
+        row["type"] = _question_type(given["type"])
+    if given.get("order") is not None:
+        row["order"] = _order(given["order"])
+    row["isRequired"] = _truth(given.get("required"))
+    row["probeOnShort"] = _truth(given.get("followUpEnabled"))
+    options = given.get("options")
+    if options is not None and not _is_strings(options):
+        bad("options must be an array of strings")
+    row["options"] = options
+    return _storable(row | _details(given))
+
+
+def question_changes(body: Any) -> Row:
+    """A PATCH body: at least one known field; options and the nullable details may be null."""
+    if not isinstance(body, dict):
+        bad("Expected JSON object")
+    given, row = cast("Row", body), cast("Row", {})
+    if "text" in given:
+        text = given["text"]
+        row["text"] = text.strip() if isinstance(text, str) and text.strip() else bad("text must be a non-empty string")
+    for name, column, read in (
+        ("type", "type", _question_type),
+        ("order", "order", _order),
+        ("required", "isRequired", _truth),
+        ("options", "options", _options),
+        ("followUpEnabled", "probeOnShort", _truth),
+    ):
+        if name in given:
+            if given[name] is None and name != "options":
+                bad(f"{name} cannot be null")
+            row[column] = read(given[name])
+    row |= _details(given)
+    return _storable(row) if row else bad("No valid fields to update")
+
+
+def _question_type(value: Any) -> str:
+    return value if _is_one_of(value, QUESTION_TYPES) else bad(f"Invalid question type: {_as_javascript_text(value)}")
+
+
+def _order(value: Any) -> int:
+    number = _as_javascript_number(value)
+    if not math.isfinite(number) or number < 0 or number != int(number):
+        bad("order must be a non-negative integer")
+    return _int4("order", number)
+
+
+def _options(value: Any) -> list[str] | None:
+    if value is not None and not isinstance(value, list):
+        bad("options must be an array of strings or null")
+    ok = value is None or _is_strings(value)
+    return cast("list[str] | None", value) if ok else bad("options must be an array of strings")
+
+
+def _details(given: Row) -> Row:
+    """The fields that questions and their changes check alike, in the order in which Aural does."""
+    return {name: check(name, given[name]) for name, check in DETAILS.items() if name in given}
+
+
+def _starter_code(_name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, dict):
+        bad(f"Invalid input: expected record, received {_kind(value)}")
+    for source in cast("Row", value or {}).values():
+        if not isinstance(source, str):
+            _expected("string", source)
+    return cast("Row | None", value)
+
+
+def _any_json(_name: str, value: Any) -> Any:
+    return value
+
+
+def _threshold(name: str, value: Any) -> int | None:
+    if value is not None and not _is_number(value):
+        _expected("number", value)
+    if value is not None and value != int(value):
+        bad(f"{name} must be a whole number.")
+    return None if value is None else _int4(name, value)
+
+
+def _seconds(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if not _is_number(value):
+        _expected("number", value)
+    if value != int(value):
+        _expected("int", value)
+    return _int4(name, value) if value > 0 else bad("Too small: expected number to be >0")
+
+
+def _strict_text(_name: str, value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else _expected("string", value)
+
+
+def _strict_flag(_name: str, value: Any) -> bool:
+    return value if isinstance(value, bool) else _expected("boolean", value)
+
+
+def _strict_texts(_name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        _expected("array", value)
+    for item in cast("list[Any]", value):
+        if not isinstance(item, str):
+            _expected("string", item)
+    return cast("list[str]", value)
+
+
+DETAILS: dict[str, Callable[[str, Any], Any]] = {
+    "description": _strict_text,
+    "starterCode": _starter_code,
+    "validationRules": _any_json,
+    "followUpPrompts": _any_json,
+    "probeThreshold": _threshold,
+    "showIf": _any_json,
+    "skipIf": _any_json,
+    "timeLimitSeconds": _seconds,
+    "allowFileUpload": _strict_flag,
+    "allowedFileTypes": _strict_texts,
+}
+
+
+# ── Sessions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def sessions_to_end(body: Any) -> tuple[list[str], bool]:
+    """The ids, trimmed and each once, and whether this is a dry run (the default)."""
+    if not isinstance(body, dict):
+        _expected("object", body)
+    given = cast("Row", body)
+    ids, dry_run = given.get("ids", ABSENT), given.get("dryRun", True)
+    if not isinstance(ids, list):
+        _expected("array", ids)
+    listed = cast("list[Any]", ids)
+    for item in listed:
+        if not isinstance(item, str):
+            _expected("string", item)
+        if not item.strip():
+            bad("Too small: expected string to have >=1 characters")
+    if not listed:
+        bad("Too small: expected array to have >=1 items")
+    if len(listed) > 100:
+        bad("Too big: expected array to have <=100 items")
+    if not isinstance(dry_run, bool):
+        _expected("boolean", dry_run)
+    return list(dict.fromkeys(_storable({"ids": listed})["ids"][i].strip() for i in range(len(listed)))), dry_run
+
+
+# ── Candidates ──────────────────────────────────────────────────────────────────────────────────
+
+
+def new_candidates(body: Any) -> list[Row]:
+    """An object or an array of up to 500; names may be missing, addresses are not checked."""
+    items = cast("list[Any]", body if isinstance(body, list) else [body])
+    if not items:
+        bad("At least one candidate is required")
+    if len(items) > 500:
+        bad("Maximum 500 candidates per request")
+    return [_new_candidate(item) for item in items]
+
+
+def _new_candidate(item: Any) -> Row:
+    if isinstance(item, list):
+        _expected("object", item)
+    if not isinstance(item, dict):
+        bad("Each candidate must be an object")
+    given = cast("Row", item)
+    row: Row = {name: _trimmed(given.get(name)) or None for name in ("email", "phone", "notes")}
+    row["name"] = _trimmed(given.get("name"))
+    row["email"] = row["email"].lower() if row["email"] else None
+    return _storable(row | _profile(given))
+
+
+def candidate_changes(body: Any) -> Row:
+    """A PATCH body: strict types, a valid address, at least one known field."""
+    if not isinstance(body, dict):
+        _expected("object", body)
+    given, row = cast("Row", body), cast("Row", {})
+    if "name" in given:
+        name = given["name"]
+        if not isinstance(name, str):
+            _expected("string", name)
+        row["name"] = name.strip() or bad("Too small: expected string to have >=1 characters")
+    if "email" in given:
+        row["email"] = _email(given["email"])
+    for name in ("phone", "notes"):
+        if name in given:
+            row[name] = _strict_text(name, given[name])
+    row |= _profile(given)
+    return _storable(row) if row else bad("No valid fields to update.")
+
+
+def _email(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        _expected("string", value)
+    address = value.strip()
+    valid = re.fullmatch(
+        r"(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}", address
+    )
+    return address if valid else bad("Invalid email address")
+
+
+def _profile(given: Row) -> Row:
+    row: Row = {name: _strict_text(name, given[name]) for name in PROFILE if name in given}
+    if given.get("birthday", ABSENT) is not ABSENT:
+        row["birthday"] = _birthday(given["birthday"])
+    if given.get("graduationYear", ABSENT) is not ABSENT:
+        row["graduationYear"] = _year(given["graduationYear"])
+    return row
+
+
+def _birthday(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        _expected("string", value)
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) and date.fromisoformat(value):
+            return value
+    except ValueError:
+        pass
+    bad("Invalid ISO date")
+
+
+def _year(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not _is_number(value):
+        _expected("number", value)
+    return _int4("graduationYear", value) if value == int(value) else _expected("int", value)
+
+
+# ── Values as JavaScript sees them ──────────────────────────────────────────────────────────────
+
+
+def leading_integer(text: str | None, *, default: int, most: int) -> int:
+    """A page size as `parseInt` reads it: `5abc` is 5; missing, unreadable or below 1 is the default."""
+    found = re.match(r"\s*[+-]?\d+", text or "")
+    number = int(found[0][:12]) if found else 0
+    return default if number < 1 else min(number, most)
+
+
+def practice_limit(text: str | None) -> int:
+    """A practice list's size: a whole number from 1 to 500 in any spelling of JavaScript's; 100 when missing."""
+    number = 100.0 if text is None else _as_javascript_number(text)
+    if (text is not None and not text.strip()) or number not in range(1, 501):
+        bad("limit must be between 1 and 500.")
+    return int(number)
+
+
+def _as_javascript_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "[object Object]"
+    if isinstance(value, list):
+        return ",".join(_as_javascript_text(item) for item in cast("list[Any]", value))
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _as_javascript_number(value: Any) -> float:
+    if isinstance(value, int | float):
+        return value
+    text = _as_javascript_text(value).strip()
+    if text == "":
+        return 0
+    plain = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)
+    return float(text) if plain else float(int(text, 16)) if re.fullmatch(r"0[xX][0-9a-fA-F]+", text) else math.nan
+
+
+def _truth(value: Any) -> bool:
+    """JavaScript's truth, null counting as true: only false, 0 and "" are false."""
+    return value is None or isinstance(value, dict | list) or bool(value)
+
+
+def _kind(value: Any) -> str:
+    """JavaScript's name for the type of a value."""
+    if value is ABSENT:
+        return "undefined"
+    names: dict[type, str] = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return "null" if value is None else names.get(type(value), "object")
+
+
+def _expected(wanted: str, value: Any) -> NoReturn:
+    bad(f"Invalid input: expected {wanted}, received {_kind(value)}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value == int(value) and value > 0
+
+
+def _is_one_of(value: Any, choices: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in choices
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
+
+
+def _is_rubric(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict)
+        and isinstance(cast("Row", item).get("name"), str)
+        and isinstance(cast("Row", item).get("description"), str)
+        for item in cast("list[Any]", value)
+    )
+
+
+def _int4(name: str, value: float) -> int:
+    return int(value) if value <= INT4 else bad(f"{name} must be at most {INT4}.")
+
+
+def _object_or_empty(body: Any) -> Row:
+    return cast("Row", body) if isinstance(body, dict) else {}
+
+
+def _text_or(value: Any, default: str | None) -> str | None:
+    return value if isinstance(value, str) else default
+
+
+def _name_or(value: Any, default: str) -> str:
+    return _trimmed(value) or default
+
+
+def _one_of(value: Any, choices: tuple[str, ...], default: str) -> str:
+    return value if _is_one_of(value, choices) else default
+
+
+def _trimmed(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _storable(row: Row) -> Row:
+    """The row, refused where a text cannot be stored: NUL characters and lone surrogates."""
+    for name, value in row.items():
+        if UNSTORABLE.search(_all_text(value)):
+            bad(f"{name} contains a character that cannot be stored (NUL or half of a surrogate pair).")
+    return row
+
+
+def _all_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        pairs = cast("Row", value).items()
+        return "".join(key + _all_text(item) for key, item in pairs)
+    return "".join(_all_text(item) for item in cast("list[Any]", value)) if isinstance(value, list) else ""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

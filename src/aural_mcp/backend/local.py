@@ -1,0 +1,155 @@
+"""The workspace on this computer: opened on first use, called in process, its pages served on one port.
+
+Several host applications may run several processes on one workspace. Whichever holds the page port
+serves the candidates' pages for all of them; when it goes, another takes over.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import httpx
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from aural_mcp.backend.store import Store
+
+BASE_URL = "http://aural.local/api/v1"
+"""Where the in-process client believes the backend to be; nothing of it reaches a network."""
+PAGE_PORT = 8410
+LOOPBACK = "127.0.0.1"
+TAKE_OVER_EVERY = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class LocalWorkspace(httpx.AsyncBaseTransport):
+    """The embedded backend as an httpx transport, and the server of its candidate pages.
+
+    Args:
+        folder: where `workspace.db` lives.
+        page_port: for the candidates' pages; None is the remembered one or 8410, 0 any free one.
+        public_url: the origin that links carry instead of this computer's.
+    """
+
+    def __init__(self, folder: Path, *, page_port: int | None = None, public_url: str | None = None) -> None:
+        self.secret = f"dlv_local_{secrets.token_urlsafe(32)}"
+        self._url = database_url(folder)
+        self._wanted_port = page_port
+        self._public_url = public_url
+        self._port = page_port or PAGE_PORT
+        self._opening = anyio.Lock()
+        self._pages_known = anyio.Event()
+        self._opened: tuple[Store, ASGIApp] | None = None
+
+    def origin(self) -> str:
+        """`scheme://host:port` of candidate links."""
+        return self._public_url or f"http://{LOOPBACK}:{self._port}"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        _, app = await self._open()
+        await self._pages_known.wait()
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        return await transport.handle_async_request(request)
+
+    async def serve_pages(self) -> None:
+        """Serve the candidates' pages, or stand by while another process of this workspace does. Never returns."""
+        store, _ = await self._open()
+        while True:
+            with self._claim(store) as listener:
+                if listener is not None:
+                    self._pages_known.set()
+                    await _serve(store, listener)
+            self._pages_known.set()
+            await anyio.sleep(TAKE_OVER_EVERY)
+
+    @contextmanager
+    def _claim(self, store: Store) -> Generator[socket.socket | None]:
+        """The page port as a listening socket; None when this workspace is served there already."""
+        from aural_mcp.backend.store import save_setting, setting
+
+        with store.reading() as db:
+            workspace, remembered = setting(db, "workspace"), setting(db, "page_port")
+        port = self._wanted_port if self._wanted_port is not None else remembered or PAGE_PORT
+        listener = _listen(port)
+        if listener is None and port == remembered and _served_workspace(port) == workspace:
+            self._port = port
+            yield None
+            return
+        if listener is None:
+            listener = _listen(0)
+            log.warning("Port %s is taken by another program: candidate links made before are down.", port)
+        if listener is None:
+            raise OSError("no port on this computer can be listened on for the candidate pages")
+        with listener:
+            self._port = listener.getsockname()[1]
+            with store.writing() as db:
+                save_setting(db, "page_port", self._port)
+            yield listener
+
+    async def _open(self) -> tuple[Store, ASGIApp]:
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await anyio.to_thread.run_sync(self._open_now)
+            return self._opened
+
+    def _open_now(self) -> tuple[Store, ASGIApp]:
+        from aural_mcp.backend.app import LocalKey, create_app
+        from aural_mcp.backend.store import Store, owner
+
+        store = Store(self._url)
+        key = LocalKey(self.secret, owner(store).user_id)
+        return store, create_app(store, origin=self.origin, local_key=key)
+
+
+def database_url(folder: Path) -> str:
+    """The SQLite database of a data folder."""
+    return f"sqlite:///{folder / 'workspace.db'}"
+
+
+def _listen(port: int) -> socket.socket | None:
+    """A listening socket on this computer, or None when the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        return None
+    listener.setblocking(False)
+    return listener
+
+
+def _served_workspace(port: int) -> str | None:
+    """The id of the workspace whose pages a port serves, if it serves any."""
+    try:
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/workspace", timeout=2, trust_env=False)
+    except httpx.HTTPError:
+        return None
+    return answer.text if answer.status_code == 200 else None
+
+
+async def _serve(store: Store, listener: socket.socket) -> None:
+    import uvicorn
+
+    from aural_mcp.backend.app import create_pages
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield  # signals belong to the process that runs us
+
+    config = uvicorn.Config(create_pages(store), log_config=None, access_log=False, lifespan="off")
+    await Server(config).serve(sockets=[listener])

@@ -1,0 +1,260 @@
+"""The command `aural-mcp`, and the composition root: the only place where a backend meets the client.
+
+Imports are made where they are used, so that a host waits for nothing that its call does not need.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from click import Group
+
+    from aural_mcp.backend.local import LocalWorkspace
+    from aural_mcp.client import AuralClient
+    from aural_mcp.config import Settings
+    from aural_mcp.server import AuralServer
+
+HELLO = """\
+aural-mcp {version}: hire with Aural from any AI agent.
+
+This is a Model Context Protocol server. An agent host starts it and talks to it on stdin and stdout;
+typed into a terminal it has nobody to talk to. What you may want instead:
+
+  aural-mcp demo           see the whole workflow run, without an account
+  aural-mcp serve --http   serve MCP over HTTP instead of stdio
+  aural-mcp backend        run the REST backend for a team
+  aural-mcp --help         every command and setting
+
+To use it in Claude Desktop, Cursor or another host, add this to its MCP configuration:
+
+  {{"mcpServers": {{"aural": {{"command": "{command}"}}}}}}
+
+Backend in use here: {backend}
+"""
+
+
+def main() -> None:
+    """Entry point. Without arguments, and with a host on stdin, it serves MCP over stdio at once."""
+    if len(sys.argv) == 1 and not sys.stdin.isatty():
+        serve_stdio()
+    else:
+        commands()(prog_name="aural-mcp")
+
+
+def serve_stdio() -> None:
+    """Serve one host on stdin and stdout until it closes them."""
+    gc.disable()  # importing makes only objects that stay: collecting them in between costs a tenth of the start
+    import anyio
+
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    setup = _setup(_settings())
+    gc.enable()
+    gc.freeze()
+    with suppress(KeyboardInterrupt):
+        anyio.run(_beside, setup, setup.server.run_stdio_async)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A server, the client it relays with, and the local workspace if that is the backend."""
+
+    server: AuralServer
+    client: AuralClient
+    workspace: LocalWorkspace | None
+
+
+def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
+    from aural_mcp.client import AuralClient
+    from aural_mcp.server import AuralServer, KeyPerRequest, OneClient
+
+    workspace = _workspace(settings) if settings.embedded else None
+    if workspace is not None:
+        from aural_mcp.backend.local import BASE_URL
+
+        client = AuralClient(workspace.secret, BASE_URL, requests_per_minute=0, transport=workspace)
+    else:
+        client = AuralClient(settings.api_key, settings.base_url, requests_per_minute=settings.requests_per_minute)
+    clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
+    return Setup(AuralServer(clients, backend=backend_sentence(settings)), client, workspace)
+
+
+def _workspace(settings: Settings) -> LocalWorkspace:
+    from aural_mcp.backend.local import LocalWorkspace
+    from aural_mcp.config import data_folder
+
+    return LocalWorkspace(data_folder(settings), page_port=settings.page_port, public_url=settings.public_url)
+
+
+async def _beside(setup: Setup, serve: Callable[[], Awaitable[None]]) -> None:
+    """Serve MCP, with the candidate pages of a local workspace beside it once the host has said hello."""
+    import anyio
+
+    greeted = anyio.Event()
+
+    async def notice(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        result = await call_next(ctx)
+        greeted.set()
+        return result
+
+    async def pages(workspace: LocalWorkspace) -> None:
+        await greeted.wait()
+        await workspace.serve_pages()
+
+    async with setup.client, anyio.create_task_group() as tasks:
+        if setup.workspace is not None:
+            setup.server.middleware.append(notice)
+            tasks.start_soon(pages, setup.workspace)
+        await serve()
+        tasks.cancel_scope.cancel()
+
+
+def backend_sentence(settings: Settings) -> str:
+    """Which backend is in use, as the agent and the person should know it."""
+    if settings.problem:
+        return f"No backend is usable yet: {settings.problem}"
+    if not settings.embedded:
+        return f"The backend is Aural at {urlsplit(settings.base_url).netloc}, used with the caller's own key."
+    reach = "open anywhere" if settings.public_url else "open on this computer only (AURAL_PUBLIC_URL changes that)"
+    return (
+        "The backend is the local workspace on this computer: no account, nothing leaves it, candidates answer in "
+        f"writing, sessions are not scored automatically, and candidate links {reach}."
+    )
+
+
+def _settings() -> Settings:
+    from aural_mcp.config import BadSetting, read_settings
+
+    try:
+        return read_settings(os.environ)
+    except BadSetting as error:
+        sys.exit(f"aural-mcp: {error}")
+
+
+def commands() -> Group:
+    """The command line. click is loaded only when somebody types a command."""
+    import click
+
+    from aural_mcp._version import __version__
+
+    @click.group(invoke_without_command=True, epilog="Settings come from the environment; see the README.")
+    @click.version_option(__version__, prog_name="aural-mcp")
+    @click.pass_context
+    def group(context: click.Context) -> None:
+        """Hire with Aural from any AI agent: a Model Context Protocol server."""
+        if context.invoked_subcommand is None:
+            text = HELLO.format(version=__version__, command=sys.argv[0], backend=backend_sentence(_settings()))
+            click.echo(text, nl=False)
+
+    @group.command()
+    @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")
+    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on (with --http).")
+    @click.option("--port", default=8400, show_default=True, help="Port to listen on (with --http).")
+    @click.option("--local", is_flag=True, help="With --http: serve the workspace on this computer, without keys.")
+    @click.option("--allowed-host", multiple=True, help="Host name clients may use; required off loopback.")
+    def serve(http: bool, host: str, port: int, local: bool, allowed_host: tuple[str, ...]) -> None:
+        """Serve MCP: on stdio, or over HTTP with each request's own key."""
+        if http:
+            serve_http(host, port, local=local, allowed_hosts=allowed_host)
+        elif local or allowed_host:
+            raise click.UsageError("--local and --allowed-host go with --http.")
+        else:
+            serve_stdio()
+
+    @group.command()
+    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+    @click.option("--port", default=8410, show_default=True, help="Port to listen on.")
+    @click.option("--database", default=None, help="SQLAlchemy URL; the workspace on this computer when left out.")
+    def backend(host: str, port: int, database: str | None) -> None:
+        """Serve Aural's REST API and the candidate pages, for a team or for development."""
+        serve_backend(host, port, database)
+
+    @group.command()
+    @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")
+    def demo(interactive: bool) -> None:
+        """Run a whole hiring workflow in a throw-away workspace, as an agent would."""
+        import anyio
+
+        from aural_mcp.demo import run_demo
+
+        anyio.run(run_demo, interactive)
+
+    return group
+
+
+def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...]) -> None:
+    """Serve MCP over streamable HTTP, stateless, at `/mcp`."""
+    import anyio
+    import click
+    import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    from aural_mcp.config import Settings, is_loopback
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    settings = _settings()
+    loopback = is_loopback(host)
+    if local and not loopback:
+        raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
+    if not loopback and not allowed_hosts:
+        raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
+    if local:
+        settings = Settings(public_url=settings.public_url, page_port=settings.page_port, data_dir=settings.data_dir)
+    elif os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE"):
+        click.echo(
+            "aural-mcp: over HTTP every request brings its own key; the one in the environment is ignored.", err=True
+        )
+    if not local:
+        settings = Settings(
+            base_url=settings.base_url, embedded=False, requests_per_minute=settings.requests_per_minute
+        )
+    setup = _setup(settings, per_request=not local)
+    names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if loopback else [])]
+    app = setup.server.streamable_http_app(
+        stateless_http=True,
+        json_response=True,
+        host=host,
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
+            allowed_origins=[
+                f"{scheme}://{form}" for scheme in ("http", "https") for name in names for form in (name, f"{name}:*")
+            ],
+        ),
+    )
+    click.echo(f"aural-mcp: MCP at http://{host}:{port}/mcp. {backend_sentence(settings)}", err=True)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))
+    anyio.run(_beside, setup, server.serve)
+
+
+def serve_backend(host: str, port: int, database: str | None) -> None:
+    """Serve the REST backend alone; the first start of a workspace prints a key, once."""
+    import click
+    import uvicorn
+
+    from aural_mcp.backend.app import create_app
+    from aural_mcp.backend.local import database_url
+    from aural_mcp.backend.store import Store, create_key, has_keys, owner, save_setting
+    from aural_mcp.config import data_folder
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    settings = _settings()
+    store = Store(database or database_url(data_folder(settings)))
+    user_id = owner(store).user_id
+    with store.writing() as db:
+        save_setting(db, "page_port", port)
+    origin = settings.public_url or f"http://{host}:{port}"
+    click.echo(f"Aural's REST API: {origin}/api/v1")
+    if not has_keys(store):
+        click.echo(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
+    uvicorn.run(create_app(store, origin=lambda: origin), host=host, port=port, log_config=None, access_log=False)

@@ -1,0 +1,317 @@
+"""AuralClient: one door to the Aural API, `await client.call(operation)`.
+
+async with AuralClient("dlv_...") as aural:
+    interview = await aural.call(CreateInterview(title="Backend engineer"))
+    async for session in aural.each(ListSessions(interview_id=interview.id)):
+        print(session.participant_name, session.status)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Protocol, TypeVar, cast
+
+import httpx
+from pydantic import MISSING, ValidationError
+
+from aural_mcp import errors
+from aural_mcp.budget import Budget
+from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
+from aural_mcp.models import Record, Rows, Wire
+from aural_mcp.operations import FINDERS, PATH_VARIABLE, GetSession, GetSessionReport, ListCandidates, Operation
+from aural_mcp.safety import quoted
+
+R = TypeVar("R", bound=Record | Wire)
+
+DEADLINE = 45.0
+"""Seconds that one call may take, waiting for the rate limit included."""
+TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
+LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
+LARGE = (GetSession, GetSessionReport, ListCandidates)
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+NEWER = {"UpdateCandidate", "GetSessionReport", "ListPracticeSessions", "GetPracticeReport", "EndInterviewSessions"}
+"""Operations that Aural's earlier generation does not have."""
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_Identified)
+
+
+@dataclass
+class Spent:
+    """What a call cost: requests sent, and seconds spent waiting for the rate limit."""
+
+    requests: int = 0
+    waited: float = 0.0
+
+
+@dataclass
+class Connections:
+    """The connection pool and the budgets that clients with different keys share."""
+
+    base_url: str
+    requests_per_minute: int
+    transport: httpx.AsyncBaseTransport | None
+    budgets: dict[str, Budget] = field(default_factory=dict[str, Budget])
+    _http: httpx.AsyncClient | None = None
+
+    def http(self) -> httpx.AsyncClient:
+        """The one HTTP client, made on first use: a start needs no TLS context. It keeps no cookies."""
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                transport=self.transport,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                follow_redirects=False,
+                headers={"accept": "application/json"},
+                limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
+            )
+        return self._http
+
+    def budget(self, key: str) -> Budget:
+        """The budget of one key; idle ones are forgotten, so many keys take no lasting room."""
+        name = hashlib.sha256(key.encode()).hexdigest()
+        if name not in self.budgets:
+            self.budgets = {known: budget for known, budget in self.budgets.items() if not budget.idle}
+            self.budgets[name] = Budget(self.requests_per_minute)
+        return self.budgets[name]
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+
+class AuralClient:
+    """A typed, asynchronous client of the Aural Developer API.
+
+    Args:
+        api_key: `dlv_...`; without one every call raises `NoUsableKey`.
+        base_url: of the deployment, up to and including `/api/v1`.
+        requests_per_minute: Aural's limit per key (60), kept by waiting; 0 is off.
+        transport: an httpx transport, e.g. `httpx.ASGITransport(app)`.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None,
+        base_url: str = CLOUD,
+        *,
+        requests_per_minute: int = 60,
+        transport: httpx.AsyncBaseTransport | None = None,
+        connections: Connections | None = None,
+    ) -> None:
+        self._key = api_key
+        self._connections = connections or Connections(base_url, requests_per_minute, transport)
+
+    def with_key(self, api_key: str | None) -> AuralClient:
+        """A client for another key on the same connections; each key has its own budget."""
+        return AuralClient(api_key, connections=self._connections)
+
+    async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
+        """Carry out one operation and return its result.
+
+        A request waits for its turn within the key's budget, and a 429 is waited out, as long
+        as the whole call stays within `DEADLINE`; `spent` is told what it cost.
+
+        Raises:
+            AuralError: one of the tree in `aural_mcp.errors`, with the next step in its text.
+        """
+        response = await self._send(operation, spent or Spent())
+        if response.status_code != 200:
+            raise _refusal(operation, response)
+        return _result(operation, response)
+
+    async def each(self, operation: Operation[Rows[Row]]) -> AsyncIterator[Row]:
+        """Every row of a paged list, each once, until a page brings nothing new.
+
+        Aural repeats rows at the seams of its interview list; a `limit` left out becomes 100.
+        """
+        if getattr(operation, "limit", None) is MISSING:
+            operation = operation.model_copy(update={"limit": 100})
+        seen: set[str] = set()
+        while True:
+            page = await self.call(operation)
+            fresh = [row for row in page.data if row.id not in seen]
+            seen.update(row.id for row in fresh)
+            for row in fresh:
+                yield row
+            if not fresh or page.cursor is None:
+                return
+            operation = operation.model_copy(update={"cursor": page.cursor})
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests this key could send at once now; None without a limit."""
+        return self._connections.budget(self._key).remaining if self._key else None
+
+    async def aclose(self) -> None:
+        """Close the connections, also those of clients made by `with_key`."""
+        await self._connections.aclose()
+
+    async def __aenter__(self) -> AuralClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AuralClient({self._connections.base_url!r})"
+
+    async def _send(self, operation: Operation[Any], spent: Spent) -> httpx.Response:
+        key, deadline = self._usable_key(), time.monotonic() + DEADLINE
+        budget = self._connections.budget(key)
+        while True:
+            spent.waited += await budget.acquire(deadline - time.monotonic())
+            spent.requests += 1
+            response = await self._exchange(operation, key)
+            if response.status_code != 429:
+                return response
+            refused = _rate_limited(response)
+            budget.pause(refused.retry_after)
+            if time.monotonic() + refused.retry_after > deadline:
+                raise refused
+
+    async def _exchange(self, operation: Operation[Any], key: str) -> httpx.Response:
+        payload = operation.payload()
+        query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
+        try:
+            return await self._connections.http().request(
+                operation.method,
+                self._connections.base_url + operation.location(),
+                params=query,
+                json=payload if query is None and payload is not None else None,
+                headers={"authorization": f"Bearer {key}"},
+                timeout=LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT,
+            )
+        except NEVER_SENT as error:
+            raise errors.Unreachable(
+                f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
+                "Check the network and AURAL_BASE_URL, then call again.",
+            ) from error
+        except httpx.HTTPError as error:
+            raise errors.Unanswered(
+                "The request was sent, but the connection broke or timed out before an answer came.",
+                _after_silence(operation),
+            ) from error
+
+    def _usable_key(self) -> str:
+        if not self._key:
+            raise errors.NoUsableKey("There is no Aural API key.", f"{GET_A_KEY} and set it as AURAL_API_KEY.")
+        if not usable_key(self._key):
+            raise errors.NoUsableKey("This is not an Aural API key: keys start with `dlv_`.", f"{GET_A_KEY}.")
+        return self._key
+
+
+def _result(operation: Operation[R], response: httpx.Response) -> R:
+    model = operation.result_type()
+    try:
+        body = response.json()
+        return model.model_validate(body if issubclass(model, Rows) else body["data"])
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise errors.ServerError(
+            "The backend said success, but its answer cannot be read.",
+            _after_silence(operation),
+            status=200,
+            code="UNREADABLE",
+        ) from error
+
+
+def _after_silence(operation: Operation[Any]) -> str:
+    """What to do when nobody knows whether the operation happened."""
+    if operation.effect == "read":
+        return "Call again; if it stays so, tell the user that the backend does not answer properly."
+    if operation.effect == "create":
+        noun = operation.tool_name().split("_", 1)[1].rstrip("s")
+        return f"It may have been done: look with list_{noun}s before trying again."
+    return "It may have been done: the same call again is safe and comes to the same state."
+
+
+def _refusal(operation: Operation[Any], response: httpx.Response) -> errors.AuralError:
+    """The one place where a status and a body become an exception; a 5xx body is never read aloud."""
+    status, error = response.status_code, _error_object(response)
+    finder = _finder(operation, str((error or {}).get("message", "")))
+    if status == 500 and finder and not _ids_are_uuids(operation):
+        status, error = 404, {"message": "That is not an id of this backend."}
+    if status >= 500 or status < 400:
+        return errors.ServerError(
+            f"The backend failed (HTTP {status}).", _after_silence(operation), status=status, code="INTERNAL_ERROR"
+        )
+    if error is None and status in (404, 405):
+        return _not_offered(operation, status)
+    kind, next_step = REFUSALS.get(status, (errors.ApiError, "Read the message and change the call."))
+    code = str((error or {}).get("code", f"HTTP_{status}"))
+    details = {name: value for name, value in (error or {}).items() if name not in ("code", "message")}
+    if code == "PLAN_LIMIT_EXCEEDED":
+        kind, next_step = errors.PlanLimitExceeded, PLAN_STEP
+    said = quoted((error or {}).get("message", "no reason given"), 300)
+    numbers = "".join(f" {name}: {value}." for name, value in details.items() if isinstance(value, int | float))
+    step = next_step.format(tool=operation.tool_name(), finder=finder or "list_interviews")
+    return kind(f"Aural refused ({code}): {said}.{numbers}", step, status=status, code=code, details=details)
+
+
+REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
+    400: (errors.BadRequest, "Correct the value it names and call {tool} again."),
+    401: (errors.Unauthorized, f"The key is not accepted. {GET_A_KEY}, set it as AURAL_API_KEY and restart."),
+    403: (errors.Forbidden, "The key's owner may not do this here: check the id with {finder}, or ask for a role."),
+    404: (errors.NotFound, "Call {finder} for ids that exist."),
+    409: (errors.Conflict, "Read the present state first, then decide whether {tool} is still needed."),
+    413: (errors.BadRequest, "Send less in one call to {tool}."),
+    422: (errors.BadRequest, "Correct the value it names and call {tool} again."),
+}
+PLAN_STEP = "Tell the user that the plan's limit is reached; get_usage shows it. Calling again will not help."
+
+
+def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
+    if type(operation).__name__ in NEWER:
+        message = "This deployment of Aural is older and does not offer this operation yet."
+        step = "Use another tool: get_session and list_candidates work everywhere."
+    else:
+        message = "The address answers, but not as Aural's API does."
+        step = "Ask the user to check AURAL_BASE_URL: it ends in /api/v1."
+    return errors.NotOffered(message, step, status=status, code="NOT_OFFERED")
+
+
+def _rate_limited(response: httpx.Response) -> errors.RateLimited:
+    given = (_error_object(response) or {}).get("retry_after", response.headers.get("retry-after"))
+    try:
+        seconds = min(max(float(given), 1.0), 600.0)
+    except (TypeError, ValueError):
+        seconds = 60.0
+    return errors.RateLimited(
+        "rate_limited: Aural takes no more requests of this key for now.",
+        f"Nothing was done. Call again in {seconds:.0f} s.",
+        retry_after=seconds,
+    )
+
+
+def _error_object(response: httpx.Response) -> dict[str, Any] | None:
+    """Aural's `error` object, or None when the body is HTML, empty or anything else."""
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return cast("dict[str, Any]", error) if isinstance(error, dict) else None
+
+
+def _finder(operation: Operation[Any], message: str) -> str | None:
+    """The tool that lists the ids of what the message says is missing, else of the last id in the path."""
+    variables = PATH_VARIABLE.findall(operation.path)
+    named = [name for name in variables if name.removesuffix("Id") in message.lower()]
+    return FINDERS[(named or variables)[-1]] if variables else None
+
+
+def _ids_are_uuids(operation: Operation[Any]) -> bool:
+    import uuid
+
+    try:
+        return all(uuid.UUID(getattr(operation, name)) for name in operation.path_fields())
+    except ValueError:
+        return False

@@ -1,0 +1,139 @@
+"""Settings, read once from the environment and the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CLOUD = "https://aural-ai.com/api/v1"
+KEY_PREFIX = "dlv_"
+GET_A_KEY = "Create one in the Aural dashboard under Settings → API Keys (it is shown once)"
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which backend to use, and how.
+
+    `api_key` is None for the embedded backend. `problem` is a sentence for the person who set
+    this up: with it set, the server starts and lists its tools, and every call answers with it.
+    """
+
+    api_key: str | None = None
+    base_url: str = CLOUD
+    embedded: bool = True
+    problem: str = ""
+    public_url: str | None = None
+    page_port: int | None = None
+    data_dir: Path | None = None
+    requests_per_minute: int = 60
+
+    def __repr__(self) -> str:
+        return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read `AURAL_*` from the environment.
+
+    A key means relay to the base URL; neither key nor base URL means the embedded backend;
+    a base URL without a key is a problem, never a silent switch.
+
+    Raises:
+        BadSetting: a number or address that cannot be used.
+    """
+    key, problem = _key(environment)
+    given_url = _value(environment, "AURAL_BASE_URL")
+    base_url = _url("AURAL_BASE_URL", given_url or CLOUD)
+    if given_url and not key and not problem:
+        problem = (
+            f"AURAL_BASE_URL is set but there is no key for it. {GET_A_KEY}, set it as AURAL_API_KEY "
+            "and restart; or unset AURAL_BASE_URL to use the workspace on this computer."
+        )
+    public_url = _value(environment, "AURAL_PUBLIC_URL")
+    data_dir = _value(environment, "AURAL_DATA_DIR")
+    per_minute = _number(environment, "AURAL_REQUESTS_PER_MINUTE", most=100_000)
+    return Settings(
+        api_key=key,
+        base_url=base_url,
+        embedded=not (key or problem or given_url),
+        problem=problem,
+        public_url=_url("AURAL_PUBLIC_URL", public_url, any_scheme=True) if public_url else None,
+        page_port=_number(environment, "AURAL_PAGE_PORT", most=65535),
+        data_dir=Path(data_dir).expanduser() if data_dir else None,
+        requests_per_minute=60 if per_minute is None else per_minute,
+    )
+
+
+def data_folder(settings: Settings) -> Path:
+    """The folder of the local workspace, made when missing, readable by its owner only."""
+    from platformdirs import user_data_path
+
+    folder = settings.data_dir or user_data_path("aural-mcp", appauthor=False)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(
+            f"AURAL_DATA_DIR: {folder} cannot be made ({error.strerror}). Name a folder you own."
+        ) from error
+    return folder
+
+
+def usable_key(key: str) -> bool:
+    """Whether this could be an Aural key at all: `dlv_` and more, printable, no spaces."""
+    return bool(re.fullmatch(KEY_PREFIX + r"[\x21-\x7e]{1,500}", key))
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether the host name means this computer."""
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))
+
+
+def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
+    """The key, or the sentence that says why the one given cannot be used."""
+    source, key = "AURAL_API_KEY", _value(environment, "AURAL_API_KEY")
+    if not key and (file := _value(environment, "AURAL_API_KEY_FILE")):
+        source = "AURAL_API_KEY_FILE"
+        try:
+            key = Path(file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None, f"AURAL_API_KEY_FILE names {file}, which cannot be read. Correct the path and restart."
+        if not key:
+            return None, f"AURAL_API_KEY_FILE names {file}, which is empty. Put the key into it and restart."
+    if key and not usable_key(key):
+        return None, f"{source} does not hold an Aural key: keys start with `dlv_`. {GET_A_KEY}, and restart."
+    return key, ""
+
+
+def _value(environment: Mapping[str, str], name: str) -> str | None:
+    """The setting's text; empty and unexpanded `${...}` count as not set."""
+    text = environment.get(name, "").strip()
+    return None if not text or re.fullmatch(r"\$\{.*\}", text) else text
+
+
+def _number(environment: Mapping[str, str], name: str, *, most: int) -> int | None:
+    text = _value(environment, name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) > most:
+        raise BadSetting(f"{name} must be a whole number from 0 to {most}, not {text!r}.")
+    return int(text)
+
+
+def _url(name: str, text: str, *, any_scheme: bool = False) -> str:
+    """An http(s) address without a trailing slash; plain http only to this computer, unless it is only shown."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  reading it checks it
+    except ValueError:
+        raise BadSetting(f"{name} is not an address: {text!r}.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise BadSetting(f"{name} must look like https://host/path, without a query or a user name.")
+    if parts.scheme == "http" and not any_scheme and not is_loopback(parts.hostname):
+        raise BadSetting(f"{name} must be https: a key is never sent in clear to another computer.")
+    return text.rstrip("/")

@@ -1,0 +1,88 @@
+"""What a tool answers: text for the model to read, and the same content structured."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from mcp.types import CallToolResult, TextContent
+
+from aural_mcp.config import is_loopback
+from aural_mcp.models import Record, Wire
+from aural_mcp.operations import AnyOperation
+from aural_mcp.safety import outside_all
+
+LINKS = ("url", "inviteUrl")
+LOCAL_LINK = (
+    "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
+    "of a tunnel or reverse proxy to this computer's page port, restart, and ask for the links again."
+)
+SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
+
+
+def answer(operation: AnyOperation, result: Record | Wire, *, notes: list[str]) -> CallToolResult:
+    """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
+    structured = outside_all(result.model_dump(mode="json", exclude_unset=True))
+    notes = [*notes, *([LOCAL_LINK] if _has_local_link(structured) else [])]
+    parts = [f"{operation.tool_title()}: done." if operation.effect != "read" else "", _text(structured)]
+    parts += [f"Note: {note}" for note in notes]
+    parts += [operation.hint]
+    if notes:
+        structured["notes"] = notes
+    text = "\n\n".join(part for part in parts if part)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+
+
+def failure(text: str) -> CallToolResult:
+    """A refusal that the model can read and act on."""
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+
+
+def transcript(messages: list[dict[str, Any]]) -> str:
+    """Numbered turns in Markdown, every line of what was said quoted."""
+    turns = [
+        f"**{number}. {SPEAKERS.get(str(turn.get('role')), 'Unknown')}** ({turn.get('timestamp', '')})\n"
+        + "\n".join(f"> {line}" for line in str(turn.get("content", "")).split("\n"))
+        for number, turn in enumerate(messages, 1)
+    ]
+    return "\n\n".join(turns) or "Nothing has been said yet."
+
+
+def _text(value: dict[str, Any]) -> str:
+    """A result as an outline: what is null or empty is left out, rows are numbered."""
+    if isinstance(rows := value.get("data"), list):
+        listed = cast("list[Any]", rows)
+        head = f"{len(listed)} row{'' if len(listed) == 1 else 's'}."
+        more = f"More rows: call again with cursor {value['cursor']}." if value.get("cursor") else ""
+        items = [f"{number}. " + _outline(row, "   ").lstrip() for number, row in enumerate(listed, 1)]
+        return "\n".join(part for part in (head, *items, more) if part)
+    messages = cast("list[dict[str, Any]]", value.get("messages", []))
+    rest = _outline({name: item for name, item in value.items() if name != "messages"}, "")
+    return f"{rest}\n\nTranscript, {len(messages)} turns:\n\n{transcript(messages)}" if "messages" in value else rest
+
+
+def _outline(value: Any, indent: str) -> str:
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return "\n".join(_field(name, item, indent) for name, item in items if item not in (None, "", [], {}))
+    if isinstance(value, list):
+        return "\n".join(f"{indent}- " + _outline(item, indent + "  ").lstrip() for item in cast("list[Any]", value))
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return indent + text.replace("\n", f"\n{indent}")
+
+
+def _field(name: str, value: Any, indent: str) -> str:
+    if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
+        return f"{indent}{name}:\n" + _outline(value, indent + "  ")
+    return f"{indent}{name}: " + _outline(value, "")
+
+
+def _has_local_link(value: Any) -> bool:
+    """Whether a candidate link in the result leads to this computer only."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return any(
+            (name in LINKS and isinstance(item, str) and is_loopback(urlsplit(item).hostname)) or _has_local_link(item)
+            for name, item in fields.items()
+        )
+    return isinstance(value, list) and any(_has_local_link(item) for item in cast("list[Any]", value))

@@ -1,0 +1,206 @@
+"""How an operation becomes a tool: its schemas, its arguments, its errors."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
+from mcp.types import CallToolResult, Tool, ToolAnnotations
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from aural_mcp import results
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import AuralError
+from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
+from aural_mcp.safety import quoted
+
+Schema = dict[str, Any]
+
+BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in OPERATIONS}
+ANNOTATIONS: dict[Effect, dict[str, bool]] = {
+    "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
+    "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},
+    "update": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
+    "delete": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
+}
+NOTES: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
+CONFIRMATION: Schema = {
+    "type": "string",
+    "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
+}
+SLOW = 1.0
+"""Seconds of waiting for the rate limit from which a result says so."""
+
+
+class BadArguments(Exception):
+    """Arguments that were not sent anywhere; the message names each and says what it takes."""
+
+
+def tool_for(operation: AnyOperation) -> Tool:
+    """The tool as hosts list it: flat typed arguments, an output schema, a title and all four annotations."""
+    return Tool(
+        name=operation.tool_name(),
+        title=operation.tool_title(),
+        description=operation.documentation(),
+        input_schema=input_schema(operation),
+        output_schema=output_schema(operation),
+        annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[operation.effect]),
+    )
+
+
+async def run(client: AuralClient, operation: AnyOperation, given: dict[str, Any]) -> CallToolResult:
+    """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
+    spent = Spent()
+    try:
+        result = await client.call(parse(operation, given), spent=spent)
+    except BadArguments as refused:
+        return results.failure(str(refused))
+    except AuralError as error:
+        return results.failure(f"{operation.tool_title()} failed. {error}")
+    return results.answer(operation, result, notes=_notes(operation, client, spent))
+
+
+def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
+    """The arguments as an operation. Snake_case names and JSON text for arrays and objects are taken too.
+
+    Raises:
+        BadArguments: naming every argument that is wrong; nothing is ignored.
+    """
+    schema = input_schema(operation)
+    known = schema["properties"]
+    spelled = {name if name in known else to_camel(name): value for name, value in given.items()}
+    arguments = {name: _from_json_text(value, known.get(name, {})) for name, value in spelled.items()}
+    try:
+        return operation.model_validate(arguments)
+    except ValidationError as error:
+        problems = [_problem(schema, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+        listed = " ".join(dict.fromkeys(problems))
+        raise BadArguments(
+            f"{operation.tool_title()} was not called, nothing changed. {listed} Correct this and call "
+            f"{operation.tool_name()} again."
+        ) from error
+
+
+@cache
+def input_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of the arguments: no generated titles, no references, nullable as a list of types."""
+    raw = operation.model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}))
+    schema.pop("description", None)
+    schema.setdefault("properties", {})
+    return schema
+
+
+@cache
+def output_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of the structured result, notes included.
+
+    A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
+    """
+    raw = operation.result_type().model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
+    schema.pop("description", None)
+    schema["properties"]["notes"] = NOTES
+    if operation.confirmed:
+        schema["properties"]["confirmation"] = CONFIRMATION
+        schema.pop("required", None)
+    return schema
+
+
+def unknown_tool(name: str) -> str:
+    """What to say about a tool that does not exist."""
+    near = difflib.get_close_matches(name, BY_NAME, 1, 0.5)
+    hint = f"Did you mean {near[0]}?" if near else f"The tools are: {', '.join(BY_NAME)}."
+    return f"There is no tool {quoted(name)}. {hint}"
+
+
+def _notes(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
+    notes: list[str] = []
+    if spent.waited >= SLOW:
+        notes.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
+    if operation is GetUsage and client.remaining is not None:
+        notes.append(f"This key can send {client.remaining} more requests right now.")
+    return notes
+
+
+def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) -> str:
+    """One validation error as a sentence that starts with the argument's name."""
+    where, names = _locate(schema, loc)
+    if kind == "extra_forbidden":
+        wrong = str(loc[-1])
+        near = difflib.get_close_matches(wrong, names, 1, 0.5) or difflib.get_close_matches(to_camel(wrong), names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names) or 'none'}."
+        return f"{quoted(wrong)} is not an argument{f' of {where}' if where else ''}: {hint}"
+    said = message.removeprefix("Value error, ")
+    said = {"Field required": "is required", "Input should be a valid integer": "must be a whole number"}.get(
+        said, said
+    )
+    said = said.replace("Input should", "must").replace("Input is", "is")
+    if not where:
+        return f"{said[:1].upper()}{said[1:]}."
+    return f"{where} {said}." if said.startswith(("is ", "must ")) else f"{where}: {said}."
+
+
+def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
+    """The path of an error as the caller wrote it, and the names known at its end."""
+    path, here = "", schema
+    for part in loc:
+        properties = here.get("properties", {})
+        if isinstance(part, int):
+            path, here = f"{path}[{part}]", here.get("items", {})
+        elif part in properties:
+            path, here = f"{path}.{part}" if path else part, properties[part]
+    return path, list(here.get("properties", {}))
+
+
+def _from_json_text(value: Any, schema: Schema) -> Any:
+    """Some hosts send arrays and objects as JSON text: read it where no string is wanted, at any depth."""
+    kinds = schema.get("type")
+    wanted = {kinds} if isinstance(kinds, str) else set(cast("list[str]", kinds or []))
+    if isinstance(value, str) and wanted & {"array", "object"} and "string" not in wanted:
+        try:
+            read = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        value = cast("Any", read) if isinstance(read, list | dict) else value
+    if isinstance(value, list) and "items" in schema:
+        return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", value)]
+    if isinstance(value, dict) and "properties" in schema:
+        fields = cast("dict[str, Any]", value)
+        return {name: _from_json_text(item, schema["properties"].get(name, {})) for name, item in fields.items()}
+    return value
+
+
+def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:
+    """The schema with references put in place, generated titles dropped, and `anyOf` with null as a list of types."""
+    if isinstance(schema, list):
+        return [_tidy(item, definitions, drop=drop) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    node = cast("Schema", schema)
+    if reference := node.get("$ref"):
+        target = definitions[reference.removeprefix("#/$defs/")]
+        return _tidy(target | {name: item for name, item in node.items() if name != "$ref"}, definitions, drop=drop)
+    tidy: Schema = {}
+    for name, item in node.items():
+        if name == "properties":
+            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in item.items()}
+        elif name == "description":
+            tidy[name] = " ".join(item.split())
+        elif name not in drop:
+            tidy[name] = _tidy(item, definitions, drop=drop)
+    return _merged(tidy)
+
+
+def _merged(schema: Schema) -> Schema:
+    """`anyOf: [X, null]` as X whose type may be null."""
+    branches = cast("list[Schema]", schema.get("anyOf", []))
+    others = [branch for branch in branches if branch != {"type": "null"}]
+    if len(branches) != 2 or len(others) != 1 or not isinstance(others[0].get("type"), str):
+        return schema
+    rest = {name: item for name, item in schema.items() if name != "anyOf"}
+    return others[0] | rest | {"type": [others[0]["type"], "null"]}
