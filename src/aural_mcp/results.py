@@ -20,15 +20,15 @@ LOCAL_LINK = (
 SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 
-def answer(operation: AnyOperation, result: Record | Wire, *, notes: list[str]) -> CallToolResult:
+def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]) -> CallToolResult:
     """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
     structured = outside_all(result.model_dump(mode="json", exclude_unset=True))
-    notes = [*notes, *([LOCAL_LINK] if _has_local_link(structured) else [])]
+    remarks = [*remarks, *([LOCAL_LINK] if _has_local_link(structured) else [])]
     parts = [f"{operation.tool_title()}: done." if operation.effect != "read" else "", _text(structured)]
-    parts += [f"Note: {note}" for note in notes]
+    parts += [f"Remark: {remark}" for remark in remarks]
     parts += [operation.hint]
-    if notes:
-        structured["notes"] = notes
+    if remarks:
+        structured["remarks"] = remarks
     text = "\n\n".join(part for part in parts if part)
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
 

@@ -27,7 +27,7 @@ ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "update": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
     "delete": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
 }
-NOTES: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
+REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
 CONFIRMATION: Schema = {
     "type": "string",
     "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
@@ -61,7 +61,7 @@ async def run(client: AuralClient, operation: AnyOperation, given: dict[str, Any
         return results.failure(str(refused))
     except AuralError as error:
         return results.failure(f"{operation.tool_title()} failed. {error}")
-    return results.answer(operation, result, notes=_notes(operation, client, spent))
+    return results.answer(operation, result, remarks=_remarks(operation, client, spent))
 
 
 def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
@@ -97,14 +97,14 @@ def input_schema(operation: AnyOperation) -> Schema:
 
 @cache
 def output_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of the structured result, notes included.
+    """The JSON Schema of the structured result, remarks included.
 
     A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
     """
     raw = operation.result_type().model_json_schema()
     schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
     schema.pop("description", None)
-    schema["properties"]["notes"] = NOTES
+    schema["properties"]["remarks"] = REMARKS
     if operation.confirmed:
         schema["properties"]["confirmation"] = CONFIRMATION
         schema.pop("required", None)
@@ -118,13 +118,13 @@ def unknown_tool(name: str) -> str:
     return f"There is no tool {quoted(name)}. {hint}"
 
 
-def _notes(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
-    notes: list[str] = []
+def _remarks(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
+    remarks: list[str] = []
     if spent.waited >= SLOW:
-        notes.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
+        remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
     if operation is GetUsage and client.remaining is not None:
-        notes.append(f"This key can send {client.remaining} more requests right now.")
-    return notes
+        remarks.append(f"This key can send {client.remaining} more requests right now.")
+    return remarks
 
 
 def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) -> str:
@@ -133,16 +133,25 @@ def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) 
     if kind == "extra_forbidden":
         wrong = str(loc[-1])
         near = difflib.get_close_matches(wrong, names, 1, 0.5) or difflib.get_close_matches(to_camel(wrong), names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names) or 'none'}."
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names) or 'none'}."
         return f"{quoted(wrong)} is not an argument{f' of {where}' if where else ''}: {hint}"
-    said = message.removeprefix("Value error, ")
-    said = {"Field required": "is required", "Input should be a valid integer": "must be a whole number"}.get(
-        said, said
-    )
-    said = said.replace("Input should", "must").replace("Input is", "is")
+    said = message
+    for theirs, ours in WORDS.items():
+        said = said.replace(theirs, ours)
     if not where:
         return f"{said[:1].upper()}{said[1:]}."
     return f"{where} {said}." if said.startswith(("is ", "must ")) else f"{where}: {said}."
+
+
+WORDS = {
+    "Value error, ": "",
+    "Field required": "is required",
+    "Input should be a valid integer": "must be a whole number",
+    "Input should": "must",
+    "List should": "must",
+    " after validation": "",
+}
+"""What pydantic says, and how it reads after an argument's name."""
 
 
 def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
@@ -159,20 +168,28 @@ def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
 
 def _from_json_text(value: Any, schema: Schema) -> Any:
     """Some hosts send arrays and objects as JSON text: read it where no string is wanted, at any depth."""
+    read = _read_json(value) if isinstance(value, str) and _wants_json(schema) else value
+    if isinstance(read, list) and "items" in schema:
+        return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", read)]
+    if isinstance(read, dict) and "properties" in schema:
+        fields, known = cast("dict[str, Any]", read), schema["properties"]
+        return {name: _from_json_text(item, known.get(to_camel(name), {})) for name, item in fields.items()}
+    return cast("Any", read)
+
+
+def _wants_json(schema: Schema) -> bool:
     kinds = schema.get("type")
-    wanted = {kinds} if isinstance(kinds, str) else set(cast("list[str]", kinds or []))
-    if isinstance(value, str) and wanted & {"array", "object"} and "string" not in wanted:
-        try:
-            read = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-        value = cast("Any", read) if isinstance(read, list | dict) else value
-    if isinstance(value, list) and "items" in schema:
-        return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", value)]
-    if isinstance(value, dict) and "properties" in schema:
-        fields = cast("dict[str, Any]", value)
-        return {name: _from_json_text(item, schema["properties"].get(name, {})) for name, item in fields.items()}
-    return value
+    wanted: set[str] = {kinds} if isinstance(kinds, str) else set(kinds or ())
+    return bool(wanted & {"array", "object"}) and "string" not in wanted
+
+
+def _read_json(text: str) -> Any:
+    """The array or object in a text; any other text stays as it is, also `null`."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return cast("Any", read) if isinstance(read, list | dict) else text
 
 
 def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:

@@ -452,8 +452,10 @@ def _kind(value: Any) -> str:
     """JavaScript's name for the type of a value."""
     if value is ABSENT:
         return "undefined"
-    names: dict[type, str] = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
-    return "null" if value is None else names.get(type(value), "object")
+    if value is None:
+        return "null"
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "object")
 
 
 def _expected(wanted: str, value: Any) -> NoReturn:

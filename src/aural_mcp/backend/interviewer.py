@@ -17,8 +17,11 @@ PROBES = (
     "What was your own part in it, and how did it turn out?",
     "What made it difficult, and what would you do differently today?",
 )
-CHOICE_PROBE = "What makes you choose that?"
 CHOICES = ("SINGLE_CHOICE", "MULTIPLE_CHOICE")
+PROBES_BY_TYPE: dict[str, Sequence[str]] = {
+    **dict.fromkeys(CHOICES, ("What makes you choose that?",)),
+    **dict.fromkeys(("CODING", "WHITEBOARD"), ()),  # how long they are says nothing
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,4 @@ class RuleInterviewer:
 def _probes(question: Row) -> Sequence[str]:
     own: Any = question["followUpPrompts"]
     written = [text for text in cast("list[Any]", own) if isinstance(text, str)] if isinstance(own, list) else []
-    if question["type"] in CHOICES:
-        return [*written, CHOICE_PROBE]
-    return [*written, *PROBES]
+    return [*written, *PROBES_BY_TYPE.get(question["type"], PROBES)]

@@ -32,7 +32,6 @@ def welcome_page(
     facts = [f"{questions} question{'s' if questions > 1 else ''}", "in writing"]
     facts += [f"about {minutes} minutes"] if minutes else []
     name = str(typed.get("name") or (candidate["name"] if candidate else ""))
-    email = str(typed.get("email") or (candidate["email"] if candidate else "") or "")
     body = _fill(
         "welcome",
         path=path,
@@ -42,7 +41,8 @@ def welcome_page(
         facts=" · ".join(facts),
         error=_error(error),
         name=name,
-        email=email,
+        contact=NOTHING if candidate else _fill("contact", email=str(typed.get("email") or "")),
+        device="" if candidate else " on this device",
         checked=Html(" checked" if typed.get("consent") else ""),
     )
     return _page(interview["title"], body)
@@ -146,7 +146,7 @@ def _fill(template: str, **values: str | Html) -> Html:
 
 HTML_FIELDS: dict[str, tuple[str, ...]] = {
     "layout": ("body",),
-    "welcome": ("description", "error", "checked"),
+    "welcome": ("description", "error", "contact", "checked"),
     "interview": ("turns", "error", "form"),
     "form": ("question", "description", "field", "skip"),
     "choice": ("checked",),

@@ -1,0 +1,61 @@
+"""Which backend is chosen, and what is said about settings that cannot be used."""
+
+import pytest
+
+from aural_mcp.cli import backend_sentence
+from aural_mcp.config import CLOUD, BadSetting, read_settings
+
+
+@pytest.mark.parametrize(
+    ("environment", "embedded", "key", "base_url"),
+    [
+        ({}, True, None, CLOUD),
+        ({"AURAL_API_KEY": ""}, True, None, CLOUD),
+        ({"AURAL_API_KEY": "${AURAL_API_KEY}"}, True, None, CLOUD),
+        ({"AURAL_API_KEY": " dlv_test_1 "}, False, "dlv_test_1", CLOUD),
+        ({"AURAL_API_KEY": "dlv_test_1", "AURAL_BASE_URL": "https://a.test/api/v1/"}, False, "dlv_test_1", "https://a.test/api/v1"),
+        ({"AURAL_API_KEY": "dlv_test_1", "AURAL_BASE_URL": "http://127.0.0.1:8410/api/v1"}, False, "dlv_test_1", "http://127.0.0.1:8410/api/v1"),
+    ],
+)  # fmt: skip
+def test_a_key_means_relay_and_no_key_means_this_computer(environment, embedded, key, base_url):
+    settings = read_settings(environment)
+    assert (settings.embedded, settings.api_key, settings.base_url) == (embedded, key, base_url)
+    assert settings.problem == ""
+    assert "dlv_" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"AURAL_BASE_URL": "https://a.test/api/v1"}, "AURAL_BASE_URL is set but there is no key"),
+        ({"AURAL_API_KEY": "sk_live"}, "AURAL_API_KEY does not hold an Aural key"),
+        ({"AURAL_API_KEY_FILE": "/nowhere/key"}, "/nowhere/key, which cannot be read"),
+    ],
+)
+def test_half_a_setting_is_a_problem_never_a_silent_switch(environment, says):
+    settings = read_settings(environment)
+    assert says in settings.problem
+    assert not settings.embedded
+    assert says in backend_sentence(settings)
+
+
+def test_the_key_may_stand_in_a_file(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("dlv_test_file\n")
+    assert read_settings({"AURAL_API_KEY_FILE": str(file)}).api_key == "dlv_test_file"
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"AURAL_BASE_URL": "http://a.test/api/v1"}, "AURAL_BASE_URL must be https"),
+        ({"AURAL_BASE_URL": "ftp://a.test"}, "AURAL_BASE_URL must look like"),
+        ({"AURAL_BASE_URL": "https://user@a.test"}, "AURAL_BASE_URL must look like"),
+        ({"AURAL_PUBLIC_URL": "a.test"}, "AURAL_PUBLIC_URL must look like"),
+        ({"AURAL_PAGE_PORT": "http"}, "AURAL_PAGE_PORT must be a whole number from 0 to 65535"),
+        ({"AURAL_REQUESTS_PER_MINUTE": "-1"}, "AURAL_REQUESTS_PER_MINUTE must be a whole number"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(environment, says):
+    with pytest.raises(BadSetting, match=says):
+        read_settings(environment)

@@ -1,0 +1,138 @@
+"""Text from outside: cleaned in one place, and no door that goes around it."""
+
+import json
+
+import pytest
+from mcp import Client
+from sqlalchemy import insert, select
+
+from aural_mcp import prompts, safety
+from aural_mcp.backend import store
+from aural_mcp.operations import OPERATIONS
+from conftest import answer, begin, ok, text_of
+
+TAG = "\U000e0041"
+"""A character nobody can see, planted in every text that somebody else can write."""
+
+
+@pytest.mark.parametrize(
+    "clean",
+    ["", "Łukasz Żółć", "李小龙", "नमस्ते", "می‌خواهم", "👩‍👩‍👧", "a\tb\nc", "שלום", "한국어", "naïve"],
+)
+def test_honest_text_is_left_alone(clean):
+    assert safety.outside(clean) == clean
+
+
+def test_what_nobody_can_see_is_removed_once_and_for_all():
+    dirty = f"a{TAG}\u202eb\u200b\x00\x1b[2Jc\r\nd\ufeff"
+    assert safety.outside(dirty) == "ab[2Jc\nd"
+    assert safety.outside(safety.outside(dirty)) == safety.outside(dirty)
+
+
+def test_quoted_words_stay_on_one_line_and_short():
+    assert safety.quoted(f"a\nb{TAG}") == "“a b”"
+    assert len(safety.quoted("x" * 500)) <= 82
+
+
+async def planted(world):
+    """A workspace in which every text carries the tag; the answer is arguments for every tool, in order."""
+    async with Client(world.server) as agent, world.browser() as browser:
+        marked = {"name": f"N{TAG}", "description": f"D{TAG}", f"extra{TAG}": f"E{TAG}"}
+        interview = await ok(
+            agent,
+            "create_interview",
+            title=f"T{TAG}",
+            description=f"D{TAG}",
+            objective=f"O{TAG}",
+            aiName=f"A{TAG}",
+            language=f"en{TAG}",
+            assessmentCriteria=[marked],
+        )
+        questions = [
+            {"text": f"Q{TAG}", "description": f"D{TAG}", "followUpPrompts": [f"F{TAG}"], "showIf": {TAG: TAG}},
+            {"text": f"C{TAG}", "type": "CODING", "starterCode": {f"py{TAG}": TAG}, "allowedFileTypes": [TAG]},
+        ]
+        ids = {"interviewId": interview["id"]}
+        asked = await ok(agent, "create_questions", **ids, questions=questions)
+        link = (await ok(agent, "publish_interview", **ids))["url"]
+        page = await answer(browser, await begin(browser, link, f"Robin{TAG}"), f"I did{TAG}")
+        assert page.status_code == 200
+        session = (await ok(agent, "list_sessions", **ids))["data"][0]["id"]
+        people = await ok(agent, "create_candidates", **ids, candidates=[{"name": f"P{TAG}", "notes": TAG}])
+    practice = _plant_rows(world, interview["id"], session, asked["data"][0]["id"])
+    question = {"questionId": asked["data"][1]["id"]}
+    everything = {
+        "list_interviews": {},
+        "create_interview": {"title": f"T{TAG}"},
+        "get_interview": ids,
+        "update_interview": {**ids, "title": f"U{TAG}"},
+        "list_questions": ids,
+        "create_questions": {**ids, "questions": [{"text": TAG + "x"}]},
+        "update_question": {**question, "text": f"V{TAG}"},
+        "delete_question": question,
+        "list_candidates": ids,
+        "create_candidates": {**ids, "candidates": [{"name": f"P{TAG}"}]},
+        "update_candidate": {**ids, "candidateId": people["data"][0]["id"], "notes": TAG + "n"},
+        "list_sessions": ids,
+        "get_session": {"sessionId": session},
+        "get_session_report": {"sessionId": session},
+        "end_interview_sessions": {**ids, "ids": [f"x{TAG}", session]},
+        "list_practice_sessions": ids,
+        "get_practice_report": {"practiceId": practice},
+        "get_usage": {},
+        "publish_interview": ids,
+        "archive_interview": ids,
+    }
+    assert set(everything) == {operation.tool_name() for operation in OPERATIONS}
+    return everything, session
+
+
+def _plant_rows(world, interview, session, question):
+    """Analysis, recordings, the integrity log and a practice run: what the pages cannot write."""
+    practice, moment = store.new_id(), store.now()
+    with world.store.writing() as db:
+        user = db.execute(select(store.profiles.c.id)).scalar_one()
+        changes = {
+            "summary": TAG,
+            "insights": {TAG: [TAG]},
+            "themes": [TAG],
+            "sentiment": {"overall": TAG},
+            "antiCheatingLog": [{"type": TAG}],
+        }
+        db.execute(store.sessions.update().where(store.sessions.c.id == session).values(**changes))
+        run = {"id": practice, "interviewId": interview, "userId": user, "status": "COMPLETED", "timed": False}
+        db.execute(insert(store.prep_sessions).values(**run, mode=TAG, createdAt=moment))
+        attempt = {"id": store.new_id(), "sessionId": practice, "questionId": question, "createdAt": moment}
+        db.execute(insert(store.prep_attempts).values(**attempt, answerText=TAG, feedback={TAG: TAG}))
+    return practice
+
+
+async def everything_said(world):
+    """Every word that leaves the server: tools that succeed and fail, the resource, the prompt, errors."""
+    calls, session = await planted(world)
+    said = {}
+    async with Client(world.server) as agent:
+        for name, arguments in calls.items():
+            result = await agent.call_tool(name, arguments)
+            assert not result.is_error, (name, text_of(result))
+            said[name] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
+            said[f"{name} refused"] = text_of(await agent.call_tool(name, {**arguments, f"x{TAG}": 1}))
+        said["unknown tool"] = text_of(await agent.call_tool(f"get{TAG}", {}))
+        said["resource"] = (await agent.read_resource(f"aural://sessions/{session}/transcript")).contents[0].text
+        said["prompt"] = (await agent.get_prompt("route", {"request": f"hire{TAG}"})).messages[0].content.text
+    return said
+
+
+async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
+    said = await everything_said(world)
+    assert [name for name, words in said.items() if TAG in words] == []
+
+
+async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
+    """The control: the test above finds nothing because `outside` cleans, not because nothing was planted."""
+    for module in (safety, prompts):
+        monkeypatch.setattr(module, "outside", lambda text: text)
+    said = await everything_said(world)
+    carry_no_text = {"delete_question", "publish_interview", "archive_interview", "get_usage"}
+    silent = {name for name, words in said.items() if TAG not in words}
+    assert silent == carry_no_text
