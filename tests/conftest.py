@@ -107,7 +107,7 @@ async def refused(agent: Client, tool: str, arguments: dict[str, Any]) -> str:
 
 async def published(agent: Client, questions: list[dict[str, Any]], **interview: Any) -> dict[str, Any]:
     """An interview with these questions, open to everyone: its id, slug and url."""
-    made = await ok(agent, "create_interview", title="Backend engineer", **interview)
+    made = await ok(agent, "create_interview", **{"title": "Backend engineer", **interview})
     await ok(agent, "create_questions", interviewId=made["id"], questions=questions)
     return await ok(agent, "publish_interview", interviewId=made["id"])
 

@@ -57,6 +57,8 @@ async def test_unknown_keys_inside_questions_are_refused_and_criteria_keep_their
     criteria = [{"name": "n", "description": "d", "weight": 3}]
     made = await ok(agent, "create_interview", title="T", assessmentCriteria=criteria)
     assert made["assessmentCriteria"] == criteria
+    changes = {"interviewId": made["id"], "assessmentCriteria": '[{"name": "n"}]'}
+    assert "assessmentCriteria[0].description is required." in await refused(agent, "update_interview", changes)
     said = await refused(agent, "create_questions", {"interviewId": made["id"], "questions": [{"txt": "Q"}]})
     assert "questions[0].text is required." in said
     assert "“txt” is not an argument of questions[0]: did you mean text?" in said

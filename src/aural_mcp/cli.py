@@ -35,7 +35,7 @@ typed into a terminal it has nobody to talk to. What you may want instead:
 
 To use it in Claude Desktop, Cursor or another host, add this to its MCP configuration:
 
-  {{"mcpServers": {{"aural": {{"command": "{command}"}}}}}}
+  {configuration}
 
 Backend in use here: {backend}
 """
@@ -131,6 +131,16 @@ def backend_sentence(settings: Settings) -> str:
     )
 
 
+def _configuration() -> str:
+    """What a host's configuration needs to start this very installation."""
+    import json
+
+    command = os.path.abspath(sys.argv[0])
+    module = command.endswith("__main__.py")
+    entry = {"command": sys.executable, "args": ["-m", "aural_mcp"]} if module else {"command": command}
+    return json.dumps({"mcpServers": {"aural": entry}})
+
+
 def _settings() -> Settings:
     from aural_mcp.config import BadSetting, read_settings
 
@@ -152,8 +162,8 @@ def commands() -> Group:
     def group(context: click.Context) -> None:
         """Hire with Aural from any AI agent: a Model Context Protocol server."""
         if context.invoked_subcommand is None:
-            text = HELLO.format(version=__version__, command=sys.argv[0], backend=backend_sentence(_settings()))
-            click.echo(text, nl=False)
+            backend = backend_sentence(_settings())
+            click.echo(HELLO.format(version=__version__, configuration=_configuration(), backend=backend), nl=False)
 
     @group.command()
     @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")

@@ -142,6 +142,7 @@ Depth = Literal["LIGHT", "MODERATE", "DEEP"]
 QuestionType = Literal["OPEN_ENDED", "SINGLE_CHOICE", "MULTIPLE_CHOICE", "CODING", "WHITEBOARD", "RESEARCH"]
 Positive = Annotated[int, Field(ge=1, le=2147483647), Whole]
 Count = Annotated[int, Field(ge=0, le=2147483647), Whole]
+JsonObject = dict[str, Any]
 Year = Annotated[int, Field(ge=1900, le=2100), Whole]
 
 
@@ -268,12 +269,16 @@ class QuestionInput(Arguments):
     required: Annotated[bool, Field(description="False lets candidates skip it.")] = True
     follow_up_enabled: Annotated[bool, Field(description="Probe short answers.")] = True
     probe_threshold: Annotated[Count | None | MISSING, Field(description="Words below which it is short.")] = MISSING
-    follow_up_prompts: Annotated[Any | MISSING, Field(description="Follow-ups to use, a list of texts.")] = MISSING
+    follow_up_prompts: Annotated[list[str] | None | MISSING, Field(description="Follow-ups to ask, in order.")] = (
+        MISSING
+    )
     starter_code: Annotated[dict[str, str] | None | MISSING, Field(description="CODING: language to code.")] = MISSING
     time_limit_seconds: Annotated[Positive | None | MISSING, Field(description="For this question.")] = MISSING
-    validation_rules: Annotated[Any | MISSING, Field(description="Stored as given.")] = MISSING
-    show_if: Annotated[Any | MISSING, Field(description="Condition on earlier choices.")] = MISSING
-    skip_if: Annotated[Any | MISSING, Field(description="Condition on earlier choices.")] = MISSING
+    validation_rules: Annotated[JsonObject | None | MISSING, Field(description='E.g. {"minWords": 20}.')] = MISSING
+    show_if: Annotated[
+        JsonObject | None | MISSING, Field(description='Ask only if: {"questionId": "...", "equals": "a choice"}.')
+    ] = MISSING
+    skip_if: Annotated[JsonObject | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
     allow_file_upload: Annotated[bool, Field(description="Let candidates attach files.")] = False
     allowed_file_types: Annotated[list[str], Field(description="MIME types.")] = []
 
@@ -322,12 +327,16 @@ class UpdateQuestion(Operation[Question]):
     required: Annotated[bool | MISSING, Field(description="False lets candidates skip it.")] = MISSING
     follow_up_enabled: Annotated[bool | MISSING, Field(description="Probe short answers.")] = MISSING
     probe_threshold: Annotated[Count | None | MISSING, Field(description="Words below which it is short.")] = MISSING
-    follow_up_prompts: Annotated[Any | MISSING, Field(description="Follow-ups, a list of texts.")] = MISSING
+    follow_up_prompts: Annotated[list[str] | None | MISSING, Field(description="Follow-ups to ask, in order.")] = (
+        MISSING
+    )
     starter_code: Annotated[dict[str, str] | None | MISSING, Field(description="Language to code.")] = MISSING
     time_limit_seconds: Annotated[Positive | None | MISSING, Field(description="For this question.")] = MISSING
-    validation_rules: Annotated[Any | MISSING, Field(description="Stored as given.")] = MISSING
-    show_if: Annotated[Any | MISSING, Field(description="Condition on earlier choices.")] = MISSING
-    skip_if: Annotated[Any | MISSING, Field(description="Condition on earlier choices.")] = MISSING
+    validation_rules: Annotated[JsonObject | None | MISSING, Field(description='E.g. {"minWords": 20}.')] = MISSING
+    show_if: Annotated[
+        JsonObject | None | MISSING, Field(description='Ask only if: {"questionId": "...", "equals": "a choice"}.')
+    ] = MISSING
+    skip_if: Annotated[JsonObject | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
     allow_file_upload: Annotated[bool | MISSING, Field(description="Let candidates attach files.")] = MISSING
     allowed_file_types: Annotated[list[str] | MISSING, Field(description="MIME types.")] = MISSING
 

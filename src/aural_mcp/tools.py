@@ -87,7 +87,7 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
 
 @cache
 def input_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of the arguments: no generated titles, no references, nullable as a list of types."""
+    """The JSON Schema of the arguments: no generated titles, no references."""
     raw = operation.model_json_schema()
     schema = _tidy(raw, raw.get("$defs", {}))
     schema.pop("description", None)
@@ -158,17 +158,24 @@ def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
     """The path of an error as the caller wrote it, and the names known at its end."""
     path, here = "", schema
     for part in loc:
+        here = _main_branch(here)
         properties = here.get("properties", {})
         if isinstance(part, int):
             path, here = f"{path}[{part}]", here.get("items", {})
         elif part in properties:
             path, here = f"{path}.{part}" if path else part, properties[part]
-    return path, list(here.get("properties", {}))
+    return path, list(_main_branch(here).get("properties", {}))
+
+
+def _main_branch(schema: Schema) -> Schema:
+    """What a nullable schema is when it is not null; any other schema itself."""
+    return next((branch for branch in schema.get("anyOf", []) if branch != {"type": "null"}), schema)
 
 
 def _from_json_text(value: Any, schema: Schema) -> Any:
     """Some hosts send arrays and objects as JSON text: read it where no string is wanted, at any depth."""
     read = _read_json(value) if isinstance(value, str) and _wants_json(schema) else value
+    schema = _main_branch(schema)
     if isinstance(read, list) and "items" in schema:
         return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", read)]
     if isinstance(read, dict) and "properties" in schema:
@@ -178,8 +185,7 @@ def _from_json_text(value: Any, schema: Schema) -> Any:
 
 
 def _wants_json(schema: Schema) -> bool:
-    kinds = schema.get("type")
-    wanted: set[str] = {kinds} if isinstance(kinds, str) else set(kinds or ())
+    wanted = {branch.get("type") for branch in [schema, *schema.get("anyOf", [])]}
     return bool(wanted & {"array", "object"}) and "string" not in wanted
 
 
@@ -193,7 +199,7 @@ def _read_json(text: str) -> Any:
 
 
 def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:
-    """The schema with references put in place, generated titles dropped, and `anyOf` with null as a list of types."""
+    """The schema with references put in place and generated titles dropped: not every host can follow or needs them."""
     if isinstance(schema, list):
         return [_tidy(item, definitions, drop=drop) for item in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
@@ -210,14 +216,4 @@ def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "
             tidy[name] = " ".join(item.split())
         elif name not in drop:
             tidy[name] = _tidy(item, definitions, drop=drop)
-    return _merged(tidy)
-
-
-def _merged(schema: Schema) -> Schema:
-    """`anyOf: [X, null]` as X whose type may be null."""
-    branches = cast("list[Schema]", schema.get("anyOf", []))
-    others = [branch for branch in branches if branch != {"type": "null"}]
-    if len(branches) != 2 or len(others) != 1 or not isinstance(others[0].get("type"), str):
-        return schema
-    rest = {name: item for name, item in schema.items() if name != "anyOf"}
-    return others[0] | rest | {"type": [others[0]["type"], "null"]}
+    return tidy

@@ -97,8 +97,6 @@ class Desk:
             door = _door(db, request)
             script = questions_of(db, door.interview["id"])
             if door.session is None:
-                if not script:
-                    raise Closed(200, "Not ready yet", "This interview has no questions yet. Please come back later.")
                 return welcome_page(door.path, door.interview, door.candidate, len(script), error=error, typed=typed)
             turns = turns_of(db, door.session["id"])
             return question_page(door.path, door.interview, door.session, script, turns, error=error, typed=typed)
@@ -242,7 +240,7 @@ def _door(db: Connection, request: Request) -> Door:
         if not candidate or not found:
             raise Closed(404, "Link not found", "This invitation does not exist. Please check the link you were sent.")
         session = one(db, select(sessions).where(sessions.c.id == candidate["sessionId"]))
-        return _open_door(Door(f"/i/invite/{token}", found, candidate, session))
+        return _open_door(db, Door(f"/i/invite/{token}", found, candidate, session))
     found = one(db, select(interviews).where(interviews.c.publicSlug == params["slug"]))
     if not found:
         raise Closed(404, "Link not found", "There is no interview at this address. Please check the link.")
@@ -250,13 +248,15 @@ def _door(db: Connection, request: Request) -> Door:
     if found["requireInvite"] and door.session is None:
         text = "This interview is by invitation. Please use the personal link you were sent."
         raise Closed(403, "By invitation", text)
-    return _open_door(door)
+    return _open_door(db, door)
 
 
-def _open_door(door: Door) -> Door:
+def _open_door(db: Connection, door: Door) -> Door:
     """Archived interviews are closed to newcomers and to those in the middle; who has finished may look back."""
     if not door.interview["isActive"] and (door.session is None or door.session["status"] == "IN_PROGRESS"):
         raise Closed(410, "Interview closed", "This interview no longer takes answers. Thank you for your interest.")
+    if door.session is None and not questions_of(db, door.interview["id"]):
+        raise Closed(404, "Not ready yet", "This interview has no questions yet. Please come back later.")
     return door
 
 

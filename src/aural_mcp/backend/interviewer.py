@@ -59,7 +59,7 @@ class RuleInterviewer:
         current = next((question for question in questions if asked and question["id"] == asked[-1]), None)
         if current and (probe := self._probe(interview, current, turns)):
             return Utterance(probe, current["id"], is_follow_up=True)
-        coming = next((question for question in questions if question["id"] not in asked), None)
+        coming = next((each for each in questions if each["id"] not in asked and _applies(each, turns)), None)
         return Utterance(coming["text"], coming["id"]) if coming else None
 
     def closing(self, interview: Row, name: str) -> Utterance:
@@ -76,6 +76,21 @@ class RuleInterviewer:
         if len(said) >= table.get(interview["followUpDepth"], 2) or answer["wordCount"] >= threshold:
             return None
         return next((probe for probe in _probes(question) if probe not in said), None)
+
+
+def _applies(question: Row, turns: Sequence[Row]) -> bool:
+    """Whether `showIf` and `skipIf` let the question be asked, given the answers so far."""
+    shown, skipped = _holds(question["showIf"], turns), _holds(question["skipIf"], turns)
+    return shown is not False and skipped is not True
+
+
+def _holds(condition: Any, turns: Sequence[Row]) -> bool | None:
+    """Whether `{"questionId": ..., "equals": ...}` is so; None for no condition, or one of another shape."""
+    if not isinstance(condition, dict) or not {"questionId", "equals"} <= condition.keys():
+        return None
+    wanted = cast("Row", condition)
+    answers = [turn for turn in turns if turn["role"] == "USER" and turn["questionId"] == wanted["questionId"]]
+    return any(str(wanted["equals"]) in turn["content"].split("\n") for turn in answers)
 
 
 def _probes(question: Row) -> Sequence[str]:

@@ -66,15 +66,14 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         """Serve the candidates' pages, or stand by while another process of this workspace does. Never returns."""
         store, _ = await self._open()
         while True:
-            with self._claim(store) as listener:
-                if listener is not None:
-                    self._pages_known.set()
-                    await _serve(store, listener)
+            listener = await anyio.to_thread.run_sync(self._claim, store)
             self._pages_known.set()
+            if listener is not None:
+                with listener:
+                    await _serve(store, listener)
             await anyio.sleep(TAKE_OVER_EVERY)
 
-    @contextmanager
-    def _claim(self, store: Store) -> Generator[socket.socket | None]:
+    def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
         from aural_mcp.backend.store import save_setting, setting
 
@@ -82,20 +81,18 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
             workspace, remembered = setting(db, "workspace"), setting(db, "page_port")
         port = self._wanted_port if self._wanted_port is not None else remembered or PAGE_PORT
         listener = _listen(port)
-        if listener is None and port == remembered and _served_workspace(port) == workspace:
+        if listener is None and _served_workspace(port) == workspace:
             self._port = port
-            yield None
-            return
+            return None
         if listener is None:
-            listener = _listen(0)
             log.warning("Port %s is taken by another program: candidate links made before are down.", port)
+            listener = _listen(0)
         if listener is None:
             raise OSError("no port on this computer can be listened on for the candidate pages")
-        with listener:
-            self._port = listener.getsockname()[1]
-            with store.writing() as db:
-                save_setting(db, "page_port", self._port)
-            yield listener
+        self._port = listener.getsockname()[1]
+        with store.writing() as db:
+            save_setting(db, "page_port", self._port)
+        return listener
 
     async def _open(self) -> tuple[Store, ASGIApp]:
         async with self._opening:
