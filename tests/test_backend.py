@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
-from aural_mcp.backend import store
+from aural_mcp.backend import store, tables
 from aural_mcp.backend.app import create_app, create_pages
 from aural_mcp.operations import OPERATIONS
 from conftest import KEY, ORIGIN, ok
@@ -20,12 +20,12 @@ def http_of(app, key=KEY):
 @pytest.fixture
 def user(world):
     with world.store.reading() as db:
-        return db.execute(select(store.profiles.c.id)).scalar_one()
+        return db.execute(select(tables.profiles.c.id)).scalar_one()
 
 
 def change_key(world, key, **changes):
     with world.store.writing() as db:
-        db.execute(update(store.api_keys).where(store.api_keys.c.hash == store.digest(key)).values(**changes))
+        db.execute(update(tables.api_keys).where(tables.api_keys.c.hash == store.digest(key)).values(**changes))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool_name())
@@ -130,7 +130,7 @@ async def test_a_body_without_end_is_refused(world):
 async def test_interview_pages_have_no_repeats_and_no_gaps_even_at_equal_times(world, agent):
     made = [(await ok(agent, "create_interview", title=str(number)))["id"] for number in range(7)]
     with world.store.writing() as db:
-        db.execute(update(store.interviews).values(updatedAt=store.now()))
+        db.execute(update(tables.interviews).values(updatedAt=store.now()))
     walked, cursor = [], None
     while True:
         more = {"cursor": cursor} if cursor else {}
@@ -157,7 +157,7 @@ async def test_a_viewer_may_read_and_write_but_not_change_candidates_or_end_sess
     people = await ok(agent, "create_candidates", interviewId=interview, candidates=[{"name": "P"}])
     key = store.create_key(world.store, user, "viewer")
     with world.store.writing() as db:
-        db.execute(update(store.organization_members).values(role="VIEWER"))
+        db.execute(update(tables.organization_members).values(role="VIEWER"))
     candidate = f"/interviews/{interview}/candidates/{people['data'][0]['id']}"
     async with http_of(world.app, key) as http:
         assert (await http.patch(f"/interviews/{interview}", json={"title": "U"})).status_code == 200
@@ -171,10 +171,10 @@ async def test_another_organizations_rows_are_out_of_reach(world, agent):
     moment = store.now()
     stamps = {"createdAt": moment, "updatedAt": moment}
     with world.store.writing() as db:
-        db.execute(insert(store.profiles).values(id="u2", **stamps))
-        db.execute(insert(store.organizations).values(id="o2", ownerId="u2", **stamps))
-        db.execute(insert(store.organization_members).values(id="m2", workspaceId="o2", userId="u2", role="OWNER"))
-        db.execute(insert(store.projects).values(id="p2", organizationId="o2", **stamps))
+        db.execute(insert(tables.profiles).values(id="u2", **stamps))
+        db.execute(insert(tables.organizations).values(id="o2", ownerId="u2", **stamps))
+        db.execute(insert(tables.organization_members).values(id="m2", workspaceId="o2", userId="u2", role="OWNER"))
+        db.execute(insert(tables.projects).values(id="p2", organizationId="o2", **stamps))
     async with http_of(world.app, store.create_key(world.store, "u2", "other")) as http:
         assert (await http.get("/interviews")).json() == {"data": [], "cursor": None}
         assert (await http.get(f"/interviews/{mine}")).status_code == 404
@@ -188,7 +188,7 @@ async def test_ending_sessions_is_a_dry_run_unless_told_otherwise(world, agent):
     session = store.new_id()
     with world.store.writing() as db:
         row = {"interviewId": interview, "startedAt": moment, "createdAt": moment, "updatedAt": moment}
-        db.execute(insert(store.sessions).values(id=session, **row))
+        db.execute(insert(tables.sessions).values(id=session, **row))
     arguments = {"interviewId": interview, "ids": [session, store.new_id(), "nope"]}
     dry = await ok(agent, "end_interview_sessions", **arguments)
     assert (dry["dryRun"], [row["status"] for row in dry["results"]]) == (True, ["eligible", "skipped", "failed"])
@@ -206,7 +206,7 @@ async def test_the_page_port_serves_no_rest(world):
 async def test_a_database_that_fails_is_a_503_without_its_words(world):
     app = create_app(world.store, origin=lambda: ORIGIN)
     with world.store.writing() as db:
-        store.api_keys.drop(db)
+        tables.api_keys.drop(db)
     async with http_of(app, "dlv_test_1") as http:
         response = await http.get("/usage")
     assert response.status_code == 503
@@ -215,5 +215,5 @@ async def test_a_database_that_fails_is_a_503_without_its_words(world):
 
 def test_times_are_written_as_aural_writes_them():
     written = ["2026-03-01T09:00:00.66748+00:00", "2026-03-01T09:00:00+00:00", "1969-12-31T23:59:59.5+00:00"]
-    stamp = store.Stamp()
+    stamp = tables.Stamp()
     assert [stamp.process_result_value(stamp.process_bind_param(text, None), None) for text in written] == written

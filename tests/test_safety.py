@@ -7,7 +7,7 @@ from mcp import Client
 from sqlalchemy import insert, select
 
 from aural_mcp import prompts, safety
-from aural_mcp.backend import store
+from aural_mcp.backend import store, tables
 from aural_mcp.operations import OPERATIONS
 from conftest import answer, begin, ok, text_of
 
@@ -91,7 +91,7 @@ def _plant_rows(world, interview, session, question):
     """Analysis, recordings, the integrity log and a practice run: what the pages cannot write."""
     practice, moment = store.new_id(), store.now()
     with world.store.writing() as db:
-        user = db.execute(select(store.profiles.c.id)).scalar_one()
+        user = db.execute(select(tables.profiles.c.id)).scalar_one()
         changes = {
             "summary": TAG,
             "insights": {TAG: [TAG]},
@@ -99,11 +99,11 @@ def _plant_rows(world, interview, session, question):
             "sentiment": {"overall": TAG},
             "antiCheatingLog": [{"type": TAG}],
         }
-        db.execute(store.sessions.update().where(store.sessions.c.id == session).values(**changes))
+        db.execute(tables.sessions.update().where(tables.sessions.c.id == session).values(**changes))
         run = {"id": practice, "interviewId": interview, "userId": user, "status": "COMPLETED", "timed": False}
-        db.execute(insert(store.prep_sessions).values(**run, mode=TAG, createdAt=moment))
+        db.execute(insert(tables.prep_sessions).values(**run, mode=TAG, createdAt=moment))
         attempt = {"id": store.new_id(), "sessionId": practice, "questionId": question, "createdAt": moment}
-        db.execute(insert(store.prep_attempts).values(**attempt, answerText=TAG, feedback={TAG: TAG}))
+        db.execute(insert(tables.prep_attempts).values(**attempt, answerText=TAG, feedback={TAG: TAG}))
     return practice
 
 

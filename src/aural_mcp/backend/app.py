@@ -9,8 +9,7 @@ It answers as Aural does, except where Aural's answer is plainly a defect. Those
   unknown interview cursor is ignored, as Aural does;
 - a batch of questions in which only some set `allowFileUpload` or `allowedFileTypes` succeeds;
 - `/usage` counts truthfully, and a revoked key is refused there at once;
-- a candidate's `updatedAt` moves when it is changed, and ending sessions counts their duration to the
-  last message, not to now;
+- ending sessions counts their duration to the last message, not to now;
 - invite tokens have 20 characters (Aural: 12), and keys issued here carry a checksum;
 - 405 carries `Allow` and an error object, and unknown paths under `/api/v1` are JSON 404.
 """
@@ -39,10 +38,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aural_mcp.backend.candidate import candidate_routes
-from aural_mcp.backend.handlers import HANDLERS, Call, Paged, scope_of
+from aural_mcp.backend.handlers import HANDLERS, Paged
 from aural_mcp.backend.intake import Refused
 from aural_mcp.backend.pages import message_page
-from aural_mcp.backend.store import Store, api_keys, digest, now
+from aural_mcp.backend.scope import Call, scope_of
+from aural_mcp.backend.store import Store, digest, now
+from aural_mcp.backend.tables import api_keys
 from aural_mcp.operations import OPERATIONS, AnyOperation
 
 PREFIX = "/api/v1"
@@ -247,4 +248,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _crash(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _error(500, "The backend failed. Its log says why.")

@@ -29,21 +29,17 @@ from aural_mcp.backend.pages import Page, message_page, question_page, welcome_p
 from aural_mcp.backend.store import (
     Row,
     Store,
-    candidates,
     digest,
-    interviews,
-    messages,
     new_id,
     new_token,
     now,
     one,
     questions_of,
-    session_tokens,
-    sessions,
     setting,
     stamp_after,
     turns_of,
 )
+from aural_mcp.backend.tables import candidates, interviews, messages, session_tokens, sessions
 
 COOKIE = "aural_session"
 COOKIE_AGE = 30 * 24 * 3600

@@ -2,75 +2,39 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
 
 from aural_mcp import operations as ops
 from aural_mcp.backend import intake
 from aural_mcp.backend.intake import Refused
-from aural_mcp.backend.store import (
-    Row,
+from aural_mcp.backend.javascript import leading_integer
+from aural_mcp.backend.scope import (
+    NO_INTERVIEW_ACCESS,
+    Call,
+    interview_of,
+    is_uuid,
+    missing,
+    own_interview,
+    own_question,
+    own_session,
+    rank,
+    row_of,
+)
+from aural_mcp.backend.store import Row, new_id, new_token, now, questions_of, rows, seconds_between, turns_of
+from aural_mcp.backend.tables import (
     candidates,
     interviews,
     messages,
-    new_id,
-    new_token,
-    now,
-    one,
     organization_members,
     prep_attempts,
     prep_sessions,
-    project_members,
-    projects,
     questions,
-    questions_of,
-    rows,
-    seconds_between,
     sessions,
     settings,
-    turns_of,
 )
-
-ROLES = ("VIEWER", "MEMBER", "ADMIN", "OWNER")
-NO_INTERVIEW_ACCESS = "You do not have access to this interview"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a key may touch: the projects of one organization, each with the owner's effective role."""
-
-    user_id: str
-    organization_id: str
-    roles: Mapping[str, str]
-
-    def role_in(self, project_id: str | None) -> str | None:
-        return self.roles.get(project_id or "")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request being answered: who asks, what for, and the open transaction."""
-
-    db: Connection
-    scope: Scope
-    ids: Mapping[str, str]
-    query: Mapping[str, str]
-    raw: bytes
-    origin: str
-
-    def body(self, refusal: str) -> Any:
-        """The JSON body; read only when the route gets to it, since checks before it answer first."""
-        return intake.parse(self.raw, refusal)
-
-    @cached_property
-    def projects(self) -> Sequence[str]:
-        return list(self.scope.roles)
-
 
 Handler = Callable[[Call], Any]
 HANDLERS: dict[ops.AnyOperation, Handler] = {}
@@ -92,35 +56,13 @@ def handles(operation: ops.AnyOperation) -> Callable[[Handler], Handler]:
     return register
 
 
-def scope_of(db: Connection, user_id: str) -> Scope | None:
-    """The user's organization with the lowest id, and its projects less those whose members leave the user out."""
-    member = organization_members.c
-    found = db.execute(
-        select(member.workspaceId, member.role).where(member.userId == user_id).order_by(member.workspaceId).limit(1)
-    ).first()
-    if found is None:
-        return None
-    organization, organization_role = found
-    own = db.execute(select(projects.c.id).where(projects.c.organizationId == organization)).scalars().all()
-    listed = select(project_members).where(project_members.c.projectId.in_(own))
-    named: dict[str, dict[str, str]] = {}
-    for row in db.execute(listed):
-        named.setdefault(row.projectId, {})[row.userId] = row.role
-    roles = {
-        project: max(organization_role, named.get(project, {}).get(user_id, "VIEWER"), key=_rank)
-        for project in own
-        if user_id in named.get(project, {user_id: ""})
-    }
-    return Scope(user_id, organization, roles)
-
-
 # ── Interviews ──────────────────────────────────────────────────────────────────────────────────
 
 
 @handles(ops.ListInterviews)
 def list_interviews(call: Call) -> Paged:
     mine = select(interviews).where(interviews.c.projectId.in_(call.projects))
-    after = _row(call.db, interviews, call.query.get("cursor"))
+    after = row_of(call.db, interviews, call.query.get("cursor"))
     page = _page(call, mine, interviews, "updatedAt", after, ties_ascend=True)
     ids = [row["id"] for row in page]
     asked, taken = _counts(call.db, questions, ids), _counts(call.db, sessions, ids)
@@ -140,7 +82,7 @@ def create_interview(call: Call) -> Row:
 
 @handles(ops.GetInterview)
 def get_interview(call: Call) -> Row:
-    row = _own_interview(call)
+    row = own_interview(call)
     row["questions"] = questions_of(call.db, row["id"])
     row["_count"] = {"sessions": _counts(call.db, sessions, [row["id"]]).get(row["id"], 0)}
     return row
@@ -149,22 +91,22 @@ def get_interview(call: Call) -> Row:
 @handles(ops.UpdateInterview)
 def update_interview(call: Call) -> Row:
     if not call.projects:
-        _missing("Interview not found.")
+        missing("Interview not found.")
     changes = intake.interview_changes(call.body("Invalid JSON body."))
-    row = _own_interview(call)
+    row = own_interview(call)
     return _change(call.db, interviews, row, changes)
 
 
 @handles(ops.ArchiveInterview)
 def archive_interview(call: Call) -> Row:
-    row = _own_interview(call)
+    row = own_interview(call)
     _change(call.db, interviews, row, {"isActive": False})
     return {"id": row["id"], "archived": True}
 
 
 @handles(ops.PublishInterview)
 def publish_interview(call: Call) -> Row:
-    row = _own_interview(call)
+    row = own_interview(call)
     slug = row["publicSlug"] or new_token(10)
     _change(call.db, interviews, row, {"isActive": True, "requireInvite": False, "publicSlug": slug})
     return {"id": row["id"], "publicSlug": slug, "url": f"{call.origin}/i/{slug}"}
@@ -175,12 +117,12 @@ def publish_interview(call: Call) -> Row:
 
 @handles(ops.ListQuestions)
 def list_questions(call: Call) -> list[Row]:
-    return questions_of(call.db, _interview(call, "No access to this interview")["id"])
+    return questions_of(call.db, interview_of(call, "No access to this interview")["id"])
 
 
 @handles(ops.CreateQuestions)
 def create_questions(call: Call) -> list[Row]:
-    interview = _interview(call, "No access to this interview")["id"]
+    interview = interview_of(call, "No access to this interview")["id"]
     new = intake.new_questions(call.body("Invalid JSON body"))
     highest = call.db.execute(
         select(func.max(questions.c.order)).where(questions.c.interviewId == interview)
@@ -197,47 +139,34 @@ def create_questions(call: Call) -> list[Row]:
 @handles(ops.UpdateQuestion)
 def update_question(call: Call) -> Row:
     changes = intake.question_changes(call.body("Invalid JSON body"))
-    return _change(call.db, questions, _own_question(call), changes)
+    return _change(call.db, questions, own_question(call), changes)
 
 
 @handles(ops.DeleteQuestion)
 def delete_question(call: Call) -> Row:
-    row = _own_question(call)
+    row = own_question(call)
     call.db.execute(delete(questions).where(questions.c.id == row["id"]))
     return {"id": row["id"], "deleted": True}
 
 
 # ── Candidates ──────────────────────────────────────────────────────────────────────────────────
 
-CANDIDATE_FIELDS = [
-    "id",
-    "name",
-    "email",
-    "phone",
-    "notes",
-    "gender",
-    "birthday",
-    "education",
-    "school",
-    "major",
-    "graduationYear",
-    "workExperience",
-    "inviteToken",
-    "sessionId",
-    "createdAt",
-]
+CANDIDATE_FIELDS = """
+id name email phone notes gender birthday education school major graduationYear workExperience
+inviteToken sessionId createdAt
+""".split()
 
 
 @handles(ops.ListCandidates)
 def list_candidates(call: Call) -> list[Row]:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)["id"]
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     found = select(candidates).where(candidates.c.interviewId == interview).order_by(candidates.c.createdAt.desc())
     return [_only(row, CANDIDATE_FIELDS) for row in rows(call.db, found.limit(1000))]
 
 
 @handles(ops.CreateCandidates)
 def create_candidates(call: Call) -> list[Row]:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)["id"]
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     new = intake.new_candidates(call.body("Invalid JSON body"))
     for row in new:
         row |= {"interviewId": interview, "inviteToken": new_token(20)}
@@ -250,55 +179,34 @@ def create_candidates(call: Call) -> list[Row]:
 
 @handles(ops.UpdateCandidate)
 def update_candidate(call: Call) -> Row:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)
-    if _rank(call.scope.role_in(interview["projectId"])) < _rank("MEMBER"):
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)
+    if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
         raise Refused(403, "MEMBER role or higher required.")
     changes = intake.candidate_changes(call.body("Invalid JSON body."))
-    row = _row(call.db, candidates, call.ids["candidateId"])
+    row = row_of(call.db, candidates, call.ids["candidateId"])
     if row is None or row["interviewId"] != interview["id"]:
-        _missing("Candidate not found.")
-    changed = _change(call.db, candidates, row, changes)
-    return _only(changed, [*CANDIDATE_FIELDS, "interviewId", "updatedAt"])
+        missing("Candidate not found.")
+    call.db.execute(update(candidates).where(candidates.c.id == row["id"]).values(**changes))
+    return _only(row | changes, [*CANDIDATE_FIELDS, "interviewId", "updatedAt"])
 
 
 # ── Sessions ────────────────────────────────────────────────────────────────────────────────────
 
-SUMMARY_FIELDS = [
-    "id",
-    "status",
-    "participantName",
-    "participantEmail",
-    "summary",
-    "insights",
-    "themes",
-    "sentiment",
-    "totalDurationSeconds",
-    "createdAt",
-    "updatedAt",
-]
-REPORT_FIELDS = [
-    "participantName",
-    "participantEmail",
-    "status",
-    "createdAt",
-    "summary",
-    "insights",
-    "themes",
-    "sentiment",
-    "totalDurationSeconds",
-    "audioRecordingUrl",
-    "audioRecordings",
-    "audioDuration",
-    "screenshots",
-    "antiCheatingLog",
-]
+SUMMARY_FIELDS = """
+id status participantName participantEmail summary insights themes sentiment totalDurationSeconds
+createdAt updatedAt
+""".split()
+REPORT_FIELDS = """
+participantName participantEmail status createdAt summary insights themes sentiment
+totalDurationSeconds audioRecordingUrl audioRecordings audioDuration screenshots antiCheatingLog
+""".split()
 
 
 @handles(ops.ListSessions)
 def list_sessions(call: Call) -> Paged:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)["id"]
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     cursor = call.query.get("cursor")
-    after = _row(call.db, sessions, cursor)
+    after = row_of(call.db, sessions, cursor)
     if cursor and (after is None or after["interviewId"] != interview):
         intake.bad("Invalid cursor")
     page = _page(call, select(sessions).where(sessions.c.interviewId == interview), sessions, "createdAt", after)
@@ -310,7 +218,7 @@ def list_sessions(call: Call) -> Paged:
 
 @handles(ops.GetSession)
 def get_session(call: Call) -> Row:
-    row, interview = _own_session(call, "Session not found", "You do not have access to this session")
+    row, interview = own_session(call, "Session not found", "You do not have access to this session")
     turns = [_only(turn, ["id", "role", "content", "timestamp"]) for turn in turns_of(call.db, row["id"])]
     fields = [name for name in SUMMARY_FIELDS if name != "updatedAt"]
     return _only(row, fields) | {"messages": turns, "interview": _only(interview, ["id", "title", "objective"])}
@@ -318,26 +226,26 @@ def get_session(call: Call) -> Row:
 
 @handles(ops.GetSessionReport)
 def get_session_report(call: Call) -> Row:
-    row, interview = _own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
+    row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
     head = {"interviewTitle": interview["title"], "interviewObjective": interview["objective"]}
     return head | _only(row, REPORT_FIELDS) | {"messages": turns_of(call.db, row["id"])}
 
 
 @handles(ops.EndInterviewSessions)
 def end_interview_sessions(call: Call) -> Row:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)
     ids, dry_run = intake.sessions_to_end(call.body("Invalid JSON body."))
     role = call.scope.role_in(interview["projectId"])
-    if _rank(role) < _rank("MEMBER"):
+    if rank(role) < rank("MEMBER"):
         message = "You need at least MEMBER permission to perform this action. Your current role is"
         raise Refused(403, f"{message} {role}.")
     return {"dryRun": dry_run, "results": [_end(call, interview["id"], given, dry_run) for given in ids]}
 
 
 def _end(call: Call, interview_id: str, given: str, dry_run: bool) -> Row:
-    if not _is_uuid(given):
+    if not is_uuid(given):
         return {"id": given, "status": "failed", "reason": "Operation failed."}
-    row = _row(call.db, sessions, given)
+    row = row_of(call.db, sessions, given)
     if row is None or row["interviewId"] != interview_id or row["status"] != "IN_PROGRESS":
         reason = "Session not found in interview or not in progress."
         return {"id": given, "status": "skipped", "reason": reason}
@@ -367,22 +275,15 @@ def complete(db: Connection, session: Row) -> None:
 # ── Practice ────────────────────────────────────────────────────────────────────────────────────
 
 
-PRACTICE_FIELDS = [
-    "mode",
-    "status",
-    "timed",
-    "durationLimitMinutes",
-    "startedAt",
-    "lastActivityAt",
-    "completedAt",
-    "totalDurationSeconds",
-    "createdAt",
-]
+PRACTICE_FIELDS = """
+mode status timed durationLimitMinutes startedAt lastActivityAt completedAt totalDurationSeconds
+createdAt
+""".split()
 
 
 @handles(ops.ListPracticeSessions)
 def list_practice_sessions(call: Call) -> list[Row]:
-    interview = _interview(call, NO_INTERVIEW_ACCESS)
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)
     limit = intake.practice_limit(call.query.get("limit"))
     runs = prep_sessions.c
     mine = select(prep_sessions).where(runs.interviewId == interview["id"], runs.userId == call.scope.user_id)
@@ -410,12 +311,12 @@ def _scores(db: Connection, run_id: str) -> Row:
 
 @handles(ops.GetPracticeReport)
 def get_practice_report(call: Call) -> Row:
-    run = _row(call.db, prep_sessions, call.ids["practiceId"])
+    run = row_of(call.db, prep_sessions, call.ids["practiceId"])
     if run is None or run["userId"] != call.scope.user_id:
-        _missing("Practice not found.")
-    interview = _row(call.db, interviews, run["interviewId"])
+        missing("Practice not found.")
+    interview = row_of(call.db, interviews, run["interviewId"])
     if interview is None or call.scope.role_in(interview["projectId"]) is None:
-        _missing("Practice not found.")
+        missing("Practice not found.")
     attempts = select(prep_attempts).where(prep_attempts.c.sessionId == run["id"]).order_by(prep_attempts.c.createdAt)
     return {
         "session": run,
@@ -447,48 +348,11 @@ def get_usage(call: Call) -> Row:
 # ── Looking things up ───────────────────────────────────────────────────────────────────────────
 
 
-def _own_interview(call: Call) -> Row:
-    row = _row(call.db, interviews, call.ids["interviewId"])
-    if row is None or call.scope.role_in(row["projectId"]) is None:
-        _missing("Interview not found.")
-    return row
-
-
-def _interview(call: Call, refusal: str) -> Row:
-    """The interview of a sub-resource: absent is 404, out of scope is 403, as Aural answers here."""
-    row = _row(call.db, interviews, call.ids["interviewId"])
-    if row is None:
-        _missing("Interview not found")
-    if call.scope.role_in(row["projectId"]) is None:
-        raise Refused(403, refusal)
-    return row
-
-
-def _own_question(call: Call) -> Row:
-    row = _row(call.db, questions, call.ids["questionId"])
-    if row is None:
-        _missing("Question not found")
-    interview = _row(call.db, interviews, row["interviewId"])
-    if interview is None or call.scope.role_in(interview["projectId"]) is None:
-        raise Refused(403, "No access to this question")
-    return row
-
-
-def _own_session(call: Call, absent: str, refusal: str) -> tuple[Row, Row]:
-    row = _row(call.db, sessions, call.ids["sessionId"])
-    if row is None:
-        _missing(absent)
-    interview = _row(call.db, interviews, row["interviewId"])
-    if interview is None or call.scope.role_in(interview["projectId"]) is None:
-        raise Refused(403, refusal)
-    return row, interview
-
-
 def _page(
     call: Call, mine: Select[Any], table: Table, newest: str, after: Row | None, *, ties_ascend: bool = False
 ) -> Paged:
     """One page by a strict keyset on (time, id), newest first; `after` is the last row of the page before."""
-    limit = intake.leading_integer(call.query.get("limit"), default=20, most=100)
+    limit = leading_integer(call.query.get("limit"), default=20, most=100)
     time, key = table.c[newest], table.c.id
     if after is not None:
         tie = key > after["id"] if ties_ascend else key < after["id"]
@@ -504,14 +368,6 @@ def _counts(db: Connection, table: Table, parents: Sequence[str], column: str = 
     parent = table.c[column]
     counted = select(parent, func.count()).where(parent.in_(parents)).group_by(parent)
     return {row[0]: row[1] for row in db.execute(counted)}
-
-
-def _row(db: Connection, table: Table, identifier: str | None) -> Row | None:
-    """The row with this id; ids of any case are Aural's, and anything else is simply not there."""
-    if not identifier or intake.UNSTORABLE.search(identifier):
-        return None
-    known = identifier.lower() if _is_uuid(identifier) else identifier
-    return one(db, select(table).where(table.c.id == known))
 
 
 def _insert(db: Connection, table: Table, new: list[Row]) -> list[Row]:
@@ -532,18 +388,3 @@ def _change(db: Connection, table: Table, row: Row, changes: Row) -> Row:
 
 def _only(row: Row, fields: Sequence[str]) -> Row:
     return {name: row[name] for name in fields}
-
-
-def _missing(message: str) -> NoReturn:
-    raise Refused(404, message)
-
-
-def _rank(role: str | None) -> int:
-    return ROLES.index(role) if role in ROLES else -1
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

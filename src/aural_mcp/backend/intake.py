@@ -14,12 +14,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, NoReturn, cast, get_args
 
+from aural_mcp.backend.javascript import ABSENT, as_number, as_text, is_number, is_positive, kind_of, truth
 from aural_mcp.backend.store import Row
 from aural_mcp.operations import Depth, QuestionType, Tone
 
 TONES, DEPTHS, QUESTION_TYPES = get_args(Tone), get_args(Depth), get_args(QuestionType)
 INT4 = 2147483647
-ABSENT: Any = object()
 PROFILE = ("gender", "education", "school", "major", "workExperience")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -36,6 +36,10 @@ class Refused(Exception):
 def bad(message: str) -> NoReturn:
     """Refuse the request as 400."""
     raise Refused(400, message)
+
+
+def _expected(wanted: str, value: Any) -> NoReturn:
+    bad(f"Invalid input: expected {wanted}, received {kind_of(value)}")
 
 
 def parse(raw: bytes, message: str) -> Any:
@@ -58,7 +62,7 @@ def new_interview(body: Any) -> Row:
     criteria, minutes = given.get("assessmentCriteria"), given.get("timeLimitMinutes")
     if criteria is not None and not _is_rubric(criteria):
         bad("assessmentCriteria must be an array of { name, description }.")
-    if minutes is not None and not _is_positive(minutes):
+    if minutes is not None and not is_positive(minutes):
         bad("timeLimitMinutes must be a positive integer.")
     row: Row = {
         "title": title.strip(),
@@ -128,7 +132,7 @@ def _depth(_name: str, value: Any) -> str:
 def _minutes(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    return _int4(name, value) if _is_positive(value) else bad(f"{name} must be a positive integer or null.")
+    return _int4(name, value) if is_positive(value) else bad(f"{name} must be a positive integer or null.")
 
 
 INTERVIEW_CHANGES: dict[str, Callable[[str, Any], Any]] = {
@@ -166,7 +170,7 @@ def _new_question(item: Any) -> Row:
         bad("Each question must be an object")
     given = cast("Row", item)
     text = given.get("text")
-    text = text.strip() if isinstance(text, str) else _as_javascript_text(text)
+    text = text.strip() if isinstance(text, str) else as_text(text)
     if not text:
         bad("Each question must have non-empty text")
     row: Row = {"text": text, "type": "OPEN_ENDED"}
@@ -174,8 +178,8 @@ def _new_question(item: Any) -> Row:
         row["type"] = _question_type(given["type"])
     if given.get("order") is not None:
         row["order"] = _order(given["order"])
-    row["isRequired"] = _truth(given.get("required"))
-    row["probeOnShort"] = _truth(given.get("followUpEnabled"))
+    row["isRequired"] = truth(given.get("required"))
+    row["probeOnShort"] = truth(given.get("followUpEnabled"))
     options = given.get("options")
     if options is not None and not _is_strings(options):
         bad("options must be an array of strings")
@@ -194,9 +198,9 @@ def question_changes(body: Any) -> Row:
     for name, column, read in (
         ("type", "type", _question_type),
         ("order", "order", _order),
-        ("required", "isRequired", _truth),
+        ("required", "isRequired", truth),
         ("options", "options", _options),
-        ("followUpEnabled", "probeOnShort", _truth),
+        ("followUpEnabled", "probeOnShort", truth),
     ):
         if name in given:
             if given[name] is None and name != "options":
@@ -207,11 +211,11 @@ def question_changes(body: Any) -> Row:
 
 
 def _question_type(value: Any) -> str:
-    return value if _is_one_of(value, QUESTION_TYPES) else bad(f"Invalid question type: {_as_javascript_text(value)}")
+    return value if _is_one_of(value, QUESTION_TYPES) else bad(f"Invalid question type: {as_text(value)}")
 
 
 def _order(value: Any) -> int:
-    number = _as_javascript_number(value)
+    number = as_number(value)
     if not math.isfinite(number) or number < 0 or number != int(number):
         bad("order must be a non-negative integer")
     return _int4("order", number)
@@ -231,7 +235,7 @@ def _details(given: Row) -> Row:
 
 def _starter_code(_name: str, value: Any) -> Any:
     if value is not None and not isinstance(value, dict):
-        bad(f"Invalid input: expected record, received {_kind(value)}")
+        bad(f"Invalid input: expected record, received {kind_of(value)}")
     for source in cast("Row", value or {}).values():
         if not isinstance(source, str):
             _expected("string", source)
@@ -243,7 +247,7 @@ def _any_json(_name: str, value: Any) -> Any:
 
 
 def _threshold(name: str, value: Any) -> int | None:
-    if value is not None and not _is_number(value):
+    if value is not None and not is_number(value):
         _expected("number", value)
     if value is not None and value != int(value):
         bad(f"{name} must be a whole number.")
@@ -253,7 +257,7 @@ def _threshold(name: str, value: Any) -> int | None:
 def _seconds(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    if not _is_number(value):
+    if not is_number(value):
         _expected("number", value)
     if value != int(value):
         _expected("int", value)
@@ -289,6 +293,17 @@ DETAILS: dict[str, Callable[[str, Any], Any]] = {
     "allowFileUpload": _strict_flag,
     "allowedFileTypes": _strict_texts,
 }
+
+
+# ── Practice ────────────────────────────────────────────────────────────────────────────────────
+
+
+def practice_limit(text: str | None) -> int:
+    """A practice list's size: a whole number from 1 to 500 in any spelling of JavaScript's; 100 when missing."""
+    number = 100.0 if text is None else as_number(text)
+    if (text is not None and not text.strip()) or number not in range(1, 501):
+        bad("limit must be between 1 and 500.")
+    return int(number)
 
 
 # ── Sessions ────────────────────────────────────────────────────────────────────────────────────
@@ -398,76 +413,12 @@ def _birthday(value: Any) -> str | None:
 def _year(value: Any) -> int | None:
     if value is None:
         return None
-    if not _is_number(value):
+    if not is_number(value):
         _expected("number", value)
     return _int4("graduationYear", value) if value == int(value) else _expected("int", value)
 
 
-# ── Values as JavaScript sees them ──────────────────────────────────────────────────────────────
-
-
-def leading_integer(text: str | None, *, default: int, most: int) -> int:
-    """A page size as `parseInt` reads it: `5abc` is 5; missing, unreadable or below 1 is the default."""
-    found = re.match(r"\s*[+-]?\d+", text or "")
-    number = int(found[0][:12]) if found else 0
-    return default if number < 1 else min(number, most)
-
-
-def practice_limit(text: str | None) -> int:
-    """A practice list's size: a whole number from 1 to 500 in any spelling of JavaScript's; 100 when missing."""
-    number = 100.0 if text is None else _as_javascript_number(text)
-    if (text is not None and not text.strip()) or number not in range(1, 501):
-        bad("limit must be between 1 and 500.")
-    return int(number)
-
-
-def _as_javascript_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "[object Object]"
-    if isinstance(value, list):
-        return ",".join(_as_javascript_text(item) for item in cast("list[Any]", value))
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _as_javascript_number(value: Any) -> float:
-    if isinstance(value, int | float):
-        return value
-    text = _as_javascript_text(value).strip()
-    if text == "":
-        return 0
-    plain = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text)
-    return float(text) if plain else float(int(text, 16)) if re.fullmatch(r"0[xX][0-9a-fA-F]+", text) else math.nan
-
-
-def _truth(value: Any) -> bool:
-    """JavaScript's truth, null counting as true: only false, 0 and "" are false."""
-    return value is None or isinstance(value, dict | list) or bool(value)
-
-
-def _kind(value: Any) -> str:
-    """JavaScript's name for the type of a value."""
-    if value is ABSENT:
-        return "undefined"
-    if value is None:
-        return "null"
-    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "object")
-
-
-def _expected(wanted: str, value: Any) -> NoReturn:
-    bad(f"Invalid input: expected {wanted}, received {_kind(value)}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_number(value) and value == int(value) and value > 0
+# ── Shapes ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _is_one_of(value: Any, choices: tuple[str, ...]) -> bool:
