@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from aural_mcp import __version__
-from aural_mcp.prompts import skill_folder
-from aural_mcp.render import DOCUMENTS, MARKED, stale
+from aural_mcp.render import DOCUMENTS, MARKED, skill_folder, stale
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,8 @@ import pytest
 
 from aural_mcp.backend.handlers import HANDLERS
 from aural_mcp.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation
-from aural_mcp.tools import BY_NAME, input_schema, output_schema, tool_for
+from aural_mcp.schemas import input_schema, output_schema
+from aural_mcp.tools import BY_NAME, tool_for
 
 every = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool_name())
 

@@ -43,10 +43,15 @@ Backend in use here: {backend}
 
 def main() -> None:
     """Entry point. Without arguments, and with a host on stdin, it serves MCP over stdio at once."""
-    if len(sys.argv) == 1 and not sys.stdin.isatty():
-        serve_stdio()
-    else:
-        commands()(prog_name="aural-mcp")
+    from aural_mcp.config import BadSetting
+
+    try:
+        if len(sys.argv) == 1 and not sys.stdin.isatty():
+            serve_stdio()
+        else:
+            commands()(prog_name="aural-mcp")
+    except BadSetting as error:
+        sys.exit(f"aural-mcp: {error}")
 
 
 def serve_stdio() -> None:
@@ -54,10 +59,11 @@ def serve_stdio() -> None:
     gc.disable()  # importing makes only objects that stay: collecting them in between costs a tenth of the start
     import anyio
 
+    from aural_mcp.config import read_settings
     from aural_mcp.log import set_up_logging
 
     set_up_logging()
-    setup = _setup(_settings())
+    setup = _setup(read_settings())
     gc.enable()
     gc.freeze()
     with suppress(KeyboardInterrupt):
@@ -141,20 +147,12 @@ def _configuration() -> str:
     return json.dumps({"mcpServers": {"aural": entry}})
 
 
-def _settings() -> Settings:
-    from aural_mcp.config import BadSetting, read_settings
-
-    try:
-        return read_settings(os.environ)
-    except BadSetting as error:
-        sys.exit(f"aural-mcp: {error}")
-
-
 def commands() -> Group:
     """The command line. click is loaded only when somebody types a command."""
     import click
 
     from aural_mcp._version import __version__
+    from aural_mcp.config import read_settings
 
     @click.group(invoke_without_command=True, epilog="Settings come from the environment; see the README.")
     @click.version_option(__version__, prog_name="aural-mcp")
@@ -162,7 +160,7 @@ def commands() -> Group:
     def group(context: click.Context) -> None:
         """Hire with Aural from any AI agent: a Model Context Protocol server."""
         if context.invoked_subcommand is None:
-            backend = backend_sentence(_settings())
+            backend = backend_sentence(read_settings())
             click.echo(HELLO.format(version=__version__, configuration=_configuration(), backend=backend), nl=False)
 
     @group.command()
@@ -180,13 +178,9 @@ def commands() -> Group:
         else:
             serve_stdio()
 
-    @group.command()
-    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-    @click.option("--port", default=8410, show_default=True, help="Port to listen on.")
-    @click.option("--database", default=None, help="SQLAlchemy URL; the workspace on this computer when left out.")
-    def backend(host: str, port: int, database: str | None) -> None:
-        """Serve Aural's REST API and the candidate pages, for a team or for development."""
-        serve_backend(host, port, database)
+    from aural_mcp.commands import backend
+
+    group.add_command(backend)
 
     @group.command()
     @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")
@@ -208,11 +202,11 @@ def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, .
     import uvicorn
     from mcp.server.transport_security import TransportSecuritySettings
 
-    from aural_mcp.config import Settings, is_loopback
+    from aural_mcp.config import Settings, is_loopback, read_settings
     from aural_mcp.log import set_up_logging
 
     set_up_logging()
-    settings = _settings()
+    settings = read_settings()
     loopback = is_loopback(host)
     if local and not loopback:
         raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
@@ -244,27 +238,3 @@ def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, .
     click.echo(f"aural-mcp: MCP at http://{host}:{port}/mcp. {backend_sentence(settings)}", err=True)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))
     anyio.run(_beside, setup, server.serve)
-
-
-def serve_backend(host: str, port: int, database: str | None) -> None:
-    """Serve the REST backend alone; the first start of a workspace prints a key, once."""
-    import click
-    import uvicorn
-
-    from aural_mcp.backend.app import create_app
-    from aural_mcp.backend.local import database_url
-    from aural_mcp.backend.store import Store, create_key, has_keys, owner, save_setting
-    from aural_mcp.config import data_folder
-    from aural_mcp.log import set_up_logging
-
-    set_up_logging()
-    settings = _settings()
-    store = Store(database or database_url(data_folder(settings)))
-    user_id = owner(store).user_id
-    with store.writing() as db:
-        save_setting(db, "page_port", port)
-    origin = settings.public_url or f"http://{host}:{port}"
-    click.echo(f"Aural's REST API: {origin}/api/v1")
-    if not has_keys(store):
-        click.echo(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
-    uvicorn.run(create_app(store, origin=lambda: origin), host=host, port=port, log_config=None, access_log=False)

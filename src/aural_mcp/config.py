@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ class Settings:
         return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read `AURAL_*` from the environment.
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read `AURAL_*` from the environment: this process's when none is given.
 
     A key means relay to the base URL; neither key nor base URL means the embedded backend;
     a base URL without a key is a problem, never a silent switch.
@@ -47,6 +48,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         BadSetting: a number or address that cannot be used.
     """
+    environment = os.environ if environment is None else environment
     key, problem = _key(environment)
     given_url = _value(environment, "AURAL_BASE_URL")
     base_url = _url("AURAL_BASE_URL", given_url or CLOUD)

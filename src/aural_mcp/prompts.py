@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
+from aural_mcp.render import skill_text
 from aural_mcp.safety import outside
-
-SKILL = "aural-hiring/SKILL.md"
 
 
 def add_prompts(server: MCPServer[Any]) -> None:
@@ -30,17 +27,3 @@ def add_prompts(server: MCPServer[Any]) -> None:
             "Choose the workflow above that fits, ask only for what is missing, then do it with the tools. "
             "Confirm with the user before anything is published, archived, deleted, ended or sent to people."
         )
-
-
-@cache
-def skill_text() -> str:
-    """The skill's instructions, without the front matter that only skill hosts read."""
-    text = (skill_folder() / SKILL).read_text(encoding="utf-8")
-    return text.split("\n---\n", 1)[1].strip() if text.startswith("---\n") else text.strip()
-
-
-def skill_folder() -> Path:
-    """The folder of skills: inside the installed package, or beside `src` in a checkout."""
-    here = Path(__file__).parent
-    installed = here / "skill"
-    return installed if installed.is_dir() else here.parent.parent / "skill"

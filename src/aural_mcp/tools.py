@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, cast
 
 from mcp.types import CallToolResult, Tool, ToolAnnotations
@@ -17,8 +16,7 @@ from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
-
-Schema = dict[str, Any]
+from aural_mcp.schemas import Schema, input_schema, main_branch, output_schema
 
 BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in OPERATIONS}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
@@ -26,11 +24,6 @@ ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},
     "update": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
     "delete": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
-}
-REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
-CONFIRMATION: Schema = {
-    "type": "string",
-    "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
 }
 SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
@@ -85,32 +78,6 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
         ) from error
 
 
-@cache
-def input_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of the arguments: no generated titles, no references."""
-    raw = operation.model_json_schema()
-    schema = _tidy(raw, raw.get("$defs", {}))
-    schema.pop("description", None)
-    schema.setdefault("properties", {})
-    return schema
-
-
-@cache
-def output_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of the structured result, remarks included.
-
-    A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
-    """
-    raw = operation.result_type().model_json_schema()
-    schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
-    schema.pop("description", None)
-    schema["properties"]["remarks"] = REMARKS
-    if operation.confirmed:
-        schema["properties"]["confirmation"] = CONFIRMATION
-        schema.pop("required", None)
-    return schema
-
-
 def unknown_tool(name: str) -> str:
     """What to say about a tool that does not exist."""
     near = difflib.get_close_matches(name, BY_NAME, 1, 0.5)
@@ -158,24 +125,19 @@ def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
     """The path of an error as the caller wrote it, and the names known at its end."""
     path, here = "", schema
     for part in loc:
-        here = _main_branch(here)
+        here = main_branch(here)
         properties = here.get("properties", {})
         if isinstance(part, int):
             path, here = f"{path}[{part}]", here.get("items", {})
         elif part in properties:
             path, here = f"{path}.{part}" if path else part, properties[part]
-    return path, list(_main_branch(here).get("properties", {}))
-
-
-def _main_branch(schema: Schema) -> Schema:
-    """What a nullable schema is when it is not null; any other schema itself."""
-    return next((branch for branch in schema.get("anyOf", []) if branch != {"type": "null"}), schema)
+    return path, list(main_branch(here).get("properties", {}))
 
 
 def _from_json_text(value: Any, schema: Schema) -> Any:
     """Some hosts send arrays and objects as JSON text: read it where no string is wanted, at any depth."""
     read = _read_json(value) if isinstance(value, str) and _wants_json(schema) else value
-    schema = _main_branch(schema)
+    schema = main_branch(schema)
     if isinstance(read, list) and "items" in schema:
         return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", read)]
     if isinstance(read, dict) and "properties" in schema:
@@ -196,24 +158,3 @@ def _read_json(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return cast("Any", read) if isinstance(read, list | dict) else text
-
-
-def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:
-    """The schema with references put in place and generated titles dropped: not every host can follow or needs them."""
-    if isinstance(schema, list):
-        return [_tidy(item, definitions, drop=drop) for item in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    node = cast("Schema", schema)
-    if reference := node.get("$ref"):
-        target = definitions[reference.removeprefix("#/$defs/")]
-        return _tidy(target | {name: item for name, item in node.items() if name != "$ref"}, definitions, drop=drop)
-    tidy: Schema = {}
-    for name, item in node.items():
-        if name == "properties":
-            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in item.items()}
-        elif name == "description":
-            tidy[name] = " ".join(item.split())
-        elif name not in drop:
-            tidy[name] = _tidy(item, definitions, drop=drop)
-    return tidy

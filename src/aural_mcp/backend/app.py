@@ -19,9 +19,6 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import math
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -37,9 +34,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aural_mcp import render
 from aural_mcp.backend.candidate import candidate_routes
 from aural_mcp.backend.handlers import HANDLERS, Paged
 from aural_mcp.backend.intake import Refused
+from aural_mcp.backend.limits import RateLimit, RateLimited, rate_limit_of
 from aural_mcp.backend.pages import message_page
 from aural_mcp.backend.scope import Call, scope_of
 from aural_mcp.backend.store import Store, digest, now
@@ -60,35 +59,6 @@ class LocalKey:
 
     secret: str
     user_id: str
-
-
-class RateLimited(Exception):
-    """The 61st request of a key within its minute."""
-
-    def __init__(self, retry_after: int, reset: int) -> None:
-        super().__init__()
-        self.retry_after, self.reset = retry_after, reset
-
-
-class RateLimit:
-    """Aural's fixed window: 60 s from a key's first request, 60 requests, then refusal."""
-
-    def __init__(self, most: int = 60) -> None:
-        self.most = most
-        self._windows: dict[str, tuple[float, int]] = {}
-        self._lock = threading.Lock()
-
-    def count(self, key: str) -> None:
-        """Count one request of the key. Raises `RateLimited` when it is one too many."""
-        moment = time.time()
-        with self._lock:
-            opened, used = self._windows.get(key, (moment, 0))
-            if moment - opened >= 60:
-                opened, used = moment, 0
-            if used >= self.most:
-                end = opened + 60
-                raise RateLimited(max(1, math.ceil(end - moment)), math.ceil(end))
-            self._windows[key] = (opened, used + 1)
 
 
 @dataclass
@@ -141,19 +111,40 @@ def create_app(
     Args:
         origin: gives `scheme://host[:port]` for links, asked anew for each answer.
         local_key: the in-process key of a local workspace.
-        requests_per_minute: per key, as Aural's 60.
+        requests_per_minute: per key, as Aural's 60; 0 is off.
     """
-    backend = Backend(store, origin, local_key, RateLimit(requests_per_minute))
+    backend = Backend(store, origin, local_key, rate_limit_of(store, requests_per_minute))
     paths: dict[str, dict[str, AnyOperation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    return _app([*routes, *candidate_routes(store)])
+    return _app([*routes, *_documents(origin), *candidate_routes(store)])
 
 
 def create_pages(store: Store) -> Starlette:
     """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
     return _app(candidate_routes(store))
+
+
+def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
+    """The API's own description, in the forms that programs and agents read; it needs no key."""
+    cached = {"cache-control": "public, max-age=3600"}
+
+    async def openapi(request: Request) -> Response:
+        return _json(render.openapi(), headers=cached)
+
+    def text(path: str, made: Callable[[str], str], kind: str) -> Route:
+        async def answer(request: Request) -> Response:
+            return Response(made(origin()), headers=cached, media_type=kind)
+
+        return Route(path, answer)
+
+    return [
+        Route(PREFIX + "/openapi.json", openapi),
+        text("/llms.txt", render.llms_txt, "text/plain"),
+        text("/llms-full.txt", render.llms_full_txt, "text/plain"),
+        text("/SKILL.md", render.skill_md, "text/markdown"),
+    ]
 
 
 def _app(routes: list[BaseRoute]) -> Starlette:
@@ -225,7 +216,7 @@ def _too_many(limited: RateLimited) -> Response:
     }
     headers = {
         "retry-after": str(seconds),
-        "x-ratelimit-limit": "60",
+        "x-ratelimit-limit": str(limited.limit),
         "x-ratelimit-remaining": "0",
         "x-ratelimit-reset": str(limited.reset),
     }

@@ -19,6 +19,8 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from aural_mcp.errors import Unreachable
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -64,14 +66,24 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
 
     async def serve_pages(self) -> None:
         """Serve the candidates' pages, or stand by while another process of this workspace does. Never returns."""
-        store, _ = await self._open()
+        said = ""
         while True:
-            listener = await anyio.to_thread.run_sync(self._claim, store)
+            try:
+                await self._serve_or_stand_by()
+            except Exception as error:  # the tools must go on without the pages
+                if str(error) != said:
+                    log.exception("The candidate pages are down")
+                said = str(error)
             self._pages_known.set()
-            if listener is not None:
-                with listener:
-                    await _serve(store, listener)
             await anyio.sleep(TAKE_OVER_EVERY)
+
+    async def _serve_or_stand_by(self) -> None:
+        store, _ = await self._open()
+        listener = await anyio.to_thread.run_sync(self._claim, store)
+        self._pages_known.set()
+        if listener is not None:
+            with listener:
+                await _serve(store, listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
@@ -102,9 +114,12 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
 
     def _open_now(self) -> tuple[Store, ASGIApp]:
         from aural_mcp.backend.app import LocalKey, create_app
-        from aural_mcp.backend.store import Store, owner
+        from aural_mcp.backend.store import CannotOpen, Store, owner
 
-        store = Store(self._url)
+        try:
+            store = Store(self._url)
+        except CannotOpen as error:
+            raise Unreachable(str(error), "Tell the user; nothing was done.") from error
         key = LocalKey(self.secret, owner(store).user_id)
         return store, create_app(store, origin=self.origin, local_key=key)
 

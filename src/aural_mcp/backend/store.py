@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sqlite3
 import uuid
 import zlib
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, Select, create_engine, event, insert, inspect, select, update
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from aural_mcp.backend.tables import (
     api_keys,
@@ -29,6 +31,8 @@ from aural_mcp.backend.tables import (
 )
 
 SCHEMA_VERSION = 1
+WRITE_LOCK = 4_184_700
+"""The advisory lock by which writers on PostgreSQL take turns, as SQLite's do by themselves."""
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SLUG_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -57,15 +61,32 @@ class Owner:
     user_id: str
 
 
+class CannotOpen(Exception):
+    """A database that this version must not use; the message says why and what to do."""
+
+
 class Store:
-    """A database with the tables made. `reading` and `writing` are its only doors; each is one transaction."""
+    """A database with the tables made. `reading` and `writing` are its only doors; each is one transaction.
+
+    Args:
+        url: SQLAlchemy's, e.g. `sqlite:////folder/workspace.db` or `postgresql+psycopg://user@host/name`.
+
+    Raises:
+        CannotOpen: the database is out of reach, its driver is not installed, or a newer version made it.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
-        with self.writing() as db:
-            metadata.create_all(db)
-            if setting(db, "schema_version") is None:
-                save_setting(db, "schema_version", SCHEMA_VERSION)
+        try:
+            with self.writing() as db:
+                _bring_up_to_date(db)
+        except OperationalError as error:
+            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {error.orig}.") from error
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may serve this database at once."""
+        return self.engine.dialect.name != "sqlite"
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -75,46 +96,106 @@ class Store:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        """One change, stored for good when the block ends and not at all when it raises."""
+        """One change, stored for good when the block ends and not at all when it raises. Writers take turns."""
         with self.engine.connect().execution_options(aural_write=True) as db, db.begin():
+            if self.shared:
+                db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
             yield db
 
     def close(self) -> None:
+        """Close the connections."""
         self.engine.dispose()
 
 
+def _bring_up_to_date(db: Connection) -> None:
+    """Make the tables of a new database; migrate an older one, keeping a copy; refuse a newer one."""
+    if not inspect(db).has_table(settings.name):
+        metadata.create_all(db)
+        save_setting(db, "schema_version", SCHEMA_VERSION)
+        return
+    version = setting(db, "schema_version")
+    if version > SCHEMA_VERSION:
+        raise CannotOpen(
+            f"This workspace was made by a newer aural-mcp (schema {version}; this one knows {SCHEMA_VERSION}). "
+            "Upgrade aural-mcp, or choose another AURAL_DATA_DIR or --database. Nothing was changed."
+        )
+    if version < SCHEMA_VERSION:
+        _keep_a_copy(db, version)
+        for step in range(version, SCHEMA_VERSION):
+            MIGRATIONS[step](db)
+        save_setting(db, "schema_version", SCHEMA_VERSION)
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+"""What leads from a schema version to the next one."""
+
+
+def _keep_a_copy(db: Connection, version: int) -> None:
+    """Copy an SQLite workspace beside itself before it is migrated; it is read as it was before this transaction."""
+    file = db.engine.url.database
+    if db.engine.dialect.name == "sqlite" and file:
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(f"{file}.v{version}")) as copy:
+            source.backup(copy)
+
+
 def owner(store: Store) -> Owner:
-    """The local user, made on first use together with an organization and a project."""
+    """The local user, made on first use together with an organization and a project.
+
+    In an imported workspace it is the owner of its first organization, and nothing is made.
+    """
     with store.writing() as db:
         if user_id := setting(db, "owner"):
             return Owner(user_id)
-        moment = now()
-        stamps = {"createdAt": moment, "updatedAt": moment}
-        user, organization, project = new_id(), new_id(), new_id()
-        member = {"userId": user, "role": "OWNER"}
-        for table, row in (
-            (profiles, {"id": user, "name": "Local user", "email": "local@localhost", "role": "USER", **stamps}),
-            (
-                organizations,
-                {"id": organization, "name": "Local workspace", "slug": "local", "ownerId": user, **stamps},
-            ),
-            (organization_members, {"id": new_id(), "workspaceId": organization, "joinedAt": moment, **member}),
-            (projects, {"id": project, "organizationId": organization, "name": "Default", "createdBy": user, **stamps}),
-        ):
-            db.execute(insert(table).values(row))
-        save_setting(db, "owner", user)
+        first = select(organizations.c.ownerId).order_by(organizations.c.createdAt, organizations.c.id).limit(1)
+        user_id = db.execute(first).scalar() or _make_workspace(db)
+        save_setting(db, "owner", user_id)
         save_setting(db, "workspace", new_id())
-        return Owner(user)
+        return Owner(user_id)
 
 
-def create_key(store: Store, user_id: str, name: str) -> str:
+def _make_workspace(db: Connection) -> str:
+    moment = now()
+    stamps = {"createdAt": moment, "updatedAt": moment}
+    user, organization, project = new_id(), new_id(), new_id()
+    member = {"userId": user, "role": "OWNER"}
+    for table, row in (
+        (profiles, {"id": user, "name": "Local user", "email": "local@localhost", "role": "USER", **stamps}),
+        (organizations, {"id": organization, "name": "Local workspace", "slug": "local", "ownerId": user, **stamps}),
+        (organization_members, {"id": new_id(), "workspaceId": organization, "joinedAt": moment, **member}),
+        (projects, {"id": project, "organizationId": organization, "name": "Default", "createdBy": user, **stamps}),
+    ):
+        db.execute(insert(table).values(row))
+    return user
+
+
+def create_key(store: Store, user_id: str, name: str, expires_at: str | None = None) -> str:
     """A new API key for the user; the secret is returned here and stored only as its SHA-256."""
     body = "".join(secrets.choice(BASE62) for _ in range(30))
     secret = f"dlv_{body}{checksum(body)}"
+    row = {"id": new_id(), "userId": user_id, "name": name, "hash": digest(secret), "createdAt": now()}
     with store.writing() as db:
-        row = {"id": new_id(), "userId": user_id, "name": name, "hash": digest(secret), "createdAt": now()}
-        db.execute(insert(api_keys).values(row))
+        db.execute(insert(api_keys).values(**row, expiresAt=expires_at))
     return secret
+
+
+def list_keys(store: Store) -> list[Row]:
+    """Every key, oldest first, without its secret or hash."""
+    column = api_keys.c
+    shown = select(column.id, column.name, column.createdAt, column.expiresAt, column.isActive, profiles.c.email)
+    with store.reading() as db:
+        return rows(db, shown.join(profiles, profiles.c.id == column.userId).order_by(column.createdAt, column.id))
+
+
+def revoke_key(store: Store, key_id: str) -> bool:
+    """Refuse a key from now on; False when there is no such key."""
+    with store.writing() as db:
+        return db.execute(update(api_keys).where(api_keys.c.id == key_id).values(isActive=False)).rowcount > 0
+
+
+def user_of(store: Store, email: str) -> str | None:
+    """The id of the user with this address."""
+    with store.reading() as db:
+        return db.execute(select(profiles.c.id).where(profiles.c.email == email)).scalar()
 
 
 def has_keys(store: Store) -> bool:
@@ -147,12 +228,12 @@ def new_token(length: int) -> str:
     return "".join(secrets.choice(SLUG_ALPHABET) for _ in range(length))
 
 
-def rows(db: Connection, query: Select[Any]) -> list[Row]:
+def rows(db: Connection, query: Select[*tuple[Any, ...]]) -> list[Row]:
     """Every row of a query as a dict of Aural's names."""
     return [dict(row) for row in db.execute(query).mappings()]
 
 
-def one(db: Connection, query: Select[Any]) -> Row | None:
+def one(db: Connection, query: Select[*tuple[Any, ...]]) -> Row | None:
     """The first row of a query, or None."""
     found = db.execute(query).mappings().first()
     return dict(found) if found else None
@@ -183,7 +264,14 @@ def save_setting(db: Connection, name: str, value: Any) -> None:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise CannotOpen("--database must be an SQLAlchemy URL, e.g. postgresql+psycopg://user@host/name.") from error
+    except ModuleNotFoundError as error:
+        raise CannotOpen(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

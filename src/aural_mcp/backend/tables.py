@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -64,6 +65,13 @@ session_tokens = Table(
     metadata,
     Column("hash", String, primary_key=True),
     _id(parent="sessions", name="sessionId"),
+)
+rate_windows = Table(
+    "aural_mcp_rate_windows",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("opened", Double, nullable=False),
+    Column("used", Integer, nullable=False),
 )
 profiles = Table(
     "profiles",

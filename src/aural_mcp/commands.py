@@ -1,0 +1,136 @@
+"""`aural-mcp backend`: serve the REST backend, move workspaces in and out, manage keys."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, date, datetime, time
+from typing import IO, TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from aural_mcp.backend.store import Store
+
+DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8410, show_default=True, help="Port to listen on.")
+@DATABASE
+@click.pass_context
+def backend(context: click.Context, host: str, port: int, database: str | None) -> None:
+    """Serve Aural's REST API and the candidate pages, for a team or for development."""
+    if context.invoked_subcommand is None:
+        serve_backend(host, port, database)
+
+
+@backend.command("import")
+@click.argument("file", type=click.File("rb"))
+@DATABASE
+def import_(file: IO[bytes], database: str | None) -> None:
+    """Fill an empty database from FILE: a workspace as one JSON document."""
+    from aural_mcp.backend.exchange import CannotImport, import_workspace
+
+    try:
+        counts = import_workspace(_store(database), json.load(file))
+    except (CannotImport, ValueError) as error:
+        raise click.ClickException(f"Nothing was imported. {error}") from error
+    click.echo("Imported " + ", ".join(f"{number} {name}" for name, number in counts.items() if number) + ".")
+
+
+@backend.command()
+@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@DATABASE
+def export(file: IO[str], database: str | None) -> None:
+    """Write the whole workspace, but for its keys, to FILE or standard output as one JSON document."""
+    from aural_mcp.backend.exchange import export_workspace
+
+    json.dump(export_workspace(_store(database)), file, ensure_ascii=False, indent=1)
+    file.write("\n")
+
+
+@backend.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it works (UTC).")
+@click.option("--user", help="E-mail address of the key's user; the workspace's owner when left out.")
+@DATABASE
+def create(name: str, expires: datetime | None, user: str | None, database: str | None) -> None:
+    """Make a key called NAME and print it, this once."""
+    from aural_mcp.backend.store import create_key, owner, user_of
+
+    store = _store(database)
+    user_id = user_of(store, user) if user else owner(store).user_id
+    if user_id is None:
+        raise click.BadParameter(f"nobody here has the address {user}", param_hint="--user")
+    click.echo(create_key(store, user_id, name, _end_of(expires.date()) if expires else None))
+
+
+@keys.command("list")
+@DATABASE
+def list_(database: str | None) -> None:
+    """List the keys: id, state, name, user. Secrets are not kept, so none can be shown."""
+    from aural_mcp.backend.store import list_keys, now
+
+    for key in list_keys(_store(database)):
+        expired = key["expiresAt"] is not None and key["expiresAt"] < now()
+        state = "revoked" if not key["isActive"] else "expired" if expired else "active"
+        until = f", until {key['expiresAt']}" if key["expiresAt"] else ""
+        click.echo(f"{key['id']}  {state:8}{key['name']} ({key['email']}{until})")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@DATABASE
+def revoke(key_id: str, database: str | None) -> None:
+    """Refuse the key with this ID (from `keys list`) from now on."""
+    from aural_mcp.backend.store import revoke_key
+
+    if not revoke_key(_store(database), key_id):
+        raise click.ClickException(f"There is no key with the id {key_id}. `aural-mcp backend keys list` shows them.")
+    click.echo(f"Revoked {key_id}.")
+
+
+def serve_backend(host: str, port: int, database: str | None) -> None:
+    """Serve the REST backend alone; the first start of a workspace prints a key, once."""
+    import uvicorn
+
+    from aural_mcp.backend.app import create_app
+    from aural_mcp.backend.store import create_key, has_keys, owner, save_setting
+    from aural_mcp.config import read_settings
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    settings = read_settings()
+    store = _store(database)
+    user_id = owner(store).user_id
+    with store.writing() as db:
+        save_setting(db, "page_port", port)
+    origin = settings.public_url or f"http://{host}:{port}"
+    click.echo(f"Aural's REST API: {origin}/api/v1")
+    if not has_keys(store):
+        click.echo(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
+    sys.stdout.flush()
+    app = create_app(store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute)
+    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False)
+
+
+def _store(database: str | None) -> Store:
+    from aural_mcp.backend.local import database_url
+    from aural_mcp.backend.store import CannotOpen, Store
+    from aural_mcp.config import data_folder, read_settings
+
+    try:
+        return Store(database or database_url(data_folder(read_settings())))
+    except CannotOpen as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _end_of(day: date) -> str:
+    return datetime.combine(day, time.max, UTC).isoformat()

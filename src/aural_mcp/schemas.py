@@ -1,0 +1,75 @@
+"""The JSON Schemas of an operation, as hosts and documents show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
+from aural_mcp.operations import AnyOperation
+
+Schema = dict[str, Any]
+
+REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
+CONFIRMATION: Schema = {
+    "type": "string",
+    "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
+}
+
+
+@cache
+def input_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of the arguments: no generated titles, no references."""
+    raw = operation.model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}))
+    schema.pop("description", None)
+    schema.setdefault("properties", {})
+    return schema
+
+
+def result_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of what the API answers."""
+    raw = operation.result_type().model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
+    schema.pop("description", None)
+    return schema
+
+
+@cache
+def output_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of the structured result, remarks included.
+
+    A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
+    """
+    schema = result_schema(operation)
+    schema["properties"]["remarks"] = REMARKS
+    if operation.confirmed:
+        schema["properties"]["confirmation"] = CONFIRMATION
+        schema.pop("required", None)
+    return schema
+
+
+def main_branch(schema: Schema) -> Schema:
+    """What a nullable schema is when it is not null; any other schema itself."""
+    return next((branch for branch in schema.get("anyOf", []) if branch != {"type": "null"}), schema)
+
+
+def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:
+    """The schema with references put in place and generated titles dropped: not every host can follow or needs them."""
+    if isinstance(schema, list):
+        return [_tidy(item, definitions, drop=drop) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    node = cast("Schema", schema)
+    if reference := node.get("$ref"):
+        target = definitions[reference.removeprefix("#/$defs/")]
+        return _tidy(target | {name: item for name, item in node.items() if name != "$ref"}, definitions, drop=drop)
+    tidy: Schema = {}
+    for name, item in node.items():
+        if name == "properties":
+            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in item.items()}
+        elif name == "description":
+            tidy[name] = " ".join(item.split())
+        elif name not in drop:
+            tidy[name] = _tidy(item, definitions, drop=drop)
+    return tidy
