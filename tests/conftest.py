@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import os
 import re
 import shutil
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,16 +57,68 @@ class World:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=ORIGIN, follow_redirects=True)
 
 
-def make_world(folder: Path) -> World:
-    store = Store(f"sqlite:///{folder / 'workspace.db'}")
+DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+"""Marks a module whose tests must hold on both databases."""
+
+
+@pytest.fixture
+def database(request, tmp_path) -> str:
+    """The URL of an empty database: SQLite, and PostgreSQL where a module asks for it."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'workspace.db'}"
+    server = request.getfixturevalue("postgresql")
+    name = f"t{next(NUMBERS)}"
+    server.run("createdb", name)
+    return server.url(name)
+
+
+NUMBERS = itertools.count()
+
+
+class PostgreSQL:
+    """A server of our own on a socket in a folder of its own, run by an ordinary user."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.binaries, self.folder = binaries, folder
+
+    def run(self, program: str, *arguments: str) -> None:
+        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        connection = [] if program in ("initdb", "pg_ctl") else ["-h", str(self.folder), "-U", "postgres"]
+        command = [*as_user, str(self.binaries / program), *connection, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=120)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    binary = shutil.which("initdb") or (str(found[-1]) if found else None)
+    if binary is None or importlib.util.find_spec("psycopg") is None:
+        pytest.skip("PostgreSQL's server or psycopg is not installed")
+    with tempfile.TemporaryDirectory(prefix="aural-pg-") as folder:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        server = PostgreSQL(Path(binary).resolve().parent, Path(folder))
+        data = f"{folder}/data"
+        server.run("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        server.run("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        yield server
+        server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def make_world(database: str) -> World:
+    store = Store(database)
     app = create_app(store, origin=lambda: ORIGIN, local_key=LocalKey(KEY, owner(store).user_id))
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(app))
     return World(store, app, client, AuralServer(OneClient(client), backend="A test workspace."))
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = make_world(tmp_path)
+def world(database):
+    made = make_world(database)
     yield made
     made.store.close()
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from conftest import answer, begin, ok, published
+from conftest import DATABASES, answer, begin, ok, published
 
+pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
 
 

@@ -74,9 +74,9 @@ async def use(http, origin):
 class backend:  # noqa: N801  read as a function
     """`aural-mcp backend` until the block ends; gives what it printed."""
 
-    def __init__(self, folder, port):
-        self.command = [sys.executable, "-u", "-m", "aural_mcp", "backend", "--port", str(port)]
-        self.url, self.environment = f"http://127.0.0.1:{port}/workspace", settings_for(folder)
+    def __init__(self, folder, port, *arguments, **settings):
+        self.command = [sys.executable, "-u", "-m", "aural_mcp", "backend", "--port", str(port), *arguments]
+        self.url, self.environment = f"http://127.0.0.1:{port}/workspace", settings_for(folder, **settings)
 
     async def __aenter__(self):
         self.process = await anyio.open_process(self.command, env=self.environment)

@@ -126,8 +126,8 @@ def _not_blank(value: str) -> str:
 
 
 Whole = BeforeValidator(_no_boolean)
-Text = Annotated[str, AfterValidator(_not_blank)]
-Id = Annotated[str, AfterValidator(_opaque)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
+Id = Annotated[str, Field(min_length=1), AfterValidator(_opaque)]
 InterviewId = Annotated[Id, Field(description="From list_interviews or create_interview.")]
 QuestionId = Annotated[Id, Field(description="From list_questions.")]
 SessionId = Annotated[Id, Field(description="From list_sessions.")]

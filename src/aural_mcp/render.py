@@ -114,7 +114,8 @@ def body_schema(operation: AnyOperation) -> Schema | None:
         rows = _open(fields[operation.body])
         return {"anyOf": [rows["items"], rows]}
     required = [name for name in schema.get("required", []) if name in fields]
-    return _open({"type": "object", "properties": fields, **({"required": required} if required else {})})
+    needs: Schema = {"required": required} if required else {"minProperties": 1}
+    return _open({"type": "object", "properties": fields, **needs})
 
 
 def _open(schema: Any) -> Any:

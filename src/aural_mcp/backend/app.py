@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import anyio
 import anyio.to_thread
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -47,6 +48,8 @@ from aural_mcp.operations import OPERATIONS, AnyOperation
 
 PREFIX = "/api/v1"
 BODY_LIMIT = 4 * 1024 * 1024
+WORKERS = 4
+"""Requests worked on at once: more threads only wait for each other."""
 HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 413: "BAD_REQUEST"}
 
@@ -69,6 +72,7 @@ class Backend:
     origin: Callable[[], str]
     local_key: LocalKey | None
     rate_limit: RateLimit
+    workers: anyio.CapacityLimiter
 
     def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
         """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
@@ -113,7 +117,8 @@ def create_app(
         local_key: the in-process key of a local workspace.
         requests_per_minute: per key, as Aural's 60; 0 is off.
     """
-    backend = Backend(store, origin, local_key, rate_limit_of(store, requests_per_minute))
+    limit = rate_limit_of(store, requests_per_minute)
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS))
     paths: dict[str, dict[str, AnyOperation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = operation
@@ -184,7 +189,7 @@ def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Rou
         operation = methods["GET" if request.method == "HEAD" else request.method]
         try:
             raw = await request.body()
-            found = await anyio.to_thread.run_sync(backend.answer, operation, request, raw)
+            found = await anyio.to_thread.run_sync(backend.answer, operation, request, raw, limiter=backend.workers)
         except Refused as refused:
             return _error(refused.status, refused.message)
         except RateLimited as limited:

@@ -219,7 +219,7 @@ def list_sessions(call: Call) -> Paged:
 @handles(ops.GetSession)
 def get_session(call: Call) -> Row:
     row, interview = own_session(call, "Session not found", "You do not have access to this session")
-    turns = [_only(turn, ["id", "role", "content", "timestamp"]) for turn in turns_of(call.db, row["id"])]
+    turns = turns_of(call.db, row["id"], "id", "role", "content", "timestamp")
     fields = [name for name in SUMMARY_FIELDS if name != "updatedAt"]
     return _only(row, fields) | {"messages": turns, "interview": _only(interview, ["id", "title", "objective"])}
 

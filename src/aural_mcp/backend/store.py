@@ -246,10 +246,11 @@ def questions_of(db: Connection, interview_id: str) -> list[Row]:
     return rows(db, mine.order_by(column.order, column.createdAt, column.id))
 
 
-def turns_of(db: Connection, session_id: str) -> list[Row]:
-    """The messages of a session, oldest first."""
+def turns_of(db: Connection, session_id: str, *fields: str) -> list[Row]:
+    """The messages of a session, oldest first, with these fields or all."""
     column = messages.c
-    return rows(db, select(messages).where(column.sessionId == session_id).order_by(column.timestamp, column.id))
+    wanted = select(*(column[name] for name in fields)) if fields else select(messages)
+    return rows(db, wanted.where(column.sessionId == session_id).order_by(column.timestamp, column.id))
 
 
 def setting(db: Connection, name: str) -> Any:
