@@ -177,6 +177,7 @@ async def test_the_key_comes_from_one_of_two_headers(headers, key):
         (["serve", "--http", "--host", "0.0.0.0"], "needs --allowed-host"),
         (["serve", "--http", "--local", "--host", "0.0.0.0"], "this computer only"),
         (["serve", "--local"], "go with --http"),
+        (["backend", "--host", "0.0.0.0"], "needs AURAL_PUBLIC_URL"),
     ],
 )
 def test_serving_more_than_was_meant_is_refused(tmp_path, arguments, says):

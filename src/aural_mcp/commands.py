@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from aural_mcp.backend.store import Store
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
 
 
@@ -108,6 +109,8 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
 
     set_up_logging()
     settings = read_settings()
+    if host in EVERYWHERE and not settings.public_url:
+        raise click.UsageError(f"Listening on {host} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
     store = _store(database)
     user_id = owner(store).user_id
     with store.writing() as db:

@@ -62,7 +62,8 @@ def scope_of(db: Connection, user_id: str) -> Scope | None:
     if found is None:
         return None
     organization, organization_role = found
-    own = db.execute(select(projects.c.id).where(projects.c.organizationId == organization)).scalars().all()
+    in_organization = select(projects.c.id).where(projects.c.organizationId == organization)
+    own = db.execute(in_organization.order_by(projects.c.createdAt, projects.c.id)).scalars().all()
     listed = select(project_members).where(project_members.c.projectId.in_(own))
     named: dict[str, dict[str, str]] = {}
     for row in db.execute(listed):
