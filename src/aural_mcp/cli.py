@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -101,11 +101,13 @@ def _workspace(settings: Settings) -> LocalWorkspace:
     return LocalWorkspace(data_folder(settings), page_port=settings.page_port, public_url=settings.public_url)
 
 
-async def _beside(setup: Setup, serve: Callable[[], Awaitable[None]]) -> None:
-    """Serve MCP, with the candidate pages of a local workspace beside it once the host has said hello."""
+async def _beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bool = False) -> None:
+    """Serve MCP, and beside it a local workspace's pages: at once, or when a host that waits has been greeted."""
     import anyio
 
     greeted = anyio.Event()
+    if at_once:
+        greeted.set()
 
     async def notice(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         result = await call_next(ctx)
@@ -202,7 +204,7 @@ def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, .
     import uvicorn
     from mcp.server.transport_security import TransportSecuritySettings
 
-    from aural_mcp.config import Settings, is_loopback, read_settings
+    from aural_mcp.config import is_loopback, read_settings
     from aural_mcp.log import set_up_logging
 
     set_up_logging()
@@ -212,29 +214,20 @@ def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, .
         raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
     if not loopback and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
-    if local:
-        settings = Settings(public_url=settings.public_url, page_port=settings.page_port, data_dir=settings.data_dir)
-    elif os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE"):
-        click.echo(
-            "aural-mcp: over HTTP every request brings its own key; the one in the environment is ignored.", err=True
-        )
-    if not local:
-        settings = Settings(
-            base_url=settings.base_url, embedded=False, requests_per_minute=settings.requests_per_minute
-        )
+    if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
+        said = "over HTTP every request brings its own key; the one in the environment is ignored."
+        click.echo(f"aural-mcp: {said}", err=True)
+    settings = replace(settings, api_key=None, problem="", embedded=local)
     setup = _setup(settings, per_request=not local)
     names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if loopback else [])]
+    hosts = [form for name in names for form in (name, f"{name}:*")]
+    origins = [f"{scheme}://{form}" for scheme in ("http", "https") for form in hosts]
     app = setup.server.streamable_http_app(
         stateless_http=True,
         json_response=True,
         host=host,
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
-            allowed_origins=[
-                f"{scheme}://{form}" for scheme in ("http", "https") for name in names for form in (name, f"{name}:*")
-            ],
-        ),
+        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
     )
     click.echo(f"aural-mcp: MCP at http://{host}:{port}/mcp. {backend_sentence(settings)}", err=True)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))
-    anyio.run(_beside, setup, server.serve)
+    anyio.run(_beside, setup, server.serve, True)
