@@ -140,11 +140,13 @@ async def test_code_keeps_its_indentation_and_starts_from_the_starter_code(agent
     async with world.browser() as browser:
         page = await begin(browser, made["url"])
         assert "def reverse(xs):\n    ..." in page.text
-        page = await answer(browser, page, code.replace("\n", "\r\n"))
+        assert '<option value="python" selected>' in page.text
+        page = await answer(browser, page, code.replace("\n", "\r\n"), language="python")
+        assert "return xs[::-1]  # &lt;b&gt;" in page.text
     session = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"][0]["id"]
     report = await ok(agent, "get_session_report", sessionId=session)
     turn = next(turn for turn in report["messages"] if turn["role"] == "USER")
-    assert (turn["content"], turn["contentType"]) == (code, "CODE")
+    assert (turn["content"], turn["contentType"]) == (f"```python\n{code}\n```", "CODE")
 
 
 async def test_two_people_on_one_public_link_have_two_sessions(agent, world):

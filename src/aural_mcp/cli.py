@@ -91,14 +91,16 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
     else:
         client = AuralClient(settings.api_key, settings.base_url, requests_per_minute=settings.requests_per_minute)
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
-    return Setup(AuralServer(clients, backend=backend_sentence(settings)), client, workspace)
+    return Setup(AuralServer(clients, backend=backend_sentence(settings), local=settings.embedded), client, workspace)
 
 
 def _workspace(settings: Settings) -> LocalWorkspace:
     from aural_mcp.backend.local import LocalWorkspace
     from aural_mcp.config import data_folder
 
-    return LocalWorkspace(data_folder(settings), page_port=settings.page_port, public_url=settings.public_url)
+    return LocalWorkspace(
+        data_folder(settings), page_port=settings.page_port, public_url=settings.public_url, model=settings.model
+    )
 
 
 async def _beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bool = False) -> None:
@@ -133,9 +135,13 @@ def backend_sentence(settings: Settings) -> str:
     if not settings.embedded:
         return f"The backend is Aural at {urlsplit(settings.base_url).netloc}, used with the caller's own key."
     reach = "open anywhere" if settings.public_url else "open on this computer only (AURAL_PUBLIC_URL changes that)"
+    if settings.model:
+        scored = f"the model {settings.model.name} interviews and scores"
+    else:
+        scored = "nothing leaves it, sessions are not scored automatically (you can, with save_session_analysis)"
     return (
-        "The backend is the local workspace on this computer: no account, nothing leaves it, candidates answer in "
-        f"writing, sessions are not scored automatically, and candidate links {reach}."
+        f"The backend is the local workspace on this computer: no account, candidates answer in writing, {scored}, "
+        f"and candidate links {reach}."
     )
 
 

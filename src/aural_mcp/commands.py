@@ -120,7 +120,9 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
     if not has_keys(store):
         click.echo(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
     sys.stdout.flush()
-    app = create_app(store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute)
+    app = create_app(
+        store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
+    )
     uvicorn.run(app, host=host, port=port, log_config=None, access_log=False)
 
 

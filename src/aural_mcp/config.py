@@ -19,6 +19,18 @@ class BadSetting(ValueError):
 
 
 @dataclass(frozen=True)
+class Model:
+    """A language model behind an OpenAI-compatible endpoint, for the embedded backend's interviewer and analyst."""
+
+    base_url: str
+    name: str
+    api_key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Model({self.base_url!r}, {self.name!r})"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Which backend to use, and how.
 
@@ -34,6 +46,7 @@ class Settings:
     page_port: int | None = None
     data_dir: Path | None = None
     requests_per_minute: int = 60
+    model: Model | None = None
 
     def __repr__(self) -> str:
         return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
@@ -69,6 +82,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         page_port=_number(environment, "AURAL_PAGE_PORT", most=65535),
         data_dir=Path(data_dir).expanduser() if data_dir else None,
         requests_per_minute=60 if per_minute is None else per_minute,
+        model=_model(environment),
     )
 
 
@@ -94,6 +108,16 @@ def usable_key(key: str) -> bool:
 def is_loopback(host: str | None) -> bool:
     """Whether the host name means this computer."""
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))
+
+
+def _model(environment: Mapping[str, str]) -> Model | None:
+    """The model of the embedded backend; its address and its name belong together."""
+    url, name = _value(environment, "AURAL_LLM_BASE_URL"), _value(environment, "AURAL_LLM_MODEL")
+    if not url and not name:
+        return None
+    if not url or not name:
+        raise BadSetting("AURAL_LLM_BASE_URL and AURAL_LLM_MODEL go together: set both, or neither.")
+    return Model(_url("AURAL_LLM_BASE_URL", url), name, _value(environment, "AURAL_LLM_API_KEY") or "")
 
 
 def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:

@@ -57,7 +57,7 @@ class Operation(Arguments, Generic[R]):
     request body, where the API takes a bare array.
     """
 
-    method: ClassVar[Literal["GET", "POST", "PATCH", "DELETE"]]
+    method: ClassVar[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]]
     path: ClassVar[str]
     effect: ClassVar[Effect]
     hint: ClassVar[str] = ""

@@ -12,6 +12,7 @@ from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequ
 
 from aural_mcp import results, tools
 from aural_mcp._version import __version__
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient
 from aural_mcp.errors import NoUsableKey
 from aural_mcp.operations import OPERATIONS
@@ -86,7 +87,7 @@ class AuralServer(MCPServer[Any]):
     `list_tools` and `call_tool` are overridden rather than fed with functions.
     """
 
-    def __init__(self, clients: Clients, *, backend: str) -> None:
+    def __init__(self, clients: Clients, *, backend: str, local: bool = False) -> None:
         super().__init__(
             NAME,
             title=TITLE,
@@ -96,20 +97,21 @@ class AuralServer(MCPServer[Any]):
             log_level="WARNING",
         )
         self._clients = clients
+        self._operations = (*OPERATIONS, *LOCAL_OPERATIONS) if local else OPERATIONS
         self._tools: list[Tool] | None = None
         add_resources(self, self._client_for)
-        add_prompts(self)
+        add_prompts(self, self._client_for)
 
     async def list_tools(self) -> list[Tool]:
         if self._tools is None:
-            self._tools = [tools.tool_for(operation) for operation in OPERATIONS]
+            self._tools = [tools.tool_for(operation) for operation in self._operations]
         return self._tools
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         operation = tools.BY_NAME.get(name)
-        if operation is None:
+        if operation is None or operation not in self._operations:
             return results.failure(tools.unknown_tool(name))
         try:
             return await tools.run(self._client_for(context), operation, arguments)

@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from aural_mcp import results
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.schemas import Schema, input_schema, main_branch, output_schema
 
-BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in OPERATIONS}
+BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in (*OPERATIONS, *LOCAL_OPERATIONS)}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
     "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},

@@ -36,17 +36,29 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aural_mcp import render
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.backend.candidate import candidate_routes
+from aural_mcp.backend.desk import desk_of
 from aural_mcp.backend.handlers import HANDLERS, Paged
 from aural_mcp.backend.intake import Refused
 from aural_mcp.backend.limits import RateLimit, RateLimited, rate_limit_of
 from aural_mcp.backend.pages import message_page
 from aural_mcp.backend.scope import Call, scope_of
+from aural_mcp.backend.sessions import abandon, idle_sessions
 from aural_mcp.backend.store import Store, digest, now
 from aural_mcp.backend.tables import api_keys
-from aural_mcp.operations import OPERATIONS, AnyOperation
+from aural_mcp.config import Model
+from aural_mcp.operations import (
+    OPERATIONS,
+    AnyOperation,
+    EndInterviewSessions,
+    GetSession,
+    GetSessionReport,
+    ListSessions,
+)
 
 PREFIX = "/api/v1"
+SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
 BODY_LIMIT = 4 * 1024 * 1024
 WORKERS = 4
 """Requests worked on at once: more threads only wait for each other."""
@@ -76,6 +88,8 @@ class Backend:
 
     def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
         """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
+        if operation in SWEPT:
+            self._abandon_idle()
         door = self.store.reading if operation.effect == "read" else self.store.writing
         header = request.headers.get("authorization", "")
         user_id = self._user(header)
@@ -85,6 +99,14 @@ class Backend:
                 raise Refused(403, "No organization found for this API key user.")
             call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
             return HANDLERS[operation](call)
+
+    def _abandon_idle(self) -> None:
+        """Before sessions are read: those in which nothing has happened for long are marked so."""
+        with self.store.reading() as db:
+            idle = idle_sessions(db)
+        if idle:
+            with self.store.writing() as db:
+                abandon(db, idle)
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -109,6 +131,7 @@ def create_app(
     origin: Callable[[], str],
     local_key: LocalKey | None = None,
     requests_per_minute: int = 60,
+    model: Model | None = None,
 ) -> Starlette:
     """The whole backend: REST under `/api/v1`, and the candidate's pages.
 
@@ -116,19 +139,20 @@ def create_app(
         origin: gives `scheme://host[:port]` for links, asked anew for each answer.
         local_key: the in-process key of a local workspace.
         requests_per_minute: per key, as Aural's 60; 0 is off.
+        model: what interviews and scores; without one, rules interview and nobody scores.
     """
     limit = rate_limit_of(store, requests_per_minute)
     backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS))
     paths: dict[str, dict[str, AnyOperation]] = {}
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    return _app([*routes, *_documents(origin), *candidate_routes(store)])
+    return _app([*routes, *_documents(origin), *candidate_routes(desk_of(store, model))])
 
 
-def create_pages(store: Store) -> Starlette:
+def create_pages(store: Store, model: Model | None = None) -> Starlette:
     """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
-    return _app(candidate_routes(store))
+    return _app(candidate_routes(desk_of(store, model)))
 
 
 def _documents(origin: Callable[[], str]) -> list[BaseRoute]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
 
 from aural_mcp import operations as ops
+from aural_mcp.analysis import SaveSessionAnalysis, columns, problems
 from aural_mcp.backend import intake
 from aural_mcp.backend.intake import Refused
 from aural_mcp.backend.javascript import leading_integer
@@ -23,7 +24,8 @@ from aural_mcp.backend.scope import (
     rank,
     row_of,
 )
-from aural_mcp.backend.store import Row, new_id, new_token, now, questions_of, rows, seconds_between, turns_of
+from aural_mcp.backend.sessions import complete
+from aural_mcp.backend.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.tables import (
     candidates,
     interviews,
@@ -231,6 +233,24 @@ def get_session_report(call: Call) -> Row:
     return head | _only(row, REPORT_FIELDS) | {"messages": turns_of(call.db, row["id"])}
 
 
+@handles(SaveSessionAnalysis)
+def save_session_analysis(call: Call) -> Row:
+    row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
+    if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
+        raise Refused(403, "MEMBER role or higher required.")
+    given = intake.analysis(call.body("Invalid JSON body."), row["id"])
+    turns = turns_of(call.db, row["id"], "id")
+    asked = [question["text"] for question in questions_of(call.db, interview["id"])]
+    rubric: list[Row] = interview["assessmentCriteria"] or []
+    if row["status"] == "IN_PROGRESS":
+        intake.bad("This session is still in progress: score it when it is finished.")
+    if wrong := problems(given, asked, [each["name"] for each in rubric], len(turns)):
+        intake.bad(" ".join(wrong))
+    made = columns(given, scored_by=given.scored_by, kind="agent", at=now())
+    call.db.execute(update(sessions).where(sessions.c.id == row["id"]).values(**made, updatedAt=now()))
+    return get_session(call)
+
+
 @handles(ops.EndInterviewSessions)
 def end_interview_sessions(call: Call) -> Row:
     interview = interview_of(call, NO_INTERVIEW_ACCESS)
@@ -253,23 +273,6 @@ def _end(call: Call, interview_id: str, given: str, dry_run: bool) -> Row:
         return {"id": given, "status": "eligible"}
     complete(call.db, row)
     return {"id": given, "status": "succeeded"}
-
-
-def complete(db: Connection, session: Row) -> None:
-    """End a session: its duration runs from the first message to the last one."""
-    said = messages.c
-    first, last = db.execute(
-        select(func.min(said.timestamp), func.max(said.timestamp)).where(said.sessionId == session["id"])
-    ).one()
-    started = first or session["startedAt"]
-    moment = now()
-    changes = {
-        "status": "COMPLETED",
-        "completedAt": moment,
-        "startedAt": started,
-        "totalDurationSeconds": seconds_between(started, last) if started and last else 0,
-    }
-    db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=moment))
 
 
 # ── Practice ────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, NoReturn, cast, get_args
 
+from pydantic import ValidationError
+
+from aural_mcp.analysis import SaveSessionAnalysis
 from aural_mcp.backend.javascript import ABSENT, as_number, as_text, is_number, is_positive, kind_of, truth
 from aural_mcp.backend.store import Row
 from aural_mcp.operations import Depth, QuestionType, Tone
@@ -293,6 +296,15 @@ DETAILS: dict[str, Callable[[str, Any], Any]] = {
     "allowFileUpload": _strict_flag,
     "allowedFileTypes": _strict_texts,
 }
+
+
+def analysis(body: Any, session_id: str) -> SaveSessionAnalysis:
+    """The body of the local extension: strict, every problem named."""
+    given = _object_or_empty(body)
+    try:
+        return SaveSessionAnalysis.model_validate(_storable(given) | {"sessionId": session_id})
+    except ValidationError as error:
+        bad(" ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in error.errors()[:20]))
 
 
 # ── Practice ────────────────────────────────────────────────────────────────────────────────────

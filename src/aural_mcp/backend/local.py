@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from aural_mcp.backend.store import Store
+    from aural_mcp.config import Model
 
 BASE_URL = "http://aural.local/api/v1"
 """Where the in-process client believes the backend to be; nothing of it reaches a network."""
@@ -42,13 +43,17 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         folder: where `workspace.db` lives.
         page_port: for the candidates' pages; None is the remembered one or 8410, 0 any free one.
         public_url: the origin that links carry instead of this computer's.
+        model: what interviews and scores; without one, rules interview and nobody scores.
     """
 
-    def __init__(self, folder: Path, *, page_port: int | None = None, public_url: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, page_port: int | None = None, public_url: str | None = None, model: Model | None = None
+    ) -> None:
         self.secret = f"dlv_local_{secrets.token_urlsafe(32)}"
         self._url = database_url(folder)
         self._wanted_port = page_port
         self._public_url = public_url
+        self._model = model
         self._port = page_port or PAGE_PORT
         self._opening = anyio.Lock()
         self._pages_known = anyio.Event()
@@ -83,7 +88,7 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         self._pages_known.set()
         if listener is not None:
             with listener:
-                await _serve(store, listener)
+                await _serve(store, self._model, listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
@@ -121,7 +126,7 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         except CannotOpen as error:
             raise Unreachable(str(error), "Tell the user; nothing was done.") from error
         key = LocalKey(self.secret, owner(store).user_id)
-        return store, create_app(store, origin=self.origin, local_key=key)
+        return store, create_app(store, origin=self.origin, local_key=key, model=self._model)
 
 
 def database_url(folder: Path) -> str:
@@ -153,7 +158,7 @@ def _served_workspace(port: int) -> str | None:
     return answer.text if answer.status_code == 200 else None
 
 
-async def _serve(store: Store, listener: socket.socket) -> None:
+async def _serve(store: Store, model: Model | None, listener: socket.socket) -> None:
     import uvicorn
 
     from aural_mcp.backend.app import create_pages
@@ -163,5 +168,5 @@ async def _serve(store: Store, listener: socket.socket) -> None:
         def capture_signals(self) -> Generator[None]:
             yield  # signals belong to the process that runs us
 
-    config = uvicorn.Config(create_pages(store), log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(create_pages(store, model), log_config=None, access_log=False, lifespan="off")
     await Server(config).serve(sockets=[listener])

@@ -60,11 +60,11 @@ def _id(*, parent: str | None = None, optional: bool = False, name: str = "id") 
 
 
 settings = Table("aural_mcp_settings", metadata, Column("name", String, primary_key=True), Column("value", _JSON))
-session_tokens = Table(
-    "aural_mcp_session_tokens",
+conducted = Table(  # the sessions that candidates took here, each with the hash of its cookie
+    "aural_mcp_conducted",
     metadata,
-    Column("hash", String, primary_key=True),
-    _id(parent="sessions", name="sessionId"),
+    Column("sessionId", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("cookie", String, unique=True),
 )
 rate_windows = Table(
     "aural_mcp_rate_windows",

@@ -1,5 +1,6 @@
-// Comfort only: the pages work without it. Keeps a draft in this browser, sends once, grows the field.
+// Comfort only: the pages work without it. Drafts, the clock, the code editor, the drawing, reading aloud.
 "use strict";
+
 const form = document.getElementById("answer-form");
 const field = document.getElementById("answer");
 const note = document.getElementById("saved");
@@ -14,23 +15,202 @@ const drafts = {
   },
 };
 
+function saidSaved(kept) {
+  if (note) note.textContent = kept ? form.dataset.draft : "";
+}
+
+// ── Text ──────────────────────────────────────────────────────────────────────────────────────────
+
 function grow() {
+  if (field.classList.contains("code")) return;
   field.style.height = "auto";
   field.style.height = `${field.scrollHeight + 2}px`;
 }
 
-if (field) {
-  const key = `aural-draft:${field.dataset.turn}`;
+function keepDraft(key) {
   const draft = drafts.read(key);
-  if (draft && (field.value === "" || field.classList.contains("code"))) field.value = draft;
+  if (draft !== null && (field.value === "" || field.classList.contains("code"))) field.value = draft;
   grow();
-  field.addEventListener("input", () => {
-    grow();
-    note.textContent = drafts.write(key, field.value) ? "Draft kept on this device" : "";
-  });
+  field.addEventListener("input", () => { grow(); saidSaved(drafts.write(key, field.value)); });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
+}
+
+// ── Code ──────────────────────────────────────────────────────────────────────────────────────────
+
+function editor(box) {
+  const gutter = box.querySelector(".gutter");
+  const language = document.getElementById("language");
+  const starters = JSON.parse(box.dataset.starters);
+  let leaving = false;
+
+  const number = () => {
+    gutter.textContent = Array.from({ length: field.value.split("\n").length }, (_, line) => line + 1).join("\n");
+    gutter.scrollTop = field.scrollTop;
+  };
+  const insert = (text) => {
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+    field.dispatchEvent(new Event("input"));
+  };
+  const indentation = () => {
+    const line = field.value.slice(0, field.selectionStart).split("\n").pop();
+    const opens = /[{([:]\s*$/.test(line) ? "    " : "";
+    return line.match(/^\s*/)[0] + opens;
+  };
+
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { leaving = true; return; }
+    if (event.key === "Tab" && !event.shiftKey && !leaving) { event.preventDefault(); insert("    "); }
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && !event.isComposing) {
+      event.preventDefault();
+      insert(`\n${indentation()}`);
+    }
+    if (event.key !== "Shift") leaving = false;
+  });
+  field.addEventListener("scroll", () => { gutter.scrollTop = field.scrollTop; });
+  field.addEventListener("input", number);
+  language.addEventListener("change", () => {
+    const untouched = field.value.trim() === "" || Object.values(starters).some((code) => code.trim() === field.value.trim());
+    if (untouched) { field.value = starters[language.value] ?? ""; field.dispatchEvent(new Event("input")); }
+  });
+  number();
+}
+
+// ── Drawing ───────────────────────────────────────────────────────────────────────────────────────
+
+function board(box, key) {
+  const canvas = document.getElementById("canvas");
+  const hidden = document.getElementById("drawing");
+  const count = document.getElementById("strokes");
+  const pen = canvas.getContext("2d");
+  let strokes = read(hidden.value) ?? read(drafts.read(key)) ?? [];
+  let current = null;
+
+  function read(text) { try { return text ? JSON.parse(text) : null; } catch { return null; } }
+
+  function paint() {
+    pen.fillStyle = "#ffffff";
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.lineWidth = 3;
+    pen.lineCap = pen.lineJoin = "round";
+    pen.strokeStyle = "#17181f";
+    for (const stroke of strokes) {
+      pen.beginPath();
+      stroke.forEach(([x, y], index) => (index ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+      if (stroke.length === 1) pen.lineTo(stroke[0][0] + 0.1, stroke[0][1]);
+      pen.stroke();
+    }
+  }
+  function store() {
+    hidden.value = strokes.length ? JSON.stringify(strokes) : "";
+    count.textContent = strokes.length ? box.dataset.count.replace("{count}", strokes.length) : "";
+    saidSaved(drafts.write(key, hidden.value));
+    paint();
+  }
+  function place(event) {
+    const area = canvas.getBoundingClientRect();
+    const x = Math.round((event.clientX - area.left) * canvas.width / area.width);
+    const y = Math.round((event.clientY - area.top) * canvas.height / area.height);
+    return [x, y];
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    canvas.setPointerCapture(event.pointerId);
+    current = [place(event)];
+    strokes.push(current);
+    paint();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!current) return;
+    current.push(...(event.getCoalescedEvents?.() ?? [event]).map(place));
+    paint();
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(end, () => { if (current) { current = null; store(); } });
+  }
+  document.getElementById("undo").addEventListener("click", () => { strokes.pop(); store(); });
+  document.getElementById("clear").addEventListener("click", () => { strokes = []; store(); });
+  box.classList.add("on");
+  hidden.value = strokes.length ? JSON.stringify(strokes) : "";
+  count.textContent = strokes.length ? box.dataset.count.replace("{count}", strokes.length) : "";
+  paint();
+}
+
+// ── The clock ─────────────────────────────────────────────────────────────────────────────────────
+
+function clock(line) {
+  const ends = performance.now() + Number(line.dataset.seconds) * 1000;
+  const shown = line.querySelector(".time");
+  const tick = setInterval(() => {
+    const left = Math.max(0, Math.round((ends - performance.now()) / 1000));
+    shown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    line.classList.toggle("short", left <= 60);
+    if (left > 0) return;
+    clearInterval(tick);
+    const something = field?.value.trim() || document.getElementById("drawing")?.value || form.querySelector(":checked");
+    if (something) form.submit(); else location.reload();
+  }, 250);
+}
+
+// ── What the hiring team asked to be noted, and the candidate was told of ─────────────────────────
+
+function watch(address) {
+  let left = 0;
+  let copied = "";
+  const send = (type, detail) => {
+    const body = new URLSearchParams({ type, detail });
+    fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { left = Date.now(); return; }
+    if (left) send("tab_switch", `Left the page for ${Math.max(1, Math.round((Date.now() - left) / 1000))} s`);
+    left = 0;
+  });
+  for (const kind of ["copy", "cut"]) {
+    document.addEventListener(kind, () => {
+      const active = document.activeElement;
+      const own = active?.value?.slice(active.selectionStart, active.selectionEnd);
+      copied = (own || String(document.getSelection())).trim();
+    });
+  }
+  document.addEventListener("paste", (event) => {
+    const text = event.clipboardData?.getData("text") ?? "";
+    if (text.trim() !== copied) send("paste", `Pasted ${text.length} characters`);
+  });
+}
+
+// ── Reading aloud ─────────────────────────────────────────────────────────────────────────────────
+
+function readAloud(button) {
+  if (!window.speechSynthesis) return;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const spoken = new SpeechSynthesisUtterance(document.getElementById("question").textContent);
+    spoken.lang = document.documentElement.lang;
+    speechSynthesis.cancel();
+    speechSynthesis.speak(spoken);
+  });
+}
+
+// ── All of it ─────────────────────────────────────────────────────────────────────────────────────
+
+if (form) {
+  const key = `aural-draft:${form.elements.turn.value}`;
+  const drawing = document.getElementById("board");
+  const code = document.getElementById("editor");
+  if (field) keepDraft(key);
+  if (code) editor(code);
+  if (drawing) board(drawing, `${key}:drawing`);
+  if (form.dataset.event) watch(form.dataset.event);
+  readAloud(document.getElementById("read-aloud"));
+  document.querySelectorAll(".clock").forEach(clock);
+  form.scrollIntoView({ block: "nearest" });
+  if (field && !code && !drawing) field.focus({ preventScroll: true });
+} else if (document.querySelector(".finished")) {
+  drafts.forgetAll();
+  document.querySelector(".finished").scrollIntoView({ block: "nearest" });
 }
 
 for (const each of document.querySelectorAll("form")) {
@@ -42,11 +222,3 @@ for (const each of document.querySelectorAll("form")) {
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("button").forEach((button) => { button.disabled = false; });
 });
-
-if (form) {
-  form.scrollIntoView({ block: "nearest" });
-  if (field) field.focus({ preventScroll: true });
-} else if (document.querySelector(".finished")) {
-  drafts.forgetAll();
-  document.querySelector(".finished").scrollIntoView({ block: "nearest" });
-}

@@ -1,0 +1,332 @@
+"""What candidates do: arrive at a link, begin, answer; each step is stored before anything else happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from starlette.datastructures import FormData
+
+from aural_mcp.analysis import columns
+from aural_mcp.backend.analyst import AnalysisFailed, Analyst, NoAnalyst
+from aural_mcp.backend.answers import Answer, Unclear, answer_of, typed_texts
+from aural_mcp.backend.intake import UNSTORABLE
+from aural_mcp.backend.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
+from aural_mcp.backend.sessions import complete, is_over, question_ends, revive, session_ends
+from aural_mcp.backend.store import Row, Store, digest, new_id, new_token, now, one, questions_of, stamp_after, turns_of
+from aural_mcp.backend.tables import candidates, conducted, interviews, messages, sessions
+from aural_mcp.backend.words import words_for
+from aural_mcp.config import Model
+
+EVENTS = ("tab_switch", "paste")
+MOST_EVENTS = 1000
+
+log = logging.getLogger(__name__)
+
+
+class Closed(Exception):
+    """A door that does not open; `words` and `key` name the kind page that says why."""
+
+    def __init__(self, status: int, key: str, words: Mapping[str, str] = words_for(None)) -> None:
+        super().__init__(key)
+        self.status, self.key, self.words = status, key, words
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a candidate comes: by a private link (`token`), or by the public one (`slug`) and perhaps a cookie."""
+
+    path: str
+    slug: str | None = None
+    token: str | None = None
+    cookie: str | None = None
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a candidate stands: the interview, the invited person if any, and the session once begun."""
+
+    path: str
+    interview: Row
+    candidate: Row | None
+    session: Row | None
+    script: Sequence[Row]
+    turns: Sequence[Row] = ()
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The words in the interview's language."""
+        return words_for(self.interview["language"])
+
+    @property
+    def running(self) -> bool:
+        """Whether the candidate is in the middle of the interview."""
+        return self.session is not None and self.session["status"] == "IN_PROGRESS"
+
+    @property
+    def waiting(self) -> Row | None:
+        """The turn that waits for an answer."""
+        last = self.turns[-1] if self.turns else None
+        return last if self.running and last and last["role"] == "ASSISTANT" and last["questionId"] else None
+
+    @property
+    def question(self) -> Row | None:
+        """The question that is open; None also when it was deleted meanwhile."""
+        wanted = self.waiting["questionId"] if self.waiting else None
+        return next((row for row in self.script if row["id"] == wanted), None)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Carries out what candidates do. Its methods block: they belong into worker threads."""
+
+    store: Store
+    interviewer: Interviewer
+    analyst: Analyst
+
+    def arrive(self, link: Link) -> Door:
+        """Where the candidate stands now, once what their time demands was done."""
+        with self.store.reading() as db:
+            door = find_door(db, link)
+        if door.session is None or door.session["status"] == "COMPLETED":
+            return door
+        if door.running and door.waiting and not _is_late(door):
+            return door
+        with self.store.writing() as db:
+            self._keep_time(db, find_door(db, link))
+        return self._go_on(link)
+
+    def begin(self, link: Link, form: FormData) -> str | None:
+        """Start the session of somebody who gave a name and agreed; the answer is a cookie's value, if one is due."""
+        with self.store.writing() as db:
+            door = find_door(db, link)
+            if door.session is not None:
+                return None
+            name = _field(form, "name", 200) or (door.candidate or {}).get("name", "")
+            if not name:
+                raise Unclear(door.words["need.name"])
+            if not form.get("consent"):
+                raise Unclear(door.words["need.consent"])
+            cookie = _open_session(db, door, name, _field(form, "email", 320))
+        self._go_on(replace(link, cookie=cookie or link.cookie))
+        return cookie
+
+    def answer(self, link: Link, form: FormData) -> None:
+        """Store an answer, then say what comes next. A form sent twice is taken once."""
+        self.arrive(link)
+        with self.store.writing() as db:
+            door = find_door(db, link)
+            if door.waiting is None or door.waiting["id"] != form.get("turn"):
+                _refuse_if_other(form, door)
+                return
+            given = answer_of(form, door.question, follow_up=door.waiting["isFollowUp"], words=door.words)
+            _say(db, door, "USER", given, question_id=door.waiting["questionId"])
+        self._go_on(link)
+
+    def notice(self, link: Link, form: FormData) -> None:
+        """Log what the browser noticed, where the hiring team asked for it and the candidate was told."""
+        with self.store.writing() as db:
+            door = find_door(db, link)
+            kind, session = form.get("type"), door.session
+            if not (door.running and session and door.interview["antiCheatingEnabled"] and kind in EVENTS):
+                return
+            known: list[Row] = session["antiCheatingLog"]
+            event = {"type": kind, "timestamp": _milliseconds(), "detail": _field(form, "detail", 200)}
+            if len(known) < MOST_EVENTS:
+                _update(db, session, antiCheatingLog=[*known, event])
+
+    def analyse(self, session_id: str) -> None:
+        """Have a finished session analysed, once; what cannot be scored stays open, and the transcript says why."""
+        with self.store.reading() as db:
+            session = one(db, select(sessions).where(sessions.c.id == session_id))
+            if session is None or session["status"] != "COMPLETED" or session["insights"] is not None:
+                return
+            turns = turns_of(db, session_id)
+            if turns[-1]["role"] == "SYSTEM":  # it was tried, and the transcript says why it failed
+                return
+            interview = one(db, select(interviews).where(interviews.c.id == session["interviewId"])) or {}
+            door = Door("", interview, None, session, questions_of(db, interview["id"]), turns)
+        try:
+            made = self.analyst.analyse(interview, door.script, door.turns)
+        except AnalysisFailed as failure:
+            with self.store.writing() as db:
+                _say(db, door, "SYSTEM", Answer(f"Not analysed: {failure}"))
+            return
+        if made is not None:
+            with self.store.writing() as db:
+                _update(db, session, **columns(made, scored_by=self.analyst.name, kind="model", at=now()))
+
+    def _keep_time(self, db: Connection, door: Door) -> None:
+        """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
+        session = door.session
+        if session is None or session["status"] == "COMPLETED":
+            return
+        if is_over(session_ends(door.interview, session)):
+            if door.running:
+                _speak(db, door, closing(door.interview, session["participantName"], time_up=True))
+                complete(db, session)
+            return
+        if not door.running:
+            door = replace(door, session=revive(db, session))
+        if door.waiting and is_over(question_ends(door.question, door.turns)):
+            _say(db, door, "USER", Answer(door.words["too_late"]), question_id=door.waiting["questionId"])
+
+    def _go_on(self, link: Link) -> Door:
+        """Say the next thing where it is the interviewer's turn. No transaction is open while it thinks."""
+        with self.store.reading() as db:
+            door = find_door(db, link)
+        if not door.running or door.waiting:
+            return door
+        coming = self._next(door)
+        with self.store.writing() as db:
+            again = find_door(db, link)
+            if again.running and again.turns[-1]["id"] == door.turns[-1]["id"]:
+                self._speak_or_close(db, again, coming)
+            return find_door(db, link)
+
+    def _next(self, door: Door) -> Utterance | None:
+        """What comes next; a question whose time is over is not probed."""
+        last = door.turns[-1]
+        asked = next((row for row in door.script if row["id"] == last["questionId"]), None)
+        spent = is_over(question_ends(asked, door.turns), grace=timedelta(0))
+        turns = [*door.turns[:-1], last | {"wordCount": 0}] if spent else door.turns
+        return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
+
+    def _speak_or_close(self, db: Connection, door: Door, coming: Utterance | None) -> None:
+        if coming is not None:
+            _speak(db, door, coming)
+        elif door.session is not None:
+            _speak(db, door, closing(door.interview, door.session["participantName"]))
+            complete(db, door.session)
+
+
+def desk_of(store: Store, model: Model | None) -> Desk:
+    """The desk with a model that interviews and scores, or with rules and nobody who scores."""
+    if model is None:
+        return Desk(store, RuleInterviewer(), NoAnalyst())
+    from aural_mcp.backend.model import ModelAnalyst, ModelInterviewer
+
+    return Desk(store, ModelInterviewer(model), ModelAnalyst(model))
+
+
+def find_door(db: Connection, link: Link) -> Door:
+    """Who holds the private link is the invited person; the public link knows people by their cookie.
+
+    Raises:
+        Closed: the link leads nowhere, or not for this person, or no longer.
+    """
+    candidate = one(db, select(candidates).where(candidates.c.inviteToken == link.token)) if link.token else None
+    if link.token:
+        wanted = interviews.c.id == (candidate or {}).get("interviewId")
+    else:
+        wanted = interviews.c.publicSlug == link.slug
+    interview = one(db, select(interviews).where(wanted))
+    if interview is None:
+        raise Closed(404, "no_link")
+    session = _session(db, link, interview, candidate)
+    words = words_for(interview["language"])
+    if interview["requireInvite"] and not candidate and session is None:
+        raise Closed(403, "by_invitation", words)
+    if not interview["isActive"] and (session is None or session["status"] != "COMPLETED"):
+        raise Closed(410, "closed", words)
+    script = questions_of(db, interview["id"])
+    if session is None and not script:
+        raise Closed(404, "empty", words)
+    turns = turns_of(db, session["id"]) if session else []
+    return Door(link.path, interview, candidate, session, script, turns)
+
+
+def _session(db: Connection, link: Link, interview: Row, candidate: Row | None) -> Row | None:
+    if candidate:
+        return one(db, select(sessions).where(sessions.c.id == candidate["sessionId"]))
+    if not link.cookie:
+        return None
+    mine = select(sessions).join(conducted, conducted.c.sessionId == sessions.c.id)
+    return one(db, mine.where(conducted.c.cookie == digest(link.cookie), sessions.c.interviewId == interview["id"]))
+
+
+def _is_late(door: Door) -> bool:
+    session = door.session
+    over = session is not None and is_over(session_ends(door.interview, session))
+    return over or is_over(question_ends(door.question, door.turns))
+
+
+def _open_session(db: Connection, door: Door, name: str, email: str) -> str | None:
+    """Store a new session and its greeting; a public link's candidate gets a cookie to come back with."""
+    moment, known = now(), door.candidate or {}
+    session = {
+        "id": new_id(),
+        "interviewId": door.interview["id"],
+        "participantName": name,
+        "participantEmail": known.get("email") or email or None,
+        "participantPhone": known.get("phone"),
+        "status": "IN_PROGRESS",
+        "startedAt": moment,
+        "lastActivityAt": moment,
+        "createdAt": moment,
+        "updatedAt": moment,
+    }
+    cookie = None if door.candidate else new_token(24)
+    db.execute(insert(sessions).values(session))
+    db.execute(insert(conducted).values(sessionId=session["id"], cookie=digest(cookie) if cookie else None))
+    if door.candidate:
+        mine = candidates.c.id == door.candidate["id"]
+        db.execute(update(candidates).where(mine).values(sessionId=session["id"], updatedAt=moment))
+    _speak(db, replace(door, session=session), opening(door.interview, name))
+    return cookie
+
+
+def _refuse_if_other(form: FormData, door: Door) -> None:
+    """A form for a turn that is over: the same words again are fine, other words are not lost silently."""
+    typed = "\n".join(typed_texts(form)).replace("\r\n", "\n").strip()
+    said = [turn["content"] for turn in door.turns if turn["role"] == "USER"]
+    if typed and not any(typed in content for content in said):
+        raise Unclear(door.words["stale"])
+
+
+def _speak(db: Connection, door: Door, said: Utterance) -> None:
+    """Store what the interviewer says, after the note to the hiring team if there is one."""
+    if said.note:
+        door = replace(door, turns=[*door.turns, _say(db, door, "SYSTEM", Answer(said.note))])
+    _say(db, door, "ASSISTANT", Answer(said.text), question_id=said.question_id, is_follow_up=said.is_follow_up)
+
+
+def _say(
+    db: Connection, door: Door, role: str, said: Answer, *, question_id: str | None = None, is_follow_up: bool = False
+) -> Row:
+    """Store one turn, a moment after the one before, and that something happened in the session."""
+    session = door.session or {}
+    moment = stamp_after(door.turns[-1]["timestamp"] if door.turns else session["startedAt"])
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "sessionId": session["id"],
+        "role": role,
+        "content": said.text,
+        "contentType": said.kind,
+        "whiteboardData": said.drawing,
+        "questionId": question_id,
+        "isFollowUp": is_follow_up,
+        "wordCount": said.words,
+        "timestamp": moment,
+    }
+    db.execute(insert(messages).values(row))
+    spoken = {"currentQuestionId": question_id} if role == "ASSISTANT" else {}
+    _update(db, session, lastActivityAt=moment, **spoken)
+    return row
+
+
+def _update(db: Connection, session: Row, **changes: Any) -> None:
+    db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=now()))
+
+
+def _field(form: FormData, name: str, most: int) -> str:
+    text = form.get(name)
+    return UNSTORABLE.sub("", text).strip()[:most] if isinstance(text, str) else ""
+
+
+def _milliseconds() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)
