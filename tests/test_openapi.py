@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 from openapi_spec_validator import validate
 
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.operations import OPERATIONS
 from conftest import ORIGIN
 from test_cli import aural_mcp, backend
@@ -41,7 +42,9 @@ async def test_the_openapi_document_is_valid_and_needs_no_key(world):
     described = [operation for path in document["paths"].values() for operation in path.values()]
     assert all(each["x-llm-description"] for each in described)
     hints = {each["operationId"]: each.get("x-llm-hint", "") for each in described}
-    assert hints == {each.tool_name(): each.hint for each in OPERATIONS}
+    assert hints == {each.tool_name(): each.hint for each in (*OPERATIONS, *LOCAL_OPERATIONS)}
+    local = {each["operationId"] for each in described if each.get("x-local-extension")}
+    assert local == {each.tool_name() for each in LOCAL_OPERATIONS}
 
 
 async def test_llms_txt_fits_one_prompt_and_leads_on(world):

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.models import Rows
 from aural_mcp.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
@@ -51,7 +52,7 @@ ERROR_SCHEMA: Schema = {
 def openapi() -> Schema:
     """The API as an OpenAPI 3.1 document, with `x-llm-description` and `x-llm-hint` for agents."""
     paths: dict[str, Schema] = {}
-    for operation in OPERATIONS:
+    for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method.lower()] = _openapi_operation(operation)
     results = [(operation.result_type(), "validation") for operation in OPERATIONS]
     _, definitions = models_json_schema(cast("Any", results), ref_template="#/components/schemas/{model}")
@@ -84,6 +85,8 @@ def _openapi_operation(operation: AnyOperation) -> Schema:
     }
     if operation.hint:
         described["x-llm-hint"] = operation.hint
+    if operation in LOCAL_OPERATIONS:
+        described["x-local-extension"] = True
     if (body := body_schema(operation)) is not None:
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return described
@@ -186,7 +189,7 @@ def llms_txt(origin: str = CLOUD_ORIGIN) -> str:
 def llms_full_txt(origin: str = CLOUD_ORIGIN) -> str:
     """Every endpoint, parameter and response field."""
     errors = "\n".join(f"- {status}: {text}" for status, text in ERRORS.items())
-    endpoints = "\n".join(_endpoint(operation) for operation in OPERATIONS)
+    endpoints = "\n".join(_endpoint(operation) for operation in (*OPERATIONS, *LOCAL_OPERATIONS))
     return f"{llms_txt(origin)}\n## Errors\n\n{errors}\n\n# Endpoints\n\n{endpoints}"
 
 
@@ -257,6 +260,9 @@ def _type(field: Schema) -> str:
 def tool_table() -> str:
     """The README's table: each tool, what it does, how it acts."""
     rows = [f"| `{op.tool_name()}` | {first_sentence(op)} | {_acts(op)} |" for op in OPERATIONS]
+    rows += [
+        f"| `{op.tool_name()}`, local workspace only | {first_sentence(op)} | {_acts(op)} |" for op in LOCAL_OPERATIONS
+    ]
     return "\n".join(["| Tool | What it does | Acts |", "|---|---|---|", *rows])
 
 
