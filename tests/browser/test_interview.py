@@ -3,20 +3,11 @@
 import re
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from conftest import ok, published
 from test_server import on_stdio
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 QUESTIONS = [
     {"text": "Tell me about a service that you built.", "description": "A few sentences are enough."},
     {"text": "Which do you prefer?", "type": "SINGLE_CHOICE", "options": ["Designing", "Building", "Running it"]},
@@ -32,10 +23,9 @@ WHY = (
 
 @pytest.mark.parametrize("viewport", [(390, 844), (1280, 800)], ids=["phone", "desktop"])
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-async def test_a_candidate_takes_the_interview_and_the_agent_reads_it(tmp_path, chromium, viewport, javascript):
-    async with on_stdio(tmp_path / "workspace", "auto") as agent, async_playwright() as playwright:
+async def test_a_candidate_takes_the_interview_and_the_agent_reads_it(tmp_path, browser, viewport, javascript):
+    async with on_stdio(tmp_path / "workspace", "auto") as agent:
         made = await published(agent, QUESTIONS, title="Backend engineer", aiName="Maya", timeLimitMinutes=30)
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         size = {"width": viewport[0], "height": viewport[1]}
         context = await browser.new_context(viewport=size, java_script_enabled=javascript)
         page, problems = await context.new_page(), []
@@ -77,7 +67,7 @@ async def test_a_candidate_takes_the_interview_and_the_agent_reads_it(tmp_path, 
         await page.reload()
         await expect(page.get_by_role("heading", name="You are done")).to_be_visible()
         overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth") if javascript else 0
-        await browser.close()
+        await context.close()
 
         assert problems == []
         assert overflow <= 0

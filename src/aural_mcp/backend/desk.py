@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -16,7 +16,7 @@ from aural_mcp.backend.analyst import AnalysisFailed, Analyst, NoAnalyst
 from aural_mcp.backend.answers import Answer, Unclear, answer_of, typed_texts
 from aural_mcp.backend.intake import UNSTORABLE
 from aural_mcp.backend.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
-from aural_mcp.backend.sessions import complete, is_over, question_ends, revive, session_ends
+from aural_mcp.backend.sessions import NO_GRACE, complete, is_over, question_ends, revive, session_ends
 from aural_mcp.backend.store import Row, Store, digest, new_id, new_token, now, one, questions_of, stamp_after, turns_of
 from aural_mcp.backend.tables import candidates, conducted, interviews, messages, sessions
 from aural_mcp.backend.words import words_for
@@ -123,8 +123,7 @@ class Desk:
             if door.waiting is None or door.waiting["id"] != form.get("turn"):
                 _refuse_if_other(form, door)
                 return
-            given = answer_of(form, door.question, follow_up=door.waiting["isFollowUp"], words=door.words)
-            _say(db, door, "USER", given, question_id=door.waiting["questionId"])
+            _say(db, door, "USER", _given(form, door, door.waiting), question_id=door.waiting["questionId"])
         self._go_on(link)
 
     def notice(self, link: Link, form: FormData) -> None:
@@ -189,10 +188,12 @@ class Desk:
             return find_door(db, link)
 
     def _next(self, door: Door) -> Utterance | None:
-        """What comes next; a question whose time is over is not probed."""
+        """What comes next: nothing when the time is over, and no probe of a question whose time is over."""
+        if _out_of_time(door):
+            return None
         last = door.turns[-1]
         asked = next((row for row in door.script if row["id"] == last["questionId"]), None)
-        spent = is_over(question_ends(asked, door.turns), grace=timedelta(0))
+        spent = is_over(question_ends(asked, door.turns), grace=NO_GRACE)
         turns = [*door.turns[:-1], last | {"wordCount": 0}] if spent else door.turns
         return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
 
@@ -200,7 +201,7 @@ class Desk:
         if coming is not None:
             _speak(db, door, coming)
         elif door.session is not None:
-            _speak(db, door, closing(door.interview, door.session["participantName"]))
+            _speak(db, door, closing(door.interview, door.session["participantName"], time_up=_out_of_time(door)))
             complete(db, door.session)
 
 
@@ -253,6 +254,20 @@ def _is_late(door: Door) -> bool:
     session = door.session
     over = session is not None and is_over(session_ends(door.interview, session))
     return over or is_over(question_ends(door.question, door.turns))
+
+
+def _out_of_time(door: Door) -> bool:
+    return door.session is not None and is_over(session_ends(door.interview, door.session), grace=NO_GRACE)
+
+
+def _given(form: FormData, door: Door, waiting: Row) -> Answer:
+    """The answer in the form; an empty one that the clock sent says that there was none in time."""
+    try:
+        return answer_of(form, door.question, follow_up=waiting["isFollowUp"], words=door.words)
+    except Unclear:
+        if _out_of_time(door) or is_over(question_ends(door.question, door.turns), grace=NO_GRACE):
+            return Answer(door.words["too_late"])
+        raise
 
 
 def _open_session(db: Connection, door: Door, name: str, email: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,6 +14,7 @@ from aural_mcp.backend.tables import conducted, sessions, stamp_of, stamp_text
 
 IDLE = timedelta(minutes=60)
 """Without a word for so long a session counts as abandoned, and such a pause does not count as time taken."""
+NO_GRACE = timedelta(0)
 GRACE = timedelta(seconds=20)
 """How long after its time an answer is still taken: it was on its way."""
 
@@ -80,5 +82,5 @@ def is_over(end: datetime | None, *, grace: timedelta = GRACE) -> bool:
 
 
 def seconds_left(end: datetime) -> int:
-    """Whole seconds until then; 0 when it has passed."""
-    return max(0, int((end - datetime.now(UTC)).total_seconds()))
+    """Whole seconds until then, rounded up; 0 when it has passed."""
+    return max(0, math.ceil((end - datetime.now(UTC)).total_seconds()))

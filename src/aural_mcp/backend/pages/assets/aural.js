@@ -144,13 +144,12 @@ function clock(line) {
   const ends = performance.now() + Number(line.dataset.seconds) * 1000;
   const shown = line.querySelector(".time");
   const tick = setInterval(() => {
-    const left = Math.max(0, Math.round((ends - performance.now()) / 1000));
+    const left = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
     shown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
     line.classList.toggle("short", left <= 60);
     if (left > 0) return;
     clearInterval(tick);
-    const something = field?.value.trim() || document.getElementById("drawing")?.value || form.querySelector(":checked");
-    if (something) form.submit(); else location.reload();
+    form.submit(); // as it stands: the server takes what is there, or notes that there was nothing in time
   }, 250);
 }
 
@@ -207,7 +206,7 @@ if (form) {
   readAloud(document.getElementById("read-aloud"));
   document.querySelectorAll(".clock").forEach(clock);
   form.scrollIntoView({ block: "nearest" });
-  if (field && !code && !drawing) field.focus({ preventScroll: true });
+  if (!code && !drawing) (field ?? form.querySelector(".choice input"))?.focus({ preventScroll: true });
 } else if (document.querySelector(".finished")) {
   drafts.forgetAll();
   document.querySelector(".finished").scrollIntoView({ block: "nearest" });
