@@ -3,6 +3,7 @@
 import copy
 import re
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 
@@ -143,7 +144,7 @@ async def test_a_model_that_fails_leaves_the_session_open_and_the_transcript_say
         await answer(browser, page, "", skip="yes")
     session = (await ok(local, "list_sessions", interviewId=made["id"]))["data"][0]["id"]
     for _ in range(2):
-        Desk(world.store, RuleInterviewer(), Failing()).analyse(session)
+        Desk(world.store, RuleInterviewer(), Failing(), anyio.CapacityLimiter(1)).analyse(session)
     found = await ok(local, "get_session", sessionId=session)
     assert found["insights"] is None
     notes = [turn["content"] for turn in found["messages"] if turn["role"] == "SYSTEM"]

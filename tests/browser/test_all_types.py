@@ -100,11 +100,11 @@ async def test_all_six_types_with_a_reload_and_another_device_in_the_middle(tmp_
             await looked_at(page, "5-coding")
             await send.click()
             await draw(page)
-            await expect(page.get_by_text("2 strokes")).to_be_visible()
+            await expect(page.get_by_text("Strokes: 2")).to_be_visible()
             await page.get_by_role("button", name="Undo").click()
-            await expect(page.get_by_text("1 strokes")).to_be_visible()
+            await expect(page.get_by_text("Strokes: 1")).to_be_visible()
             await page.reload()
-            await expect(page.get_by_text("1 strokes")).to_be_visible()
+            await expect(page.get_by_text("Strokes: 1")).to_be_visible()
             await page.get_by_label("Explain your drawing").fill("From the edge to the queue.")
             await looked_at(page, "6-whiteboard")
             await send.click()
@@ -124,7 +124,7 @@ async def test_all_six_types_with_a_reload_and_another_device_in_the_middle(tmp_
         ("TEXT", WHY),
         ("TEXT", "Kafka\nRedis"),
         ("CODE", "```python\ndef reverse(xs):\n    return xs[::-1]\n```"),
-        ("WHITEBOARD", "[1 strokes]\nFrom the edge to the queue."),
+        ("WHITEBOARD", "[Drawing]\nFrom the edge to the queue."),
         ("TEXT", "(skipped)"),
     ]
     assert report["status"] == "COMPLETED"

@@ -122,9 +122,8 @@ def _drawing(form: FormData, text: str, words: Mapping[str, str]) -> Answer:
         raise Unclear(words["need.drawing"])
     if not strokes:
         return Answer(text, words=count_words(text))
-    label = f"[{words['board.count'].format(count=len(strokes))}]"
     drawing = {"svg": svg_of(strokes), "strokes": len(strokes), "width": BOARD[0], "height": BOARD[1]}
-    return Answer(f"{label}\n{text}".strip(), kind="WHITEBOARD", words=count_words(text), drawing=drawing)
+    return Answer(f"{words['drawing']}\n{text}".strip(), kind="WHITEBOARD", words=count_words(text), drawing=drawing)
 
 
 def _strokes(given: Any, words: Mapping[str, str]) -> list[Stroke]:

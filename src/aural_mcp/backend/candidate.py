@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import anyio.to_thread
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -56,7 +55,7 @@ def candidate_routes(desk: Desk) -> list[BaseRoute]:
         return response if response.status_code >= 400 else Response(status_code=204)
 
     async def workspace(request: Request) -> Response:
-        return Response(await anyio.to_thread.run_sync(_workspace, desk.store), media_type="text/plain")
+        return Response(await desk.work(_workspace, desk.store), media_type="text/plain")
 
     doors: list[BaseRoute] = []
     for path in ("/i/invite/{token}", "/i/{slug}"):
@@ -80,7 +79,7 @@ async def _guarded(desk: Desk, request: Request, act: Act | None) -> Response:
             raise Closed(403, "foreign")
         form = await _form(request)
         try:
-            return _back(request, link, await anyio.to_thread.run_sync(act, link, form))
+            return _back(request, link, await desk.work(act, link, form))
         except Unclear as unclear:
             return await _shown(desk, link, error=str(unclear), typed=form)
     except Closed as closed:
@@ -90,7 +89,7 @@ async def _guarded(desk: Desk, request: Request, act: Act | None) -> Response:
 
 async def _shown(desk: Desk, link: Link, *, error: str = "", typed: FormData | None = None) -> Response:
     """The page for where the candidate stands; a session that has just finished is analysed behind it."""
-    door = await anyio.to_thread.run_sync(desk.arrive, link)
+    door = await desk.work(desk.arrive, link)
     response = _page(page_of(door, error=error, typed=typed), 422 if error else 200)
     if door.session is not None and door.session["status"] == "COMPLETED" and door.session["insights"] is None:
         response.background = BackgroundTask(desk.analyse, door.session["id"])

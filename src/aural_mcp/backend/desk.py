@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import anyio
+import anyio.to_thread
 from sqlalchemy import Connection, insert, select, update
 from starlette.datastructures import FormData
 
@@ -22,10 +24,14 @@ from aural_mcp.backend.tables import candidates, conducted, interviews, messages
 from aural_mcp.backend.words import words_for
 from aural_mcp.config import Model
 
+WORKERS, THINKERS = 4, 40
+"""Candidates served at once: more threads only wait for each other, unless they wait for a model."""
 EVENTS = ("tab_switch", "paste")
 MOST_EVENTS = 1000
+TURN = "id role content contentType whiteboardData questionId isFollowUp wordCount timestamp".split()
+"""What the desk needs of a turn."""
 
-log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Closed(Exception):
@@ -82,23 +88,26 @@ class Door:
 
 @dataclass(frozen=True)
 class Desk:
-    """Carries out what candidates do. Its methods block: they belong into worker threads."""
+    """Carries out what candidates do. Its methods block: `work` runs them in threads."""
 
     store: Store
     interviewer: Interviewer
     analyst: Analyst
+    workers: anyio.CapacityLimiter
+
+    async def work(self, call: Callable[..., Result], *given: Any) -> Result:
+        """Run one of its methods in a worker thread."""
+        return await anyio.to_thread.run_sync(partial(call, *given), limiter=self.workers)
 
     def arrive(self, link: Link) -> Door:
         """Where the candidate stands now, once what their time demands was done."""
         with self.store.reading() as db:
             door = find_door(db, link)
-        if door.session is None or door.session["status"] == "COMPLETED":
-            return door
-        if door.running and door.waiting and not _is_late(door):
+        if not _is_due(door):
             return door
         with self.store.writing() as db:
-            self._keep_time(db, find_door(db, link))
-        return self._go_on(link)
+            door = self._go_on(db, self._keep_time(db, find_door(db, link)))
+        return self._think(link, door)
 
     def begin(self, link: Link, form: FormData) -> str | None:
         """Start the session of somebody who gave a name and agreed; the answer is a cookie's value, if one is due."""
@@ -111,20 +120,24 @@ class Desk:
                 raise Unclear(door.words["need.name"])
             if not form.get("consent"):
                 raise Unclear(door.words["need.consent"])
-            cookie = _open_session(db, door, name, _field(form, "email", 320))
-        self._go_on(replace(link, cookie=cookie or link.cookie))
+            door, cookie = _open_session(db, door, name, _field(form, "email", 320))
+            door = self._go_on(db, door)
+        self._think(replace(link, cookie=cookie or link.cookie), door)
         return cookie
 
     def answer(self, link: Link, form: FormData) -> None:
         """Store an answer, then say what comes next. A form sent twice is taken once."""
-        self.arrive(link)
         with self.store.writing() as db:
             door = find_door(db, link)
-            if door.waiting is None or door.waiting["id"] != form.get("turn"):
-                _refuse_if_other(form, door)
-                return
-            _say(db, door, "USER", _given(form, door, door.waiting), question_id=door.waiting["questionId"])
-        self._go_on(link)
+            if _is_due(door):
+                door = self._go_on(db, self._keep_time(db, door))
+            current = door.waiting is not None and door.waiting["id"] == form.get("turn")
+            if current and door.waiting:
+                given = _given(form, door, door.waiting)
+                door = self._go_on(db, _say(db, door, "USER", given, question_id=door.waiting["questionId"]))
+        self._think(link, door)
+        if not current:
+            _refuse_if_other(form, door)
 
     def notice(self, link: Link, form: FormData) -> None:
         """Log what the browser noticed, where the hiring team asked for it and the candidate was told."""
@@ -159,33 +172,36 @@ class Desk:
             with self.store.writing() as db:
                 _update(db, session, **columns(made, scored_by=self.analyst.name, kind="model", at=now()))
 
-    def _keep_time(self, db: Connection, door: Door) -> None:
+    def _keep_time(self, db: Connection, door: Door) -> Door:
         """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
         session = door.session
         if session is None or session["status"] == "COMPLETED":
-            return
+            return door
         if is_over(session_ends(door.interview, session)):
-            if door.running:
-                _speak(db, door, closing(door.interview, session["participantName"], time_up=True))
-                complete(db, session)
-            return
+            return _close(db, door, time_up=True) if door.running else door
         if not door.running:
             door = replace(door, session=revive(db, session))
         if door.waiting and is_over(question_ends(door.question, door.turns)):
-            _say(db, door, "USER", Answer(door.words["too_late"]), question_id=door.waiting["questionId"])
+            late = Answer(door.words["too_late"])
+            door = _say(db, door, "USER", late, question_id=door.waiting["questionId"])
+        return door
 
-    def _go_on(self, link: Link) -> Door:
-        """Say the next thing where it is the interviewer's turn. No transaction is open while it thinks."""
-        with self.store.reading() as db:
-            door = find_door(db, link)
+    def _go_on(self, db: Connection, door: Door) -> Door:
+        """Say the next thing in the same transaction, where it is the interviewer's turn and it needs no time."""
+        if not self.interviewer.instant or not door.running or door.waiting:
+            return door
+        return _speak_or_close(db, door, self._next(door))
+
+    def _think(self, link: Link, door: Door) -> Door:
+        """Say the next thing of an interviewer who needs time; no transaction is open while it thinks."""
         if not door.running or door.waiting:
             return door
         coming = self._next(door)
         with self.store.writing() as db:
             again = find_door(db, link)
             if again.running and again.turns[-1]["id"] == door.turns[-1]["id"]:
-                self._speak_or_close(db, again, coming)
-            return find_door(db, link)
+                return _speak_or_close(db, again, coming)
+            return again
 
     def _next(self, door: Door) -> Utterance | None:
         """What comes next: nothing when the time is over, and no probe of a question whose time is over."""
@@ -197,21 +213,14 @@ class Desk:
         turns = [*door.turns[:-1], last | {"wordCount": 0}] if spent else door.turns
         return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
 
-    def _speak_or_close(self, db: Connection, door: Door, coming: Utterance | None) -> None:
-        if coming is not None:
-            _speak(db, door, coming)
-        elif door.session is not None:
-            _speak(db, door, closing(door.interview, door.session["participantName"], time_up=_out_of_time(door)))
-            complete(db, door.session)
-
 
 def desk_of(store: Store, model: Model | None) -> Desk:
     """The desk with a model that interviews and scores, or with rules and nobody who scores."""
     if model is None:
-        return Desk(store, RuleInterviewer(), NoAnalyst())
+        return Desk(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS))
     from aural_mcp.backend.model import ModelAnalyst, ModelInterviewer
 
-    return Desk(store, ModelInterviewer(model), ModelAnalyst(model))
+    return Desk(store, ModelInterviewer(model), ModelAnalyst(model), anyio.CapacityLimiter(THINKERS))
 
 
 def find_door(db: Connection, link: Link) -> Door:
@@ -237,7 +246,7 @@ def find_door(db: Connection, link: Link) -> Door:
     script = questions_of(db, interview["id"])
     if session is None and not script:
         raise Closed(404, "empty", words)
-    turns = turns_of(db, session["id"]) if session else []
+    turns = turns_of(db, session["id"], *TURN) if session else []
     return Door(link.path, interview, candidate, session, script, turns)
 
 
@@ -250,10 +259,13 @@ def _session(db: Connection, link: Link, interview: Row, candidate: Row | None) 
     return one(db, mine.where(conducted.c.cookie == digest(link.cookie), sessions.c.interviewId == interview["id"]))
 
 
-def _is_late(door: Door) -> bool:
+def _is_due(door: Door) -> bool:
+    """Whether something must happen before the candidate does: an abandoned session, a time that is over."""
     session = door.session
-    over = session is not None and is_over(session_ends(door.interview, session))
-    return over or is_over(question_ends(door.question, door.turns))
+    if session is None or session["status"] == "COMPLETED":
+        return False
+    late = is_over(session_ends(door.interview, session)) or is_over(question_ends(door.question, door.turns))
+    return late or not door.waiting
 
 
 def _out_of_time(door: Door) -> bool:
@@ -270,7 +282,7 @@ def _given(form: FormData, door: Door, waiting: Row) -> Answer:
         raise
 
 
-def _open_session(db: Connection, door: Door, name: str, email: str) -> str | None:
+def _open_session(db: Connection, door: Door, name: str, email: str) -> tuple[Door, str | None]:
     """Store a new session and its greeting; a public link's candidate gets a cookie to come back with."""
     moment, known = now(), door.candidate or {}
     session = {
@@ -291,8 +303,7 @@ def _open_session(db: Connection, door: Door, name: str, email: str) -> str | No
     if door.candidate:
         mine = candidates.c.id == door.candidate["id"]
         db.execute(update(candidates).where(mine).values(sessionId=session["id"], updatedAt=moment))
-    _speak(db, replace(door, session=session), opening(door.interview, name))
-    return cookie
+    return _speak(db, replace(door, session=session), opening(door.interview, name)), cookie
 
 
 def _refuse_if_other(form: FormData, door: Door) -> None:
@@ -303,16 +314,27 @@ def _refuse_if_other(form: FormData, door: Door) -> None:
         raise Unclear(door.words["stale"])
 
 
-def _speak(db: Connection, door: Door, said: Utterance) -> None:
+def _speak_or_close(db: Connection, door: Door, coming: Utterance | None) -> Door:
+    return _speak(db, door, coming) if coming is not None else _close(db, door, time_up=_out_of_time(door))
+
+
+def _close(db: Connection, door: Door, *, time_up: bool) -> Door:
+    """Say goodbye and complete the session."""
+    session = door.session or {}
+    door = _speak(db, door, closing(door.interview, session["participantName"], time_up=time_up))
+    return replace(door, session=complete(db, session))
+
+
+def _speak(db: Connection, door: Door, said: Utterance) -> Door:
     """Store what the interviewer says, after the note to the hiring team if there is one."""
     if said.note:
-        door = replace(door, turns=[*door.turns, _say(db, door, "SYSTEM", Answer(said.note))])
-    _say(db, door, "ASSISTANT", Answer(said.text), question_id=said.question_id, is_follow_up=said.is_follow_up)
+        door = _say(db, door, "SYSTEM", Answer(said.note))
+    return _say(db, door, "ASSISTANT", Answer(said.text), question_id=said.question_id, is_follow_up=said.is_follow_up)
 
 
 def _say(
     db: Connection, door: Door, role: str, said: Answer, *, question_id: str | None = None, is_follow_up: bool = False
-) -> Row:
+) -> Door:
     """Store one turn, a moment after the one before, and that something happened in the session."""
     session = door.session or {}
     moment = stamp_after(door.turns[-1]["timestamp"] if door.turns else session["startedAt"])
@@ -331,7 +353,7 @@ def _say(
     db.execute(insert(messages).values(row))
     spoken = {"currentQuestionId": question_id} if role == "ASSISTANT" else {}
     _update(db, session, lastActivityAt=moment, **spoken)
-    return row
+    return replace(door, turns=[*door.turns, row])
 
 
 def _update(db: Connection, session: Row, **changes: Any) -> None:

@@ -37,7 +37,9 @@ class Utterance:
 
 
 class Interviewer(Protocol):
-    """Decides what is said next. It may take its time: no transaction is open while it thinks."""
+    """Decides what is said next. One that is `instant` is asked within a transaction, any other outside of one."""
+
+    instant: bool
 
     def next(self, interview: Row, questions: Sequence[Row], turns: Sequence[Row]) -> Utterance | None:
         """The next question or follow-up; None when the interview is over."""
@@ -46,6 +48,8 @@ class Interviewer(Protocol):
 
 class RuleInterviewer:
     """Asks the questions in order and probes short answers; it needs no model."""
+
+    instant = True
 
     def next(self, interview: Row, questions: Sequence[Row], turns: Sequence[Row]) -> Utterance | None:
         asked = [turn["questionId"] for turn in turns if turn["role"] == "ASSISTANT" and turn["questionId"]]

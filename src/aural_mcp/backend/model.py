@@ -83,6 +83,8 @@ class ModelInterviewer(RuleInterviewer):
         CannotOpen: the package `openai` is not installed.
     """
 
+    instant = False
+
     def __init__(self, model: Model, *, timeout: float = TIMEOUT) -> None:
         self._endpoint = _Endpoint(model, timeout)
 

@@ -19,7 +19,7 @@ GRACE = timedelta(seconds=20)
 """How long after its time an answer is still taken: it was on its way."""
 
 
-def complete(db: Connection, session: Row) -> None:
+def complete(db: Connection, session: Row) -> Row:
     """End a session: it began with its first turn and took as long as its turns did, long pauses left out."""
     turns = turns_of(db, session["id"], "timestamp")
     started = turns[0]["timestamp"] if turns else session["startedAt"]
@@ -31,6 +31,7 @@ def complete(db: Connection, session: Row) -> None:
         "totalDurationSeconds": active_seconds([turn["timestamp"] for turn in turns]),
     }
     db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=moment))
+    return session | changes
 
 
 def active_seconds(times: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import threading
 import uuid
 import zlib
 from collections.abc import Callable, Generator
@@ -77,6 +78,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._turn = threading.Lock()
         try:
             with self.writing() as db:
                 _bring_up_to_date(db)
@@ -96,8 +98,11 @@ class Store:
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
-        """One change, stored for good when the block ends and not at all when it raises. Writers take turns."""
-        with self.engine.connect().execution_options(aural_write=True) as db, db.begin():
+        """One change, stored for good when the block ends and not at all when it raises. Writers take turns.
+
+        Within this process they queue for a lock: SQLite's own waiting sleeps, and forgets who came first.
+        """
+        with self._turn, self.engine.connect().execution_options(aural_write=True) as db, db.begin():
             if self.shared:
                 db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
             yield db

@@ -205,7 +205,7 @@ if (form) {
   if (form.dataset.event) watch(form.dataset.event);
   readAloud(document.getElementById("read-aloud"));
   document.querySelectorAll(".clock").forEach(clock);
-  form.scrollIntoView({ block: "nearest" });
+  form.scrollIntoView({ block: "start" });
   if (!code && !drawing) (field ?? form.querySelector(".choice input"))?.focus({ preventScroll: true });
 } else if (document.querySelector(".finished")) {
   drafts.forgetAll();
