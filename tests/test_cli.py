@@ -44,11 +44,31 @@ def test_a_bad_setting_is_one_sentence_and_no_traceback(tmp_path):
     assert err.strip() == "aural-mcp: AURAL_PAGE_PORT must be a whole number from 0 to 65535, not 'many'."
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings", "says"),
+    [
+        (["backend", "--database", "nonsense"], {}, "--database must be an SQLAlchemy URL"),
+        (["backend", "keys", "list", "--database", "sqlite:////nowhere/w.db"], {}, "cannot be opened"),
+        (["backend"], {"AURAL_LLM_MODEL": "m"}, "AURAL_LLM_BASE_URL and AURAL_LLM_MODEL go together"),
+        (
+            ["backend"],
+            {"AURAL_LLM_MODEL": "m", "AURAL_LLM_BASE_URL": "http://far.test"},
+            "AURAL_LLM_BASE_URL must be https",
+        ),
+    ],
+)
+def test_a_backend_that_cannot_start_says_why_in_one_sentence(tmp_path, arguments, settings, says):
+    code, _, err = aural_mcp(tmp_path, *arguments, **settings)
+    assert code == 1
+    assert says in err
+    assert "Traceback" not in err
+
+
 def test_the_demo_ends_with_a_transcript(tmp_path):
     code, out, err = aural_mcp(tmp_path, "demo")
     assert (code, err) == (0, "")
     assert "Running it in production" in out
-    assert "Thank you, Robin Vega." in out
+    assert "Thank you, Robin Vega" in out
     assert list(tmp_path.iterdir()) == []
 
 

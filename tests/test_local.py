@@ -12,7 +12,7 @@ from aural_mcp.backend import local
 from aural_mcp.backend.local import BASE_URL, LocalWorkspace
 from aural_mcp.client import AuralClient
 from aural_mcp.server import AuralServer, OneClient
-from conftest import begin, published
+from conftest import begin, published, refused
 
 
 @asynccontextmanager
@@ -94,3 +94,15 @@ async def test_nobody_but_its_owner_can_read_the_workspace(tmp_path):
 
     folder = data_folder(Settings(data_dir=tmp_path / "deep" / "workspace"))
     assert folder.stat().st_mode & 0o077 == 0
+
+
+async def test_a_workspace_that_cannot_be_opened_leaves_the_server_up_and_every_call_says_why(tmp_path, monkeypatch):
+    from aural_mcp.backend import store
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "SCHEMA_VERSION", 9)
+        store.Store(local.database_url(tmp_path)).close()
+    async with process(tmp_path) as agent:
+        assert (await agent.list_tools()).tools
+        said = await refused(agent, "get_usage", {})
+    assert "made by a newer aural-mcp" in said

@@ -6,9 +6,10 @@ import pytest
 from mcp import Client
 from sqlalchemy import insert, select
 
-from aural_mcp import prompts, safety
+from aural_mcp import analysis, prompts, safety
 from aural_mcp.backend import store, tables
 from aural_mcp.operations import OPERATIONS
+from aural_mcp.server import AuralServer, OneClient
 from conftest import answer, begin, ok, text_of
 
 TAG = "\U000e0041"
@@ -107,16 +108,40 @@ def _plant_rows(world, interview, session, question):
     return practice
 
 
+async def scored(agent, interview, session):
+    """An analysis of the session, whose every text carries the tag, as arguments of save_session_analysis."""
+    read = await ok(agent, "get_interview", interviewId=interview)
+    return {
+        "sessionId": session,
+        "scoredBy": f"A{TAG}",
+        "summary": f"S{TAG}",
+        "questionEvaluations": [
+            {"question": each["text"], "score": None, "evaluation": f"E{TAG}"} for each in read["questions"]
+        ],
+        "criteriaEvaluations": [
+            {"name": each["name"], "score": None, "reasoning": f"R{TAG}"} for each in read["assessmentCriteria"]
+        ],
+    }
+
+
 async def everything_said(world):
-    """Every word that leaves the server: tools that succeed and fail, the resource, the prompt, errors."""
+    """Every word that leaves the server: tools that succeed and fail, the resource, the prompts, errors."""
     calls, session = await planted(world)
     said = {}
-    async with Client(world.server) as agent:
+    async with Client(AuralServer(OneClient(world.client), backend="T.", local=True)) as agent:
         for name, arguments in calls.items():
             result = await agent.call_tool(name, arguments)
             assert not result.is_error, (name, text_of(result))
             said[name] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
             said[f"{name} refused"] = text_of(await agent.call_tool(name, {**arguments, f"x{TAG}": 1}))
+        interview = calls["get_interview"]["interviewId"]
+        await ok(agent, "end_interview_sessions", interviewId=interview, ids=[session], dryRun=False)
+        arguments = await scored(agent, interview, session)
+        result = await agent.call_tool("save_session_analysis", arguments)
+        assert not result.is_error, text_of(result)
+        said["save_session_analysis"] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
+        prompt = await agent.get_prompt("score_session", {"sessionId": session})
+        said["score_session"] = prompt.messages[0].content.text
         said["unknown tool"] = text_of(await agent.call_tool(f"get{TAG}", {}))
         said["resource"] = (await agent.read_resource(f"aural://sessions/{session}/transcript")).contents[0].text
         said["prompt"] = (await agent.get_prompt("route", {"request": f"hire{TAG}"})).messages[0].content.text
@@ -130,7 +155,7 @@ async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
 
 async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
     """The control: the test above finds nothing because `outside` cleans, not because nothing was planted."""
-    for module in (safety, prompts):
+    for module in (safety, prompts, analysis):
         monkeypatch.setattr(module, "outside", lambda text: text)
     said = await everything_said(world)
     carry_no_text = {"delete_question", "publish_interview", "archive_interview", "get_usage"}

@@ -15,6 +15,7 @@ from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 
 from aural_mcp import OPERATIONS
+from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient
 from aural_mcp.server import INSTRUCTIONS, AuralServer, KeyPerRequest
 from conftest import MODES, answer, begin, needs, ok, published, refused
@@ -73,7 +74,7 @@ async def over_http(folder, mode):
 @pytest.mark.parametrize("transport", [on_stdio, over_http], ids=["stdio", "http"])
 async def test_an_agent_runs_an_interview_and_reads_what_the_candidate_said(tmp_path, transport, mode):
     async with transport(tmp_path, mode) as agent:
-        assert len((await agent.list_tools()).tools) == len(OPERATIONS)
+        assert len((await agent.list_tools()).tools) == len(OPERATIONS) + len(LOCAL_OPERATIONS)
         result = await published(agent, QUESTIONS)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/i/[a-z0-9]{10}", result["url"])
         assert "this computer only" in result["remarks"][0]

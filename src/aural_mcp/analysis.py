@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aural_mcp.models import Session
 from aural_mcp.operations import Arguments, Operation, SessionId, Text
+from aural_mcp.safety import outside
 
 Score = Annotated[
     Annotated[float, Field(ge=1, le=10)] | None, Field(description="1 (weak) to 10 (outstanding); null for not scored.")
@@ -135,6 +136,8 @@ def columns(analysis: Analysis, *, scored_by: str, kind: str, at: str) -> dict[s
 
 
 def _differences(field: str, given: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """What is missing, unknown or there twice; compared as agents see the texts, without hidden characters."""
+    given, wanted = [outside(each) for each in given], [outside(each) for each in wanted]
     missing = [f"{field} lacks “{each}”." for each in wanted if each not in given]
     unknown = [f"{field} has “{each}”, which is not in the interview." for each in given if each not in wanted]
     twice = [f"{field} has “{each}” twice." for each in dict.fromkeys(given) if given.count(each) > 1]

@@ -128,13 +128,10 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
 
 def _store(database: str | None) -> Store:
     from aural_mcp.backend.local import database_url
-    from aural_mcp.backend.store import CannotOpen, Store
+    from aural_mcp.backend.store import Store
     from aural_mcp.config import data_folder, read_settings
 
-    try:
-        return Store(database or database_url(data_folder(read_settings())))
-    except CannotOpen as error:
-        raise click.ClickException(str(error)) from error
+    return Store(database or database_url(data_folder(read_settings())))
 
 
 def _end_of(day: date) -> str:

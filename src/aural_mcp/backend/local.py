@@ -123,10 +123,10 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
 
         try:
             store = Store(self._url)
+            key = LocalKey(self.secret, owner(store).user_id)
+            return store, create_app(store, origin=self.origin, local_key=key, model=self._model)
         except CannotOpen as error:
             raise Unreachable(str(error), "Tell the user; nothing was done.") from error
-        key = LocalKey(self.secret, owner(store).user_id)
-        return store, create_app(store, origin=self.origin, local_key=key, model=self._model)
 
 
 def database_url(folder: Path) -> str:

@@ -30,6 +30,7 @@ from aural_mcp.backend.tables import (
     stamp_of,
     stamp_text,
 )
+from aural_mcp.config import BadSetting
 
 SCHEMA_VERSION = 1
 WRITE_LOCK = 4_184_700
@@ -62,7 +63,7 @@ class Owner:
     user_id: str
 
 
-class CannotOpen(Exception):
+class CannotOpen(BadSetting):
     """A database that this version must not use; the message says why and what to do."""
 
 
