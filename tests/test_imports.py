@@ -16,7 +16,7 @@ LAYERS = [
     {"analysis"},
     {"client", "schemas"},
     {"render"},
-    {"results"},
+    {"results", "shaped"},
     {"tools"},
     {"resources"},
     {"prompts"},

@@ -8,8 +8,8 @@ import pytest
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.backend.handlers import HANDLERS
 from aural_mcp.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation
-from aural_mcp.schemas import input_schema, output_schema
-from aural_mcp.tools import BY_NAME, tool_for
+from aural_mcp.schemas import input_schema
+from aural_mcp.tools import BY_NAME, arguments_of, tool_for
 
 ALL = (*OPERATIONS, *LOCAL_OPERATIONS)
 every = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.tool_name())
@@ -64,13 +64,15 @@ def test_its_hint_names_only_tools_that_exist(operation):
 
 @every
 def test_every_field_is_described_at_any_depth(operation):
-    undescribed = [name for name, field in properties(input_schema(operation)) if not field.get("description")]
+    undescribed = [
+        name for name, field in properties(input_schema(arguments_of(operation))) if not field.get("description")
+    ]
     assert undescribed == []
 
 
 @every
 def test_its_input_schema_suits_strict_hosts(operation):
-    schema = input_schema(operation)
+    schema = input_schema(arguments_of(operation))
     assert schema["type"] == "object"
     assert "properties" in schema
     assert not {"anyOf", "oneOf", "allOf", "$ref", "$defs", "title"} & schema.keys()
@@ -81,7 +83,7 @@ def test_its_input_schema_suits_strict_hosts(operation):
 @every
 def test_its_path_variables_are_required_fields_and_a_tool_lists_their_ids(operation):
     variables = PATH_VARIABLE.findall(operation.path)
-    assert set(variables) <= set(input_schema(operation).get("required", []))
+    assert set(variables) <= set(input_schema(arguments_of(operation)).get("required", []))
     assert all(FINDERS[variable] in BY_NAME for variable in variables)
 
 
@@ -93,7 +95,7 @@ def test_reading_is_a_get_and_nothing_else_is(operation):
 @every
 def test_a_field_that_a_patch_may_leave_out_has_no_default(operation):
     if operation.method == "PATCH":
-        assert all("default" not in field for _, field in properties(input_schema(operation)))
+        assert all("default" not in field for _, field in properties(input_schema(arguments_of(operation))))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_five_tools_may_answer_with_a_confirmation_in_place_of_their_result():
         "create_candidates",
     }
     for operation in OPERATIONS:
-        schema = output_schema(operation)
+        schema = tool_for(operation).output_schema
         assert ("confirmation" in schema["properties"]) == operation.confirmed
         assert not (operation.confirmed and schema.get("required"))
 

@@ -81,7 +81,7 @@ async def test_an_agent_runs_an_interview_and_reads_what_the_candidate_said(tmp_
         async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
             page = await answer(browser, await begin(browser, result["url"]), ANSWER)
             running = (await ok(agent, "list_sessions", interviewId=result["id"]))["data"][0]
-            assert (running["status"], running["_count"]["messages"]) == ("IN_PROGRESS", 4)
+            assert (running["status"], running["turns"]) == ("IN_PROGRESS", 4)
             page = await answer(browser, page, "", skip="yes")
         assert "You are done" in page.text
         session = await ok(agent, "get_session", sessionId=running["id"])

@@ -44,7 +44,7 @@ async def test_an_interview_goes_on_in_another_process_and_is_read_in_either(two
             assert "You are done" in (await answer(browser, page, LONG)).text
         for reader in (agent, other):
             session = (await ok(reader, "list_sessions", interviewId=made["id"]))["data"][0]
-            assert (session["status"], session["_count"]["messages"]) == ("COMPLETED", 6)
+            assert (session["status"], session["turns"]) == ("COMPLETED", 6)
 
 
 async def test_one_answer_sent_many_times_at_once_is_stored_once(two):

@@ -103,8 +103,18 @@ async def test_a_missing_row_is_answered_with_the_tool_that_lists_ids(agent):
 
 
 async def test_text_and_structured_content_say_the_same(agent):
-    await ok(agent, "create_interview", title="Night shift nurse", objective="O")
+    made = await ok(agent, "create_interview", title="Night shift nurse", objective="O")
     result = await agent.call_tool("list_interviews", {})
-    row = result.structured_content["data"][0]
-    for value in (row["id"], row["title"], row["objective"], "questions: 0", "sessions: 0"):
-        assert str(value) in text_of(result)
+    assert result.structured_content["data"] == [
+        {
+            "id": made["id"],
+            "title": "Night shift nurse",
+            "state": "by invitation",
+            "questions": 0,
+            "sessions": 0,
+            "updatedAt": made["updatedAt"],
+        }
+    ]
+    assert f"1. id: {made['id']}; title: Night shift nurse; state: by invitation; questions: 0" in text_of(result)
+    full = (await ok(agent, "list_interviews", detail="full"))["data"][0]
+    assert (full["objective"], full["aiName"]) == ("O", "Aural")

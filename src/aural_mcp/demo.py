@@ -73,7 +73,7 @@ async def _workflow(agent: Client, interactive: bool) -> None:
     else:
         await _take_interview(link)
     session = await _finished_session(agent, interview["id"])
-    _say("list_sessions", f"{session['participantName']}: {session['status']}, {session['_count']['messages']} turns")
+    _say("list_sessions", f"{session['participantName']}: {session['status']}, {session['turns']} turns")
     await _show_transcript(agent, session["id"])
 
 

@@ -219,7 +219,7 @@ def _endpoint(operation: AnyOperation) -> str:
         f"`{operation.tool_name()}`. {operation.documentation()}",
         _section("Parameters", [_line(each["name"], each["schema"] | each) for each in _parameters(operation)]),
         _section("Body, one object or an array of them" if shown is not body else "Body", _lines(shown or {})),
-        _section("Response data", _lines(result_schema(operation))),
+        _section("Response data", _lines(result_schema(operation.result_type()))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

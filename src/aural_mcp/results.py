@@ -40,12 +40,14 @@ def failure(text: str) -> CallToolResult:
 
 def transcript(messages: list[dict[str, Any]]) -> str:
     """Numbered turns in Markdown, every line of what was said quoted."""
-    turns = [
-        f"**{number}. {SPEAKERS.get(str(turn.get('role')), 'Unknown')}** ({turn.get('timestamp', '')})\n"
-        + "\n".join(f"> {line}" for line in str(turn.get("content", "")).split("\n"))
-        for number, turn in enumerate(messages, 1)
-    ]
+    turns = [_turn(turn.get("turn", number), turn) for number, turn in enumerate(messages, 1)]
     return "\n\n".join(turns) or "Nothing has been said yet."
+
+
+def _turn(number: int, turn: dict[str, Any]) -> str:
+    speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
+    words = "\n".join(f"> {line}" for line in str(turn.get("content", "")).split("\n"))
+    return f"**{number}. {speaker}** ({turn.get('timestamp', '')})\n{words}"
 
 
 def _text(value: dict[str, Any]) -> str:
@@ -53,12 +55,32 @@ def _text(value: dict[str, Any]) -> str:
     if isinstance(rows := value.get("data"), list):
         listed = cast("list[Any]", rows)
         head = f"{len(listed)} row{'' if len(listed) == 1 else 's'}."
+        looked = value.get("lookedAt")
+        head += f" {looked} session{'' if looked == 1 else 's'} looked at." if looked is not None else ""
         more = f"More rows: call again with cursor {value['cursor']}." if value.get("cursor") else ""
-        items = [f"{number}. " + _outline(row, "   ").lstrip() for number, row in enumerate(listed, 1)]
+        items = [f"{number}. {_row(row)}" for number, row in enumerate(listed, 1)]
         return "\n".join(part for part in (head, *items, more) if part)
-    messages = cast("list[dict[str, Any]]", value.get("messages", []))
-    rest = _outline({name: item for name, item in value.items() if name != "messages"}, "")
-    return f"{rest}\n\nTranscript, {len(messages)} turns:\n\n{transcript(messages)}" if "messages" in value else rest
+    if "messages" not in value:
+        return _outline(value, "")
+    messages = cast("list[dict[str, Any]]", value["messages"])
+    rest = _outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn")}, "")
+    return f"{rest}\n\n{_which_turns(value, messages)}\n\n{transcript(messages)}"
+
+
+def _which_turns(value: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+    if not messages:
+        return f"Transcript: no turn here, {value.get('turns', 0)} in all."
+    first, last = messages[0].get("turn", 1), messages[-1].get("turn", len(messages))
+    more = f" For the rest call again with fromTurn {value['nextTurn']}." if value.get("nextTurn") else ""
+    return f"Transcript, turns {first} to {last} of {value.get('turns', len(messages))}.{more}"
+
+
+def _row(row: Any) -> str:
+    """A row of plain values on one line, any other as an outline."""
+    fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
+    if not fields or any(isinstance(item, dict | list) or "\n" in str(item) for item in fields.values()):
+        return _outline(row, "   ").lstrip()
+    return "; ".join(_field(name, item, "") for name, item in fields.items() if item not in (None, ""))
 
 
 def _outline(value: Any, indent: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from aural_mcp.operations import AnyOperation
 
 Schema = dict[str, Any]
@@ -27,23 +29,22 @@ def input_schema(operation: AnyOperation) -> Schema:
     return schema
 
 
-def result_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of what the API answers."""
-    raw = operation.result_type().model_json_schema()
+def result_schema(result: type[BaseModel]) -> Schema:
+    """The JSON Schema of an answer."""
+    raw = result.model_json_schema()
     schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
     schema.pop("description", None)
     return schema
 
 
-@cache
-def output_schema(operation: AnyOperation) -> Schema:
-    """The JSON Schema of the structured result, remarks included.
+def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema:
+    """The JSON Schema of a tool's structured result, remarks included.
 
     A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
     """
-    schema = result_schema(operation)
+    schema = result_schema(result)
     schema["properties"]["remarks"] = REMARKS
-    if operation.confirmed:
+    if confirmed:
         schema["properties"]["confirmation"] = CONFIRMATION
         schema.pop("required", None)
     return schema

@@ -18,6 +18,7 @@ from aural_mcp.errors import AuralError
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.schemas import Schema, input_schema, main_branch, output_schema
+from aural_mcp.shaped import SHAPES
 
 BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in (*OPERATIONS, *LOCAL_OPERATIONS)}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
@@ -36,12 +37,14 @@ class BadArguments(Exception):
 
 def tool_for(operation: AnyOperation) -> Tool:
     """The tool as hosts list it: flat typed arguments, an output schema, a title and all four annotations."""
+    shape = SHAPES.get(operation)
+    result = shape.result if shape else operation.result_type()
     return Tool(
         name=operation.tool_name(),
         title=operation.tool_title(),
         description=operation.documentation(),
-        input_schema=input_schema(operation),
-        output_schema=output_schema(operation),
+        input_schema=input_schema(arguments_of(operation)),
+        output_schema=output_schema(result, confirmed=operation.confirmed),
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[operation.effect]),
     )
 
@@ -50,12 +53,22 @@ async def run(client: AuralClient, operation: AnyOperation, given: dict[str, Any
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent()
     try:
-        result = await client.call(parse(operation, given), spent=spent)
+        arguments, shape = parse(operation, given), SHAPES.get(operation)
+        if shape:
+            result = await shape.run(client, arguments, spent)
+        else:
+            result = await client.call(arguments, spent=spent)
     except BadArguments as refused:
         return results.failure(str(refused))
     except AuralError as error:
         return results.failure(f"{operation.tool_title()} failed. {error}")
     return results.answer(operation, result, remarks=_remarks(operation, client, spent))
+
+
+def arguments_of(operation: AnyOperation) -> AnyOperation:
+    """What the tool takes: the operation's own arguments, or those of its shape."""
+    shape = SHAPES.get(operation)
+    return shape.arguments if shape else operation
 
 
 def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
@@ -64,12 +77,13 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
     Raises:
         BadArguments: naming every argument that is wrong; nothing is ignored.
     """
-    schema = input_schema(operation)
+    model = arguments_of(operation)
+    schema = input_schema(model)
     known = schema["properties"]
     spelled = {name if name in known else to_camel(name): value for name, value in given.items()}
     arguments = {name: _from_json_text(value, known.get(name, {})) for name, value in spelled.items()}
     try:
-        return operation.model_validate(arguments)
+        return model.model_validate(arguments)
     except ValidationError as error:
         problems = [_problem(schema, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
         listed = " ".join(dict.fromkeys(problems))
@@ -88,6 +102,8 @@ def unknown_tool(name: str) -> str:
 
 def _remarks(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
     remarks: list[str] = []
+    if spent.requests > 1:
+        remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")
     if spent.waited >= SLOW:
         remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
     if operation is GetUsage and client.remaining is not None:
