@@ -4,6 +4,7 @@ import socket
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from mcp import Client
@@ -87,6 +88,23 @@ async def test_a_port_held_by_another_program_is_left_to_it_and_said(tmp_path, p
             assert f":{port}/" not in link
             assert await opens(link)
     assert f"Port {port} is taken by another program" in caplog.text
+
+
+async def test_a_process_that_is_about_to_go_is_waited_for(tmp_path, port):
+    """Its port is held and does not answer: old links must not move for that."""
+    going = socket.create_server(("127.0.0.1", port))
+    async with anyio.create_task_group() as tasks:
+
+        async def go():
+            connection = await anyio.to_thread.run_sync(going.accept)
+            going.close()
+            connection[0].close()
+
+        tasks.start_soon(go)
+        async with process(tmp_path, page_port=port) as agent:
+            link = (await published(agent, [{"text": "Q"}]))["url"]
+            assert link.startswith(f"http://127.0.0.1:{port}/i/")
+            assert await opens(link)
 
 
 async def test_nobody_but_its_owner_can_read_the_workspace(tmp_path):

@@ -133,6 +133,43 @@ async def test_a_filtered_list_goes_on_where_it_stopped(agent, world):
     assert seen == ["8", "6", "4", "2", "0"]
 
 
+async def test_candidates_are_shown_without_what_invites_bias_and_never_with_their_token(agent, world):
+    interview = await interview_of(agent)
+    person = {"name": "Ann", "email": "ann@x.test", "gender": "female", "birthday": "1990-01-01", "notes": "Referred"}
+    made = await agent.call_tool("create_candidates", {"interviewId": interview, "candidates": [person]})
+    link = made.structured_content["data"][0]["inviteUrl"]
+    result = await agent.call_tool("list_candidates", {"interviewId": interview})
+    row = result.structured_content["data"][0]
+    assert {name: row[name] for name in ("name", "email", "state")} == {
+        "name": "Ann",
+        "email": "ann@x.test",
+        "state": "not begun",
+    }
+    for kept in ("female", "1990", "Referred", link.rsplit("/", 1)[1]):
+        assert kept not in text_of(result) + json.dumps(result.structured_content)
+    asked = {"interviewId": interview, "include": ["inviteUrl", "gender"]}
+    more = (await ok(agent, "list_candidates", **asked))["data"][0]
+    assert (more["inviteUrl"], more["gender"]) == (link, "female")
+    assert "birthday" not in more
+    for shown in (made, await agent.call_tool("list_candidates", asked)):
+        assert "inviteToken" not in text_of(shown) + json.dumps(shown.structured_content)
+
+
+async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent):
+    empty = await interview_of(agent)
+    said = (await ok(agent, "publish_interview", interviewId=empty))["remarks"]
+    assert "no questions yet" in said[0]
+    assert "no assessmentCriteria" in said[1]
+    criteria = [{"name": "n", "description": "d"}]
+    whole = (await ok(agent, "create_interview", title="T", assessmentCriteria=criteria))["id"]
+    await ok(agent, "create_questions", interviewId=whole, questions=[{"text": "Q"}])
+    assert "remarks" not in await ok(agent, "publish_interview", interviewId=whole)
+
+
+async def test_usage_says_that_there_is_no_limit(agent):
+    assert "templates:\n  used: 0\n  limit: none" in text_of(await agent.call_tool("get_usage", {}))
+
+
 async def test_the_state_of_an_interview_is_a_word(agent, world):
     invited, public, archived = [await interview_of(agent, title) for title in "abc"]
     await ok(agent, "publish_interview", interviewId=public)

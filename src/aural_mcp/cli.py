@@ -87,9 +87,12 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
     if workspace is not None:
         from aural_mcp.backend.local import BASE_URL
 
-        client = AuralClient(workspace.secret, BASE_URL, requests_per_minute=0, transport=workspace)
+        origin = workspace.origin
+        client = AuralClient(workspace.secret, BASE_URL, requests_per_minute=0, transport=workspace, link_origin=origin)
     else:
-        client = AuralClient(settings.api_key, settings.base_url, requests_per_minute=settings.requests_per_minute)
+        public, limit = settings.public_url, settings.requests_per_minute
+        origin = (lambda: public) if public else None
+        client = AuralClient(settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin)
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
     return Setup(AuralServer(clients, backend=backend_sentence(settings), local=settings.embedded), client, workspace)
 

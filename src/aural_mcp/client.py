@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar, cast
@@ -60,6 +60,7 @@ class Connections:
     base_url: str
     requests_per_minute: int
     transport: httpx.AsyncBaseTransport | None
+    link_origin: Callable[[], str]
     budgets: dict[str, Budget] = field(default_factory=dict[str, Budget])
     _http: httpx.AsyncClient | None = None
 
@@ -97,6 +98,7 @@ class AuralClient:
         base_url: of the deployment, up to and including `/api/v1`.
         requests_per_minute: Aural's limit per key (60), kept by waiting; 0 is off.
         transport: an httpx transport, e.g. `httpx.ASGITransport(app)`.
+        link_origin: gives `scheme://host[:port]` of candidate links, where it is not the base URL's.
     """
 
     def __init__(
@@ -106,10 +108,12 @@ class AuralClient:
         *,
         requests_per_minute: int = 60,
         transport: httpx.AsyncBaseTransport | None = None,
+        link_origin: Callable[[], str] | None = None,
         connections: Connections | None = None,
     ) -> None:
         self._key = api_key
-        self._connections = connections or Connections(base_url, requests_per_minute, transport)
+        origin = link_origin or (lambda: base_url.removesuffix("/api/v1"))
+        self._connections = connections or Connections(base_url, requests_per_minute, transport, origin)
 
     def with_key(self, api_key: str | None) -> AuralClient:
         """A client for another key on the same connections; each key has its own budget."""
@@ -146,6 +150,11 @@ class AuralClient:
             if not fresh or page.cursor is None:
                 return
             operation = operation.model_copy(update={"cursor": page.cursor})
+
+    @property
+    def link_origin(self) -> str:
+        """`scheme://host[:port]` of candidate links."""
+        return self._connections.link_origin()
 
     @property
     def remaining(self) -> int | None:

@@ -8,13 +8,15 @@ Source of every field: Aural Developer API v1.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
 Json = dict[str, Any] | list[Any]
+Number = Annotated[int | float, WithJsonSchema({"type": "number"})]
+"""A number that stays whole when it came whole."""
 
 
 class Wire(BaseModel):
@@ -73,7 +75,7 @@ class Question(Record):
     validation_rules: Any = None
     follow_up_prompts: Any = None
     probe_on_short: bool = True
-    probe_threshold: float | None = None
+    probe_threshold: Number | None = None
     show_if: Any = None
     skip_if: Any = None
     time_limit_seconds: int | None = None
@@ -247,7 +249,7 @@ class ReportMessage(Message):
     session_id: str = ""
     content_type: str = "TEXT"
     audio_url: str | None = None
-    audio_duration_seconds: float | None = None
+    audio_duration_seconds: Number | None = None
     transcription: str | None = None
     whiteboard_data: Any = None
     whiteboard_image_url: str | None = None
@@ -257,14 +259,14 @@ class ReportMessage(Message):
     parent_message_id: str | None = None
     sentiment: Any = None
     word_count: int | None = None
-    reading_time_seconds: float | None = None
+    reading_time_seconds: Number | None = None
 
 
 class AudioRecording(Record):
     """A recording; `url` is signed and works for 24 hours."""
 
     url: str = ""
-    duration: float | None = None
+    duration: Number | None = None
     segment_index: int | None = None
     timestamp: str | None = None
 
@@ -282,7 +284,7 @@ class IntegrityEvent(Record):
     """Something the candidate's browser noticed, e.g. `tab_switch`; `timestamp` is milliseconds since 1970."""
 
     type: str = ""
-    timestamp: float | None = None
+    timestamp: Number | None = None
     detail: str | None = None
 
 
@@ -303,7 +305,7 @@ class SessionReport(Record):
     total_duration_seconds: int | None = None
     audio_recording_url: str | None = None
     audio_recordings: list[AudioRecording] = []
-    audio_duration: float | None = None
+    audio_duration: Number | None = None
     screenshots: list[Screenshot] | None = None
     anti_cheating_log: list[IntegrityEvent] = []
 
@@ -339,8 +341,8 @@ class PracticeSummary(Record):
     total_duration_seconds: int | None = None
     created_at: str = ""
     attempt_count: int = 0
-    average_score: float | None = None
-    best_score: float | None = None
+    average_score: Number | None = None
+    best_score: Number | None = None
     question_count: int = 0
 
 
@@ -350,11 +352,11 @@ class PracticeAttempt(Record):
     id: str
     question_id: str | None = None
     answer_text: str | None = None
-    score: float | None = None
+    score: Number | None = None
     feedback: Any = None
     follow_up: Any = None
     audio_url: str | None = None
-    audio_duration_seconds: float | None = None
+    audio_duration_seconds: Number | None = None
 
 
 class PracticeReport(Record):
@@ -369,8 +371,8 @@ class PracticeReport(Record):
 class Quota(Record):
     """How much is used, and the plan's limit; null means unlimited."""
 
-    used: float = 0
-    limit: float | None = None
+    used: Number = 0
+    limit: Number | None = None
 
 
 class Usage(Wire):

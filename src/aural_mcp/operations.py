@@ -245,8 +245,7 @@ class PublishInterview(Operation[Published]):
     """Open an interview to everyone who has its link, and return that link.
 
     This lifts the invite requirement for good (the API cannot set it again) and revives an
-    archived interview. For named people only, use create_candidates instead. Check with
-    get_interview that it has questions.
+    archived interview. For named people only, use create_candidates instead.
     """
 
     method, path, effect = "POST", "/interviews/{interviewId}/publish", "update"

@@ -11,8 +11,11 @@ from aural_mcp.config import is_loopback
 from aural_mcp.models import Record, Wire
 from aural_mcp.operations import AnyOperation
 from aural_mcp.safety import outside_all
+from aural_mcp.schemas import SECRETS
 
 LINKS = ("url", "inviteUrl")
+UNLIMITED = "none"
+"""How a `limit` of null reads: elsewhere null says nothing and is left out."""
 LOCAL_LINK = (
     "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
     "of a tunnel or reverse proxy to this computer's page port, restart, and ask for the links again."
@@ -22,8 +25,8 @@ SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]) -> CallToolResult:
     """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
-    structured = outside_all(result.model_dump(mode="json", exclude_unset=True))
-    remarks = [*remarks, *([LOCAL_LINK] if _has_local_link(structured) else [])]
+    structured = _without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
+    remarks = [*structured.pop("remarks", []), *remarks, *([LOCAL_LINK] if _has_local_link(structured) else [])]
     parts = [f"{operation.tool_title()}: done." if operation.effect != "read" else "", _text(structured)]
     parts += [f"Remark: {remark}" for remark in remarks]
     parts += [operation.hint]
@@ -85,8 +88,11 @@ def _row(row: Any) -> str:
 
 def _outline(value: Any, indent: str) -> str:
     if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return "\n".join(_field(name, item, indent) for name, item in items if item not in (None, "", [], {}))
+        items = {
+            name: UNLIMITED if name == "limit" and item is None else item
+            for name, item in cast("dict[str, Any]", value).items()
+        }
+        return "\n".join(_field(name, item, indent) for name, item in items.items() if item not in (None, "", [], {}))
     if isinstance(value, list):
         return "\n".join(f"{indent}- " + _outline(item, indent + "  ").lstrip() for item in cast("list[Any]", value))
     text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -97,6 +103,14 @@ def _field(name: str, value: Any, indent: str) -> str:
     if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
         return f"{indent}{name}:\n" + _outline(value, indent + "  ")
     return f"{indent}{name}: " + _outline(value, "")
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value without raw invite tokens: who needs one gets the link that is made of it."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {name: _without_secrets(item) for name, item in items if name not in SECRETS}
+    return [_without_secrets(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _has_local_link(value: Any) -> bool:

@@ -12,6 +12,8 @@ from aural_mcp.operations import AnyOperation
 
 Schema = dict[str, Any]
 
+SECRETS = ("inviteToken",)
+"""Fields of the API that no agent is shown."""
 REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
 CONFIRMATION: Schema = {
     "type": "string",
@@ -68,7 +70,8 @@ def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "
     tidy: Schema = {}
     for name, item in node.items():
         if name == "properties":
-            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in item.items()}
+            shown = {key: value for key, value in item.items() if key not in SECRETS}
+            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in shown.items()}
         elif name == "description":
             tidy[name] = " ".join(item.split())
         elif name not in drop:

@@ -1,6 +1,7 @@
 """The tools that differ from their operation, and why: a list is a table, a transcript comes in pages.
 
-Each adds arguments of its own and answers with a smaller model than the API; the operation itself stays as it is.
+Each may add arguments of its own, answer with a smaller model than the API, or add remarks to the answer;
+the operation itself stays as it is.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from pydantic import MISSING, Field
 
 from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import AuralError
 from aural_mcp.models import (
+    Candidate,
     Interview,
     Message,
+    Published,
     Record,
     Session,
     SessionSummary,
@@ -23,10 +27,13 @@ from aural_mcp.models import (
 )
 from aural_mcp.operations import (
     AnyOperation,
+    GetInterview,
     GetSession,
+    ListCandidates,
     ListInterviews,
     ListSessions,
     Operation,
+    PublishInterview,
     Text,
     Whole,
 )
@@ -186,6 +193,59 @@ def overall_score(insights: Any) -> float | None:
     return None
 
 
+class CandidateRow(Record):
+    """A candidate as a table shows it, and what was asked for besides."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    state: str = Field(default="", description="not begun, or begun: then sessionId is set.")
+    session_id: str | None = None
+    created_at: str = ""
+
+
+class CandidateTable(Record):
+    """Candidates, newest first."""
+
+    data: list[CandidateRow]
+
+
+class ListCandidatesArguments(ListCandidates):
+    """The tool's arguments."""
+
+    include: Annotated[
+        list[
+            Literal[
+                "inviteUrl",
+                "phone",
+                "notes",
+                "education",
+                "school",
+                "major",
+                "workExperience",
+                "gender",
+                "birthday",
+                "graduationYear",
+            ]
+        ],
+        Field(description="More fields, only if the user asks for them; gender, birthday and year invite bias."),
+    ] = []
+
+
+async def list_candidates(client: AuralClient, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
+    """Who is registered and has begun; what invites bias, and the links, only when asked for by name."""
+    found = await client.call(_plain(ListCandidates, given), spent=spent)
+    return CandidateTable(data=[_candidate_row(each, given.include, client.link_origin) for each in found.data])
+
+
+def _candidate_row(each: Candidate, include: Sequence[str], origin: str) -> CandidateRow:
+    fields = each.model_dump(by_alias=True)
+    link = {"inviteUrl": f"{origin}/i/invite/{each.invite_token}"} if each.invite_token else {}
+    more = {name: value for name, value in {**fields, **link}.items() if name in include}
+    row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
+    return CandidateRow.model_validate({**row, "state": "begun" if each.session_id else "not begun", **more})
+
+
 # ── One session ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -269,9 +329,29 @@ def _cut(text: str, most: int) -> str:
     return text[:low]
 
 
+# ── Publishing ──────────────────────────────────────────────────────────────────────────────────
+
+NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
+NO_CRITERIA = "It has no assessmentCriteria to score against. Add some: update_interview."
+
+
+async def publish_interview(client: AuralClient, given: PublishInterview, spent: Spent) -> Published:
+    """Publishes as asked, then says what is missing: the API publishes an empty interview without a word."""
+    published = await client.call(given, spent=spent)
+    try:
+        interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
+    except AuralError:
+        return published
+    missing = [] if interview.questions else [NO_QUESTIONS]
+    missing += [] if interview.assessment_criteria else [NO_CRITERIA]
+    return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": missing})
+
+
 SHAPES: dict[AnyOperation, Shape[Any]] = {
+    PublishInterview: Shape(PublishInterview, Published, publish_interview),
     ListInterviews: Shape(ListInterviewsArguments, InterviewTable, list_interviews),
     ListSessions: Shape(ListSessionsArguments, SessionTable, list_sessions),
+    ListCandidates: Shape(ListCandidatesArguments, CandidateTable, list_candidates),
     GetSession: Shape(GetSessionArguments, SessionPage, get_session),
 }
 

@@ -102,7 +102,7 @@ def unknown_tool(name: str) -> str:
 
 def _remarks(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
     remarks: list[str] = []
-    if spent.requests > 1:
+    if spent.requests > 1 and operation.effect == "read":
         remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")
     if spent.waited >= SLOW:
         remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")

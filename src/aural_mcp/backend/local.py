@@ -10,6 +10,7 @@ import logging
 import secrets
 import socket
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,8 @@ BASE_URL = "http://aural.local/api/v1"
 PAGE_PORT = 8410
 LOOPBACK = "127.0.0.1"
 TAKE_OVER_EVERY = 2.0
+PATIENCE = 4
+"""How often a port that is held but does not answer is asked again."""
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +100,15 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         with store.reading() as db:
             workspace, remembered = setting(db, "workspace"), setting(db, "page_port")
         port = self._wanted_port if self._wanted_port is not None else remembered or PAGE_PORT
-        listener = _listen(port)
-        if listener is None and _served_workspace(port) == workspace:
-            self._port = port
-            return None
+        listener = None
+        for _ in range(PATIENCE):
+            listener, served = _listen(port), None
+            if listener is None and (served := _served_workspace(port)) == workspace:
+                self._port = port
+                return None
+            if listener is not None or served is not None:
+                break
+            time.sleep(0.2)  # whoever holds it may be about to go
         if listener is None:
             log.warning("Port %s is taken by another program: candidate links made before are down.", port)
             listener = _listen(0)
@@ -150,12 +158,12 @@ def _listen(port: int) -> socket.socket | None:
 
 
 def _served_workspace(port: int) -> str | None:
-    """The id of the workspace whose pages a port serves, if it serves any."""
+    """The id of the workspace whose pages a port serves; empty for anything else, None when nobody answers."""
     try:
-        answer = httpx.get(f"http://{LOOPBACK}:{port}/workspace", timeout=2, trust_env=False)
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/workspace", timeout=1, trust_env=False)
     except httpx.HTTPError:
         return None
-    return answer.text if answer.status_code == 200 else None
+    return answer.text if answer.status_code == 200 else ""
 
 
 async def _serve(store: Store, model: Model | None, listener: socket.socket) -> None:
