@@ -137,6 +137,23 @@ async def test_an_abandoned_session_whose_time_is_spent_stays_so(agent, world):
     assert (await session_of(agent, made["id"]))["status"] == "ABANDONED"
 
 
+async def test_a_session_that_came_from_elsewhere_without_a_word_is_taken_up_by_its_link(agent, world):
+    made = (await ok(agent, "create_interview", title="T"))["id"]
+    await ok(agent, "create_questions", interviewId=made, questions=[{"text": "First question"}])
+    invited = (await ok(agent, "create_candidates", interviewId=made, candidates=[{"name": "Ann"}]))["data"][0]
+    for session, status in (("s1", "IN_PROGRESS"), ("s2", "COMPLETED")):
+        with world.store.writing() as db:
+            row = {"id": session, "interviewId": made, "status": status, "participantName": "Ann"}
+            moment = ago(minutes=1)
+            stamps = dict.fromkeys(("startedAt", "lastActivityAt", "createdAt", "updatedAt"), moment)
+            db.execute(tables.sessions.insert().values(**row, **stamps))
+            mine = tables.candidates.c.id == invited["id"]
+            db.execute(update(tables.candidates).where(mine).values(sessionId=session))
+        async with world.browser() as browser:
+            page = await browser.get(invited["inviteUrl"])
+        assert ("First question" if status == "IN_PROGRESS" else "You are done") in page.text
+
+
 async def test_sessions_that_were_not_conducted_here_keep_their_status(agent, world):
     made = (await ok(agent, "create_interview", title="T"))["id"]
     long_ago = ago(days=90)

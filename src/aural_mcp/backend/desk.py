@@ -74,6 +74,11 @@ class Door:
         return self.session is not None and self.session["status"] == "IN_PROGRESS"
 
     @property
+    def last(self) -> str | None:
+        """The id of the last turn: as long as it is the same, nothing has happened."""
+        return self.turns[-1]["id"] if self.turns else None
+
+    @property
     def waiting(self) -> Row | None:
         """The turn that waits for an answer."""
         last = self.turns[-1] if self.turns else None
@@ -158,7 +163,7 @@ class Desk:
             if session is None or session["status"] != "COMPLETED" or session["insights"] is not None:
                 return
             turns = turns_of(db, session_id)
-            if turns[-1]["role"] == "SYSTEM":  # it was tried, and the transcript says why it failed
+            if not turns or turns[-1]["role"] == "SYSTEM":  # it was tried, and the transcript says why it failed
                 return
             interview = one(db, select(interviews).where(interviews.c.id == session["interviewId"])) or {}
             door = Door("", interview, None, session, questions_of(db, interview["id"]), turns)
@@ -169,8 +174,10 @@ class Desk:
                 _say(db, door, "SYSTEM", Answer(f"Not analysed: {failure}"))
             return
         if made is not None:
+            found = columns(made, scored_by=self.analyst.name, kind="model", at=now())
+            still_open = sessions.c.id == session_id, sessions.c.insights.is_(None)
             with self.store.writing() as db:
-                _update(db, session, **columns(made, scored_by=self.analyst.name, kind="model", at=now()))
+                db.execute(update(sessions).where(*still_open).values(**found, updatedAt=now()))
 
     def _keep_time(self, db: Connection, door: Door) -> Door:
         """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
@@ -199,7 +206,7 @@ class Desk:
         coming = self._next(door)
         with self.store.writing() as db:
             again = find_door(db, link)
-            if again.running and again.turns[-1]["id"] == door.turns[-1]["id"]:
+            if again.running and again.last == door.last:
                 return _speak_or_close(db, again, coming)
             return again
 
@@ -207,7 +214,7 @@ class Desk:
         """What comes next: nothing when the time is over, and no probe of a question whose time is over."""
         if _out_of_time(door):
             return None
-        last = door.turns[-1]
+        last = door.turns[-1] if door.turns else {"questionId": None}
         asked = next((row for row in door.script if row["id"] == last["questionId"]), None)
         spent = is_over(question_ends(asked, door.turns), grace=NO_GRACE)
         turns = [*door.turns[:-1], last | {"wordCount": 0}] if spent else door.turns
