@@ -245,6 +245,7 @@ async def test_leaving_the_page_and_pasting_from_elsewhere_are_noted(tmp_path, b
                 "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
                 " document.dispatchEvent(new Event('visibilitychange')) }"
             )
+            await expect(page.get_by_label("Your answer")).to_be_focused()
             async with page.expect_response("**/event"):
                 await page.evaluate(paste, "from somewhere else")
             await page.evaluate(hide, True)
