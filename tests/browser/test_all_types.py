@@ -212,7 +212,7 @@ async def test_a_chinese_interview_on_a_phone(tmp_path, browser):
 
 
 async def test_when_the_clock_runs_out_what_was_typed_is_sent(tmp_path, browser):
-    questions = [{"text": "Quick", "timeLimitSeconds": 3}, {"text": "Slow"}]
+    questions = [{"text": "Quick", "timeLimitSeconds": 6}, {"text": "Slow"}]
     async with on_stdio(tmp_path, "auto") as agent:
         made = await published(agent, questions)
         async with device(browser) as page:
@@ -253,5 +253,7 @@ async def test_leaving_the_page_and_pasting_from_elsewhere_are_noted(tmp_path, b
                 await page.evaluate(hide, False)
         row = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"][0]
         report = await ok(agent, "get_session_report", sessionId=row["id"])
-    logged = [(event["type"], event["detail"]) for event in report["antiCheatingLog"]]
-    assert logged == [("paste", "Pasted 19 characters"), ("tab_switch", "Left the page for 1 s")]
+    pasted, left = report["antiCheatingLog"]
+    assert (pasted["type"], pasted["detail"]) == ("paste", "Pasted 19 characters")
+    assert left["type"] == "tab_switch"
+    assert left["detail"].startswith("Left the page for ")
