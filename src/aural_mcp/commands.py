@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, date, datetime, time
 from typing import IO, TYPE_CHECKING
 
@@ -116,10 +115,10 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
     with store.writing() as db:
         save_setting(db, "page_port", port)
     origin = settings.public_url or f"http://{host}:{port}"
-    click.echo(f"Aural's REST API: {origin}/api/v1")
+    said = [f"Aural's REST API: {origin}/api/v1"]
     if not has_keys(store):
-        click.echo(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
-    sys.stdout.flush()
+        said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
+    click.echo("\n".join(said))
     app = create_app(
         store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
     )
