@@ -21,8 +21,6 @@ from __future__ import annotations
 
 from typing import Any
 
-KEYS_PAGE = "the Aural dashboard under Settings → API Keys (the secret is shown once)"
-
 
 class AuralError(Exception):
     """Base of all failures. `message` says what failed, `next_step` what to do about it."""

@@ -14,6 +14,7 @@ from aural_mcp import results, tools
 from aural_mcp._version import __version__
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient
+from aural_mcp.config import GET_A_KEY
 from aural_mcp.errors import NoUsableKey
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.prompts import add_prompts
@@ -74,8 +75,7 @@ class KeyPerRequest:
         if not key:
             raise NoUsableKey(
                 "This request carries no Aural API key.",
-                "Send it with every request, as `Authorization: Bearer dlv_...` or `x-api-key: dlv_...`. Create one in "
-                "the Aural dashboard under Settings → API Keys.",
+                f"Send it with every request, as `Authorization: Bearer dlv_...` or `x-api-key: dlv_...`. {GET_A_KEY}.",
             )
         return self._client.with_key(key)
 
