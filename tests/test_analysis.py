@@ -62,11 +62,13 @@ async def test_without_a_model_a_finished_session_is_open_until_somebody_scores_
 
 async def test_an_agent_reads_the_material_scores_and_everyone_sees_who_scored(local, session):
     prompt = await local.get_prompt("score_session", {"sessionId": session})
-    material = prompt.messages[0].content.text
-    for needed in ("- What did you build?", "- Ownership: Says what they did.", f"> {LONG}", "save_session_analysis"):
+    text, *attached = [each.content for each in prompt.messages]
+    material = "\n".join([text.text, *[each.resource.text for each in attached]])
+    for needed in ("text: What did you build?", "name: Ownership; description: Says what they did.", f"> {LONG}"):
         assert needed in material
     assert re.search(r"\*\*3\. Candidate\*\*", material)
-    await ok(local, "save_session_analysis", sessionId=session, **ANALYSIS)
+    saved = await ok(local, "save_session_analysis", sessionId=session, **ANALYSIS)
+    assert (saved["overallScore"], saved["summary"]) == (8, ANALYSIS["summary"])
     found = await ok(local, "get_session", sessionId=session)
     insights = found["insights"]
     assert found["summary"] == ANALYSIS["summary"]

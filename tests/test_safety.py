@@ -1,12 +1,14 @@
 """Text from outside: cleaned in one place, and no door that goes around it."""
 
 import json
+from urllib.parse import quote
 
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
+from mcp.shared.uri_template import UriTemplate
 from sqlalchemy import insert, select
 
-from aural_mcp import analysis, prompts, safety
+from aural_mcp import analysis, prompts, resources, safety
 from aural_mcp.backend import store, tables
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.server import AuralServer, OneClient
@@ -125,7 +127,7 @@ async def scored(agent, interview, session):
 
 
 async def everything_said(world):
-    """Every word that leaves the server: tools that succeed and fail, the resource, the prompts, errors."""
+    """Every word that leaves the server: tools that succeed and fail, resources, prompts, errors."""
     calls, session = await planted(world)
     said = {}
     async with Client(AuralServer(OneClient(world.client), backend="T.", local=True)) as agent:
@@ -140,12 +142,30 @@ async def everything_said(world):
         result = await agent.call_tool("save_session_analysis", arguments)
         assert not result.is_error, text_of(result)
         said["save_session_analysis"] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
-        prompt = await agent.get_prompt("score_session", {"sessionId": session})
-        said["score_session"] = prompt.messages[0].content.text
         said["unknown tool"] = text_of(await agent.call_tool(f"get{TAG}", {}))
-        said["resource"] = (await agent.read_resource(f"aural://sessions/{session}/transcript")).contents[0].text
-        said["prompt"] = (await agent.get_prompt("route", {"request": f"hire{TAG}"})).messages[0].content.text
+        said["resources/list"] = "".join(f"{each.title}{each.description}" for each in await listed(agent))
+        ids = {"interviewId": interview, "sessionId": session}
+        for address in resources.ADDRESSES:
+            uri = UriTemplate.parse(address.uri).expand(ids)
+            said[address.uri] = (await agent.read_resource(uri)).contents[0].text
+        for prompt in (await agent.list_prompts()).prompts:
+            given = {each.name: ids.get(each.name, f"x{TAG}") for each in prompt.arguments}
+            said[f"prompt {prompt.name}"] = (await agent.get_prompt(prompt.name, given)).model_dump_json()
+            said[f"prompt {prompt.name} refused"] = await unknown(agent.get_prompt(prompt.name, {f"x{TAG}": "1"}))
+        said["unknown prompt"] = await unknown(agent.get_prompt(f"x{TAG}", {}))
+        said["unknown resource"] = await unknown(agent.read_resource(f"aural://{quote(TAG)}"))
     return said
+
+
+async def listed(agent):
+    """The sessions in the list of resources; the other rows are our own words."""
+    return [each for each in (await agent.list_resources()).resources if each.uri.endswith("/transcript")]
+
+
+async def unknown(asked):
+    with pytest.raises(MCPError) as refused:
+        await asked
+    return refused.value.error.message
 
 
 async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
@@ -155,9 +175,18 @@ async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
 
 async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
     """The control: the test above finds nothing because `outside` cleans, not because nothing was planted."""
-    for module in (safety, prompts, analysis):
+    for module in (safety, prompts, analysis, resources):
         monkeypatch.setattr(module, "outside", lambda text: text)
     said = await everything_said(world)
-    carry_no_text = {"delete_question", "publish_interview", "archive_interview", "get_usage"}
     silent = {name for name, words in said.items() if TAG not in words}
-    assert silent == carry_no_text
+    assert silent == CARRY_NO_TEXT
+
+
+CARRY_NO_TEXT = {
+    "delete_question",
+    "publish_interview",
+    "archive_interview",
+    "get_usage",
+    "aural://usage",
+    "unknown resource",
+}

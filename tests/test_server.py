@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
-from mcp import Client, MCPError
+from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from aural_mcp import OPERATIONS
@@ -196,31 +196,6 @@ async def test_a_foreign_host_or_origin_is_refused(tmp_path):
         assert (await http.post(url, json=message, headers={**accept, "origin": "http://evil.test"})).status_code == 403
 
 
-async def test_a_prompt_routes_the_users_words_by_the_skill(agent):
-    prompt = (await agent.list_prompts()).prompts[0]
-    assert (prompt.name, [argument.name for argument in prompt.arguments]) == ("route", ["request"])
-    text = (await agent.get_prompt("route", {"request": "screen Go engineers"})).messages[0].content.text
-    assert text.startswith("# Hiring with Aural")
-    assert "screen Go engineers" in text
-    assert all(operation.tool_name() in text for operation in OPERATIONS)
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "says"),
-    [("rout", {}, "The prompts are: route"), ("route", {}, "needs: request")],
-)
-async def test_a_wrong_prompt_is_an_invalid_request_that_says_what_exists(agent, name, arguments, says):
-    with pytest.raises(MCPError, match=says) as caught:
-        await agent.get_prompt(name, arguments)
-    assert caught.value.code == -32602
-
-
-async def test_a_session_that_does_not_exist_is_no_resource(agent):
-    with pytest.raises(MCPError, match="Call list_sessions") as caught:
-        await agent.read_resource("aural://sessions/nope/transcript")
-    assert caught.value.code == -32602
-
-
 async def test_a_crash_tells_the_model_nothing_but_that_it_happened(agent, world, monkeypatch):
     def boom():
         raise RuntimeError("secret dlv_test_1")
@@ -232,7 +207,9 @@ async def test_a_crash_tells_the_model_nothing_but_that_it_happened(agent, world
 
 INSPECTOR_CALLS = {
     "tools/list": ["--strict"],
+    "resources/list": [],
     "resources/templates/list": [],
+    "resources/read": ["--uri", "aural://interviews"],
     "prompts/list": [],
     "prompts/get": ["--prompt-name", "route", "--prompt-args", "request=hire"],
     "tools/call": ["--tool-name", "create_interview", "--tool-args-json", '{"title":"From the Inspector"}'],

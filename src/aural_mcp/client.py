@@ -78,7 +78,7 @@ class Connections:
 
     def budget(self, key: str) -> Budget:
         """The budget of one key; idle ones are forgotten, so many keys take no lasting room."""
-        name = hashlib.sha256(key.encode()).hexdigest()
+        name = _tenant(key)
         if name not in self.budgets:
             self.budgets = {known: budget for known, budget in self.budgets.items() if not budget.idle}
             self.budgets[name] = Budget(self.requests_per_minute)
@@ -161,6 +161,11 @@ class AuralClient:
         """How many requests this key could send at once now; None without a limit."""
         return self._connections.budget(self._key).remaining if self._key else None
 
+    @property
+    def tenant(self) -> str:
+        """The SHA-256 of the key: whose answers these are, for everything that is kept."""
+        return _tenant(self._key or "")
+
     async def aclose(self) -> None:
         """Close the connections, also those of clients made by `with_key`."""
         await self._connections.aclose()
@@ -217,6 +222,10 @@ class AuralClient:
         if not usable_key(self._key):
             raise errors.NoUsableKey("This is not an Aural API key: keys start with `dlv_`.", f"{GET_A_KEY}.")
         return self._key
+
+
+def _tenant(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _result(operation: Operation[R], response: httpx.Response) -> R:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -195,12 +197,12 @@ def llms_full_txt(origin: str = CLOUD_ORIGIN) -> str:
 
 def skill_md(origin: str = CLOUD_ORIGIN) -> str:
     """The skill as a file for an agent that has no tools: its REST calls go to this origin."""
-    return (skill_folder() / "aural-hiring" / "SKILL.md").read_text(encoding="utf-8").replace(CLOUD_ORIGIN, origin)
+    return skill_files()[0].text.replace(CLOUD_ORIGIN, origin)
 
 
 def skill_text() -> str:
     """The skill's instructions, without the front matter that only skill hosts read."""
-    text = skill_md()
+    text = skill_files()[0].text
     return text.split("\n---\n", 1)[1].strip() if text.startswith("---\n") else text.strip()
 
 
@@ -209,6 +211,57 @@ def skill_folder() -> Path:
     here = Path(__file__).parent
     installed = here / "skill"
     return installed if installed.is_dir() else here.parent.parent / "skill"
+
+
+@dataclass(frozen=True)
+class SkillFile:
+    """One file of a skill: its path below the folder of skills, and its bytes as text."""
+
+    skill: str
+    path: str
+    title: str
+    description: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The skill's own name for its SKILL.md, else the path inside the skill."""
+        inside = self.path.removeprefix(f"{self.skill}/")
+        return self.skill if inside == "SKILL.md" else inside
+
+
+@cache
+def skill_files() -> tuple[SkillFile, ...]:
+    """Every file of every skill, SKILL.md first; line ends are as in the file."""
+    found: list[SkillFile] = []
+    for main in sorted(skill_folder().glob("*/SKILL.md")):
+        folder = main.parent
+        for path in [main, *sorted(each for each in folder.rglob("*.md") if each != main)]:
+            text = path.read_bytes().decode("utf-8")
+            heading = next((line for line in text.splitlines() if line.startswith("# ")), "# Skill")[2:]
+            name = path.relative_to(folder.parent).as_posix()
+            about = front_matter(text).get("description", f"{heading}: part of the skill {folder.name}.")
+            found.append(SkillFile(folder.name, name, heading, about, text))
+    return tuple(found)
+
+
+def front_matter(text: str) -> dict[str, str]:
+    """The plain `key: value` lines between the first two `---` of a SKILL.md."""
+    if not text.startswith("---\n"):
+        return {}
+    lines = text.split("\n---\n", 1)[0].splitlines()[1:]
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def skill_section(file: str, heading: str = "") -> str:
+    """A reference of the skill, or the part of it under one second-level heading."""
+    text = next(each.text for each in skill_files() if each.name == f"references/{file}")
+    if not heading:
+        return text.strip()
+    found = re.search(rf"^## {re.escape(heading)}\n.*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise LookupError(f"{file} has no section {heading}")
+    return found[0].strip()
 
 
 def _endpoint(operation: AnyOperation) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -20,14 +22,16 @@ LOCAL_LINK = (
     "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
     "of a tunnel or reverse proxy to this computer's page port, restart, and ask for the links again."
 )
+MICROSECONDS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
 SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 
 def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]) -> CallToolResult:
     """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
-    structured = _without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
+    structured = without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
     remarks = [*structured.pop("remarks", []), *remarks, *([LOCAL_LINK] if _has_local_link(structured) else [])]
-    parts = [f"{operation.tool_title()}: done." if operation.effect != "read" else "", _text(structured)]
+    done = "dry run, nothing changed." if structured.get("dryRun") else "done."
+    parts = [f"{operation.tool_title()}: {done}" if operation.effect != "read" else "", _text(structured)]
     parts += [f"Remark: {remark}" for remark in remarks]
     parts += [operation.hint]
     if remarks:
@@ -49,25 +53,41 @@ def transcript(messages: list[dict[str, Any]]) -> str:
 
 def _turn(number: int, turn: dict[str, Any]) -> str:
     speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
-    words = "\n".join(f"> {line}" for line in str(turn.get("content", "")).split("\n"))
-    return f"**{number}. {speaker}** ({turn.get('timestamp', '')})\n{words}"
+    said = [str(turn.get("content", "")), *([outline(turn["code"], "")] if turn.get("code") else [])]
+    words = "\n".join(f"> {line}" for line in "\n".join(said).split("\n"))
+    marks = [name for name, there in (("follow-up", turn.get("isFollowUp")), (turn.get("contentType"), True)) if there]
+    more = "".join(f", {mark.lower()}" for mark in marks if mark)
+    return f"**{number}. {speaker}** ({moment(str(turn.get('timestamp', '')))}{more})\n{words}"
 
 
 def _text(value: dict[str, Any]) -> str:
     """A result as an outline: what is null or empty is left out, rows are numbered."""
     if isinstance(rows := value.get("data"), list):
         listed = cast("list[Any]", rows)
-        head = f"{len(listed)} row{'' if len(listed) == 1 else 's'}."
-        looked = value.get("lookedAt")
-        head += f" {looked} session{'' if looked == 1 else 's'} looked at." if looked is not None else ""
-        more = f"More rows: call again with cursor {value['cursor']}." if value.get("cursor") else ""
-        items = [f"{number}. {_row(row)}" for number, row in enumerate(listed, 1)]
-        return "\n".join(part for part in (head, *items, more) if part)
+        return "\n".join(part for part in (_how_many(value, len(listed)), table(listed)) if part)
     if "messages" not in value:
-        return _outline(value, "")
+        return outline(value, "")
     messages = cast("list[dict[str, Any]]", value["messages"])
-    rest = _outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn")}, "")
+    rest = outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn")}, "")
     return f"{rest}\n\n{_which_turns(value, messages)}\n\n{transcript(messages)}"
+
+
+def table(rows: Sequence[Any]) -> str:
+    """Rows, numbered: plain values on one line, others as an outline."""
+    return "\n".join(f"{number}. {_item(row, '   ')}" for number, row in enumerate(rows, 1))
+
+
+def _how_many(value: dict[str, Any], shown: int) -> str:
+    """How many rows these are, of how many, and how to get the rest."""
+    noun = "row" if shown == 1 else "rows"
+    head = f"{shown} of {value['total']} rows" if "total" in value else f"{shown} {noun}"
+    head += f", found among {value['lookedAt']} looked at." if "lookedAt" in value else "."
+    for name, argument in (("cursor", "cursor"), ("nextRow", "fromRow")):
+        if value.get(name) is not None:
+            return f"{head} More follow: call again with {argument} {value[name]}."
+    if value.get("leftOut"):
+        return f"{head} {value['leftOut']} more are left out for length."
+    return f"{head} No more follow." if {"cursor", "nextRow"} & value.keys() else head
 
 
 def _which_turns(value: dict[str, Any], messages: list[dict[str, Any]]) -> str:
@@ -78,15 +98,18 @@ def _which_turns(value: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     return f"Transcript, turns {first} to {last} of {value.get('turns', len(messages))}.{more}"
 
 
-def _row(row: Any) -> str:
-    """A row of plain values on one line, any other as an outline."""
-    fields = cast("dict[str, Any]", row) if isinstance(row, dict) else {}
-    if not fields or any(isinstance(item, dict | list) or "\n" in str(item) for item in fields.values()):
-        return _outline(row, "   ").lstrip()
-    return "; ".join(_field(name, item, "") for name, item in fields.items() if item not in (None, ""))
+def _item(item: Any, indent: str) -> str:
+    """An item of a list: plain values on one line, any other as an outline."""
+    fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
+    if not fields or any(isinstance(each, dict | list) or "\n" in str(each) for each in fields.values()):
+        return outline(item, indent).lstrip()
+    return "; ".join(_field(name, each, "") for name, each in fields.items() if each not in (None, ""))
 
 
-def _outline(value: Any, indent: str) -> str:
+def outline(value: Any, indent: str = "") -> str:
+    """A JSON value as indented lines; what is null or empty is left out."""
+    if value is None:
+        return ""
     if isinstance(value, dict):
         items = {
             name: UNLIMITED if name == "limit" and item is None else item
@@ -94,23 +117,28 @@ def _outline(value: Any, indent: str) -> str:
         }
         return "\n".join(_field(name, item, indent) for name, item in items.items() if item not in (None, "", [], {}))
     if isinstance(value, list):
-        return "\n".join(f"{indent}- " + _outline(item, indent + "  ").lstrip() for item in cast("list[Any]", value))
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+        return "\n".join(f"{indent}- " + _item(item, indent + "  ") for item in cast("list[Any]", value))
+    text = str(value).lower() if isinstance(value, bool) else moment(str(value))
     return indent + text.replace("\n", f"\n{indent}")
 
 
 def _field(name: str, value: Any, indent: str) -> str:
     if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
-        return f"{indent}{name}:\n" + _outline(value, indent + "  ")
-    return f"{indent}{name}: " + _outline(value, "")
+        return f"{indent}{name}:\n" + outline(value, indent + "  ")
+    return f"{indent}{name}: " + outline(value, "")
 
 
-def _without_secrets(value: Any) -> Any:
+def moment(text: str) -> str:
+    """A time without its microseconds; any other text as it is."""
+    return MICROSECONDS.sub(r"\1Z", text)
+
+
+def without_secrets(value: Any) -> Any:
     """The value without raw invite tokens: who needs one gets the link that is made of it."""
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
-        return {name: _without_secrets(item) for name, item in items if name not in SECRETS}
-    return [_without_secrets(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+        return {name: without_secrets(item) for name, item in items if name not in SECRETS}
+    return [without_secrets(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def _has_local_link(value: Any) -> bool:

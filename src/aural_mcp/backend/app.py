@@ -173,6 +173,11 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
         text("/llms.txt", render.llms_txt, "text/plain"),
         text("/llms-full.txt", render.llms_full_txt, "text/plain"),
         text("/SKILL.md", render.skill_md, "text/markdown"),
+        *[
+            text(f"/{file.name}", lambda _, file=file: file.text, "text/markdown")
+            for file in render.skill_files()
+            if file.name != file.skill
+        ],
     ]
 
 

@@ -1,0 +1,157 @@
+"""Candidates: who has a link, who has begun, how far they are; what invites bias only when asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import MISSING, Field
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import AuralError
+from aural_mcp.models import Candidate, Record, SessionSummary
+from aural_mcp.operations import (
+    CreateCandidates,
+    ListCandidates,
+    ListSessions,
+    Positive,
+    Text,
+    UpdateCandidate,
+    Whole,
+)
+from aural_mcp.shaped.base import contains, fitting, plain, search
+
+NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
+
+
+class CandidateRow(Record):
+    """A candidate as a table shows it, and what was asked for besides."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    has_invite_link: bool | None = None
+    status: str = Field(default="", description="NOT_BEGUN, or how the session stands (BEGUN where that is unknown).")
+    session_id: str | None = None
+    created_at: str = ""
+
+
+class CandidateTable(Record):
+    """Candidates, newest first."""
+
+    data: list[CandidateRow]
+    total: int = Field(default=0, description="How many match in all.")
+    next_row: int | None = Field(default=None, description="Call again with fromRow set to this; null at the end.")
+
+
+class ListCandidatesArguments(ListCandidates):
+    """The tool's arguments."""
+
+    status: Annotated[
+        Literal["NOT_BEGUN", "IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")
+    ] = MISSING
+    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    include: Annotated[
+        list[
+            Literal[
+                "inviteUrl",
+                "phone",
+                "notes",
+                "education",
+                "school",
+                "major",
+                "workExperience",
+                "gender",
+                "birthday",
+                "graduationYear",
+            ]
+        ],
+        Field(description="More fields, only if the user asks for them; gender, birthday and year invite bias."),
+    ] = []
+    from_row: Annotated[Positive, Field(description="First row to show.")] = 1
+    limit: Annotated[int, Field(ge=1, le=500), Whole, Field(description="Rows at most.")] = 100
+
+
+async def list_candidates(client: AuralClient, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
+    """Who is registered, whether they have a link and how far they are: that stands in the list of sessions."""
+    found = (await client.call(plain(ListCandidates, given), spent=spent)).data
+    if given.name is not MISSING:
+        found = [row for row in found if contains(given.name, row.name, row.email)]
+    statuses = await _statuses(client, given.interview_id, found, spent)
+    rows = [_row(each, statuses, given.include, client.link_origin) for each in found]
+    rows = rows if given.status is MISSING else [row for row in rows if row.status == given.status]
+    start = given.from_row - 1
+    shown, _ = fitting(rows[start : start + given.limit])
+    after = start + len(shown)
+    return CandidateTable(data=shown, total=len(rows), next_row=after + 1 if shown and after < len(rows) else None)
+
+
+async def _statuses(
+    client: AuralClient, interview_id: str, candidates: Sequence[Candidate], spent: Spent
+) -> dict[str, str]:
+    """How the sessions of these candidates stand, as far as the list of sessions tells."""
+    begun = {row.session_id for row in candidates if row.session_id}
+    if not begun:
+        return {}
+    operation: ListSessions = ListSessions(interview_id=interview_id, limit=100)
+    known: dict[str, SessionSummary] = {}
+
+    def wanted(row: SessionSummary) -> bool:
+        known[row.id] = row
+        return False
+
+    try:
+        await search(client, operation, spent, wanted)
+    except AuralError:
+        return {}
+    return {row.id: row.status for row in known.values() if row.id in begun}
+
+
+def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], origin: str) -> CandidateRow:
+    fields = each.model_dump(by_alias=True)
+    link = {"inviteUrl": f"{origin}/i/invite/{each.invite_token}"} if each.invite_token else {}
+    status = statuses.get(each.session_id, BEGUN) if each.session_id else NOT_BEGUN
+    more = {name: value for name, value in {**fields, **link}.items() if name in include}
+    row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
+    return CandidateRow.model_validate({**row, "hasInviteLink": bool(link), "status": status, **more})
+
+
+# ── Registering and changing ────────────────────────────────────────────────────────────────────
+
+
+class Invitation(Record):
+    """A person just registered and the private link to send."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    invite_url: str = ""
+
+
+class Invitations(Record):
+    """The people just registered, in the order given."""
+
+    data: list[Invitation]
+
+
+async def create_candidates(client: AuralClient, given: CreateCandidates, spent: Spent) -> Invitations:
+    """Each name with its link; the rest of what was sent is not repeated."""
+    made = await client.call(given, spent=spent)
+    rows = [Invitation(id=row.id, name=row.name, email=row.email, invite_url=row.invite_url) for row in made.data]
+    return Invitations(data=rows)
+
+
+class CandidateView(Record):
+    """A candidate after a change: who it is, and the fields that were given."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    session_id: str | None = None
+
+
+async def update_candidate(client: AuralClient, given: UpdateCandidate, spent: Spent) -> CandidateView:
+    """Who it is and what was changed, nothing else."""
+    row: dict[str, Any] = (await client.call(given, spent=spent)).model_dump(mode="json", by_alias=True)
+    names = ("id", "name", "email", "sessionId", *given.payload())
+    return CandidateView.model_validate({name: row[name] for name in names})
