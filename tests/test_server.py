@@ -216,13 +216,17 @@ INSPECTOR_CALLS = {
 }
 
 
+MODERN_CALLS = {"skills/list": ["--verify"], "resources/directory/read": ["--uri", "skill://aural-hiring"]}
+
+
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("transport", ["stdio", "http"])
 async def test_the_inspector_finds_nothing_to_complain_about(tmp_path, transport, era):
     inspector = needs("mcp-inspector")
     async with http_server(tmp_path / "http", "--local") as url:
         target = [url] if transport == "http" else ["--", sys.executable, "-m", "aural_mcp"]
-        for method, arguments in INSPECTOR_CALLS.items():
+        calls = INSPECTOR_CALLS | (MODERN_CALLS if era == "modern" else {})
+        for method, arguments in calls.items():
             options = ["--cli", "--protocol-era", era, "--method", method, *arguments, "--format", "json"]
             command = [inspector, *(options + target if transport == "stdio" else [options[0], *target, *options[1:]])]
             environment = settings_for(tmp_path / "stdio", HOME=str(tmp_path))

@@ -201,9 +201,8 @@ def skill_md(origin: str = CLOUD_ORIGIN) -> str:
 
 
 def skill_text() -> str:
-    """The skill's instructions, without the front matter that only skill hosts read."""
-    text = skill_files()[0].text
-    return text.split("\n---\n", 1)[1].strip() if text.startswith("---\n") else text.strip()
+    """The skill's instructions for an agent that has the tools: without front matter and REST."""
+    return skill_files()[0].text.split("\n---\n", 1)[1].split("\n## Without the tools", 1)[0].strip()
 
 
 def skill_folder() -> Path:

@@ -97,7 +97,7 @@ async def _interview(client: AuralClient, ids: Ids) -> str:
     shape = SHAPES[operations.GetInterview]
     interview = _clean(await shape.run(client, shape.arguments.model_validate(ids), Spent()))
     questions = interview.pop("questions", [])
-    if interview.pop("questionsLeftOut", 0):
+    if interview.pop("remarks", []):
         questions = await _all_questions(client, ids)
     return f"# {_line(interview.pop('title', ''))}\n\n{outline(interview)}\n\n## Questions\n\n{table(questions)}\n"
 

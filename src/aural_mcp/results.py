@@ -85,8 +85,6 @@ def _how_many(value: dict[str, Any], shown: int) -> str:
     for name, argument in (("cursor", "cursor"), ("nextRow", "fromRow")):
         if value.get(name) is not None:
             return f"{head} More follow: call again with {argument} {value[name]}."
-    if value.get("leftOut"):
-        return f"{head} {value['leftOut']} more are left out for length."
     return f"{head} No more follow." if {"cursor", "nextRow"} & value.keys() else head
 
 

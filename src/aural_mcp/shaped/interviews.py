@@ -141,16 +141,12 @@ class InterviewWhole(InterviewView):
 
     sessions: int | None = None
     questions: list[QuestionView] = []
-    questions_left_out: int | None = Field(default=None, description="Questions that did not fit; list_questions.")
 
 
 class QuestionTable(Record):
     """Questions, in the order in which they are asked."""
 
     data: list[QuestionView]
-    left_out: int | None = Field(
-        default=None, description="Questions that did not fit; aural://interviews/ID/questions"
-    )
 
 
 class GetInterviewArguments(GetInterview):
@@ -169,7 +165,7 @@ async def get_interview(
     shown, left_out = _questions(interview.questions)
     counts = {"sessions": interview.counts.sessions} if interview.counts else {}
     view = {**_view(interview, client.link_origin), **counts, "questions": shown}
-    return InterviewWhole.model_validate({**view, **({"questionsLeftOut": left_out} if left_out else {})})
+    return InterviewWhole.model_validate({**view, **_left_out(left_out, given)})
 
 
 async def create_interview(client: AuralClient, given: CreateInterview, spent: Spent) -> InterviewView:
@@ -225,7 +221,15 @@ def _view(interview: Interview, origin: str) -> dict[str, Any]:
 
 async def _question_table(client: AuralClient, operation: Operation[Rows[Question]], spent: Spent) -> QuestionTable:
     shown, left_out = _questions((await client.call(operation, spent=spent)).data)
-    return QuestionTable(data=shown, **({"left_out": left_out} if left_out else {}))
+    return QuestionTable(data=shown, **_left_out(left_out, operation))
+
+
+def _left_out(number: int, operation: Operation[Any]) -> dict[str, Any]:
+    """What to say of questions that did not fit."""
+    address = f"aural://interviews/{operation.model_dump().get('interviewId')}/questions"
+    return (
+        {"remarks": [f"{number} more questions are left out for length; {address} has all of them."]} if number else {}
+    )
 
 
 def _questions(questions: Sequence[Question]) -> tuple[list[QuestionView], int]:
