@@ -241,11 +241,17 @@ def all_of(message: ReportMessage) -> dict[str, Any]:
         "contentType": message.content_type if message.content_type != "TEXT" else None,
         "questionId": message.question_id,
         "isFollowUp": message.is_follow_up or None,
-        "code": message.whiteboard_data,
+        "code": _unless_said(message.whiteboard_data, message.content),
         "audioUrl": message.audio_url,
         "transcription": message.transcription if message.transcription != message.content else None,
     }
     return {**_words(message), **{name: value for name, value in more.items() if value is not None}}
+
+
+def _unless_said(drawn: Any, content: str) -> Any:
+    """What was written or drawn, but for code that the words hold already."""
+    code = cast("Row", drawn).get("code") if isinstance(drawn, dict) else None
+    return None if isinstance(code, str) and code in content else drawn
 
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
