@@ -95,7 +95,8 @@ def arguments_for(operation):
 
 
 async def said_by(operation, status, body, monkeypatch):
-    monkeypatch.setattr("aural_mcp.client.DEADLINE", 0.0)
+    monkeypatch.setattr("aural_mcp.retry.FIRST", 0.0)
+    monkeypatch.setattr("aural_mcp.ledger.LOOK_AGAIN", 0.0)
     content = {"json": body} if isinstance(body, dict) else {"text": body}
     transport = httpx.MockTransport(lambda request: httpx.Response(status, **content))
     client = AuralClient("dlv_test_1", "https://a.test/api/v1", requests_per_minute=0, transport=transport)

@@ -81,18 +81,30 @@ class Setup:
 
 def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
     from aural_mcp.client import AuralClient
+    from aural_mcp.config import data_folder
     from aural_mcp.server import AuralServer, KeyPerRequest, OneClient
+    from aural_mcp.state import State
 
     workspace = _workspace(settings) if settings.embedded else None
+    state = State(lambda: data_folder(settings) / "state.db")
     if workspace is not None:
         from aural_mcp.backend.local import BASE_URL
 
         origin = workspace.origin
-        client = AuralClient(workspace.secret, BASE_URL, requests_per_minute=0, transport=workspace, link_origin=origin)
+        client = AuralClient(
+            workspace.secret,
+            BASE_URL,
+            requests_per_minute=0,
+            transport=workspace,
+            link_origin=origin,
+            state=state,
+        )
     else:
         public, limit = settings.public_url, settings.requests_per_minute
         origin = (lambda: public) if public else None
-        client = AuralClient(settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin)
+        client = AuralClient(
+            settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin, state=state
+        )
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
     return Setup(AuralServer(clients, backend=backend_sentence(settings), local=settings.embedded), client, workspace)
 

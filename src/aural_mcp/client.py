@@ -12,18 +12,22 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar, cast
 
+import anyio
 import httpx
 from pydantic import MISSING, ValidationError
 
-from aural_mcp import errors
+from aural_mcp import errors, retry
 from aural_mcp.budget import Budget
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
-from aural_mcp.models import Record, Rows, Wire
+from aural_mcp.models import Deleted, Record, Rows, Wire
 from aural_mcp.operations import FINDERS, PATH_VARIABLE, GetSession, GetSessionReport, ListCandidates, Operation
+from aural_mcp.retry import RetryBudget
 from aural_mcp.safety import quoted
+from aural_mcp.state import State
 
 R = TypeVar("R", bound=Record | Wire)
 
@@ -55,13 +59,16 @@ class Spent:
 
 @dataclass
 class Connections:
-    """The connection pool and the budgets that clients with different keys share."""
+    """What clients with different keys share: the connection pool, the state file, the budget of repetitions."""
 
     base_url: str
     requests_per_minute: int
     transport: httpx.AsyncBaseTransport | None
     link_origin: Callable[[], str]
-    budgets: dict[str, Budget] = field(default_factory=dict[str, Budget])
+    state: State = field(default_factory=State)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    skew: float = 0.0
+    """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
     _http: httpx.AsyncClient | None = None
 
     def http(self) -> httpx.AsyncClient:
@@ -77,14 +84,11 @@ class Connections:
         return self._http
 
     def budget(self, key: str) -> Budget:
-        """The budget of one key; idle ones are forgotten, so many keys take no lasting room."""
-        name = _tenant(key)
-        if name not in self.budgets:
-            self.budgets = {known: budget for known, budget in self.budgets.items() if not budget.idle}
-            self.budgets[name] = Budget(self.requests_per_minute)
-        return self.budgets[name]
+        """The budget of one key, whose log is in the shared state."""
+        return Budget(self.requests_per_minute, state=self.state, tenant=_tenant(key))
 
     async def aclose(self) -> None:
+        self.state.close()
         if self._http is not None:
             await self._http.aclose()
             self._http = None
@@ -98,6 +102,7 @@ class AuralClient:
         base_url: of the deployment, up to and including `/api/v1`.
         requests_per_minute: Aural's limit per key (60), kept by waiting; 0 is off.
         transport: an httpx transport, e.g. `httpx.ASGITransport(app)`.
+        state: what is shared with other processes; this client's own when none is given.
         link_origin: gives `scheme://host[:port]` of candidate links, where it is not the base URL's.
     """
 
@@ -109,11 +114,14 @@ class AuralClient:
         requests_per_minute: int = 60,
         transport: httpx.AsyncBaseTransport | None = None,
         link_origin: Callable[[], str] | None = None,
+        state: State | None = None,
         connections: Connections | None = None,
     ) -> None:
         self._key = api_key
         origin = link_origin or (lambda: base_url.removesuffix("/api/v1"))
-        self._connections = connections or Connections(base_url, requests_per_minute, transport, origin)
+        self._connections = connections or Connections(
+            base_url, requests_per_minute, transport, origin, state or State()
+        )
 
     def with_key(self, api_key: str | None) -> AuralClient:
         """A client for another key on the same connections; each key has its own budget."""
@@ -122,16 +130,36 @@ class AuralClient:
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation and return its result.
 
-        A request waits for its turn within the key's budget, and a 429 is waited out, as long
-        as the whole call stays within `DEADLINE`; `spent` is told what it cost.
+        A request waits for its turn within the key's budget, a 429 is waited out, and what may be
+        repeated is (see `aural_mcp.retry`), as long as the whole call stays within `DEADLINE`. A write
+        that has left is waited for even when the caller is cancelled. `spent` is told what it cost.
 
         Raises:
             AuralError: one of the tree in `aural_mcp.errors`, with the next step in its text.
         """
-        response = await self._send(operation, spent or Spent())
-        if response.status_code != 200:
-            raise _refusal(operation, response)
-        return _result(operation, response)
+        spent, key, deadline = spent or Spent(), self._usable_key(), time.monotonic() + DEADLINE
+        budget, attempt, lost = self._connections.budget(key), 0, False
+        while True:
+            spent.waited += await budget.acquire(deadline - time.monotonic())
+            spent.requests += 1
+            try:
+                result = await self._attempt(operation, key, deadline, lost=lost)
+            except errors.RateLimited as refused:
+                budget.pause(refused.retry_after)
+                wait = refused.retry_after
+                if time.monotonic() + wait > deadline:
+                    raise
+                await anyio.sleep(0 if budget.limit else wait)
+            except (errors.Unreachable, errors.Unanswered, errors.ServerError) as error:
+                attempt += 1
+                lost = lost or not isinstance(error, errors.Unreachable)
+                wait = retry.pause(attempt)
+                if time.monotonic() + wait > deadline or not self._may_repeat(operation, error, attempt):
+                    raise
+                await anyio.sleep(wait)
+            else:
+                self._connections.retries.earn()
+                return result
 
     async def each(self, operation: Operation[Rows[Row]]) -> AsyncIterator[Row]:
         """Every row of a paged list, each once, until a page brings nothing new.
@@ -162,6 +190,16 @@ class AuralClient:
         return self._connections.budget(self._key).remaining if self._key else None
 
     @property
+    def state(self) -> State:
+        """What processes on this computer share."""
+        return self._connections.state
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the backend's clock is ahead of ours."""
+        return self._connections.skew
+
+    @property
     def tenant(self) -> str:
         """The SHA-256 of the key: whose answers these are, for everything that is kept."""
         return _tenant(self._key or "")
@@ -179,42 +217,50 @@ class AuralClient:
     def __repr__(self) -> str:
         return f"AuralClient({self._connections.base_url!r})"
 
-    async def _send(self, operation: Operation[Any], spent: Spent) -> httpx.Response:
-        key, deadline = self._usable_key(), time.monotonic() + DEADLINE
-        budget = self._connections.budget(key)
-        while True:
-            spent.waited += await budget.acquire(deadline - time.monotonic())
-            spent.requests += 1
-            response = await self._exchange(operation, key)
-            if response.status_code != 429:
-                return response
-            refused = _rate_limited(response)
-            budget.pause(refused.retry_after)
-            if time.monotonic() + refused.retry_after > deadline:
-                raise refused
+    def _may_repeat(self, operation: Operation[Any], error: errors.AuralError, attempt: int) -> bool:
+        most = 1 if isinstance(operation, LARGE) and not isinstance(error, errors.Unreachable) else retry.ATTEMPTS
+        may_help = retry.may_help(error, repeatable=operation.effect != "create")
+        return attempt < most and may_help and self._connections.retries.spend()
 
-    async def _exchange(self, operation: Operation[Any], key: str) -> httpx.Response:
+    async def _attempt(self, operation: Operation[R], key: str, deadline: float, *, lost: bool) -> R:
+        """One request. After a lost answer, a row that is no longer there has been deleted."""
+        response = await self._exchange(operation, key, deadline)
+        self._connections.skew = _skew(response, self._connections.skew)
+        if response.status_code == 429:
+            raise _rate_limited(response)
+        if response.status_code == 404 and lost and operation.result_type() is Deleted:
+            identifier = next(iter(operation.model_dump(include=operation.path_fields()).values()))
+            return operation.result_type().model_validate({"id": identifier, "deleted": True})
+        if response.status_code != 200:
+            raise _refusal(operation, response)
+        return _result(operation, response)
+
+    async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
+        """Send and receive; a write is not given up once it has left, a read is."""
+        shield = operation.effect != "read"
+        with anyio.move_on_after(max(0.01, deadline - time.monotonic()), shield=shield):
+            try:
+                return await self._request(operation, key)
+            except NEVER_SENT as error:
+                raise errors.Unreachable(
+                    f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
+                    "Check the network and AURAL_BASE_URL, then call again.",
+                ) from error
+            except httpx.HTTPError as error:
+                raise _unanswered(operation, timed_out=isinstance(error, httpx.TimeoutException)) from error
+        raise _unanswered(operation, timed_out=True)
+
+    async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
         payload = operation.payload()
         query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
-        try:
-            return await self._connections.http().request(
-                operation.method,
-                self._connections.base_url + operation.location(),
-                params=query,
-                json=payload if query is None and payload is not None else None,
-                headers={"authorization": f"Bearer {key}"},
-                timeout=LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT,
-            )
-        except NEVER_SENT as error:
-            raise errors.Unreachable(
-                f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
-                "Check the network and AURAL_BASE_URL, then call again.",
-            ) from error
-        except httpx.HTTPError as error:
-            raise errors.Unanswered(
-                "The request was sent, but the connection broke or timed out before an answer came.",
-                _after_silence(operation),
-            ) from error
+        return await self._connections.http().request(
+            operation.method,
+            self._connections.base_url + operation.location(),
+            params=query,
+            json=payload if query is None and payload is not None else None,
+            headers={"authorization": f"Bearer {key}"},
+            timeout=LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT,
+        )
 
     def _usable_key(self) -> str:
         if not self._key:
@@ -299,15 +345,28 @@ def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
 
 def _rate_limited(response: httpx.Response) -> errors.RateLimited:
     given = (_error_object(response) or {}).get("retry_after", response.headers.get("retry-after"))
-    try:
-        seconds = min(max(float(given), 1.0), 600.0)
-    except (TypeError, ValueError):
-        seconds = 60.0
+    seconds = retry.hold(given)
     return errors.RateLimited(
         "rate_limited: Aural takes no more requests of this key for now.",
         f"Nothing was done. Call again in {seconds:.0f} s.",
         retry_after=seconds,
     )
+
+
+def _unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswered:
+    return errors.Unanswered(
+        "The request was sent, but the connection broke or timed out before an answer came.",
+        _after_silence(operation),
+        timed_out=timed_out,
+    )
+
+
+def _skew(response: httpx.Response, known: float) -> float:
+    """How far the backend's clock is ahead, by the date of its answer."""
+    try:
+        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+    except (KeyError, ValueError, TypeError):
+        return known
 
 
 def _error_object(response: httpx.Response) -> dict[str, Any] | None:

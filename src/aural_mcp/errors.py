@@ -3,6 +3,7 @@
 AuralError
 ├── NoUsableKey          nothing was sent: there is no key, or it is not an Aural key
 ├── BudgetExhausted      nothing was sent: waiting for the rate limit would take too long
+├── StateUnwritable      nothing was sent: the budget and the ledger cannot be written down
 ├── Unreachable          nothing was sent: no connection to the backend
 ├── Unanswered           it was sent, and no answer came: it may or may not have happened
 └── ApiError             the backend answered, and not with success
@@ -46,12 +47,20 @@ class BudgetExhausted(AuralError):
         self.retry_after = retry_after
 
 
+class StateUnwritable(AuralError):
+    """Raised when this computer's state file cannot be written: without it nothing is safe to send."""
+
+
 class Unreachable(AuralError):
     """Raised when no connection was made, so nothing can have happened."""
 
 
 class Unanswered(AuralError):
-    """Raised when the request left and no complete answer came back."""
+    """Raised when the request left and no complete answer came back; `timed_out`: it may still be worked on."""
+
+    def __init__(self, message: str, next_step: str, *, timed_out: bool = False) -> None:
+        super().__init__(message, next_step)
+        self.timed_out = timed_out
 
 
 class ApiError(AuralError):

@@ -15,15 +15,21 @@ from aural_mcp.shaped.base import Shape as Shape
 
 SHAPES: dict[op.AnyOperation, Shape[Any]] = {
     op.ListInterviews: Shape(interviews.ListInterviewsArguments, interviews.InterviewTable, interviews.list_interviews),
-    op.CreateInterview: Shape(op.CreateInterview, interviews.InterviewView, interviews.create_interview),
+    op.CreateInterview: Shape(
+        interviews.CreateInterviewArguments, interviews.InterviewView, interviews.create_interview
+    ),
     op.GetInterview: Shape(interviews.GetInterviewArguments, interviews.InterviewWhole, interviews.get_interview),
     op.UpdateInterview: Shape(op.UpdateInterview, interviews.InterviewView, interviews.update_interview),
     op.PublishInterview: Shape(op.PublishInterview, op.Published, interviews.publish_interview),
     op.ListQuestions: Shape(op.ListQuestions, interviews.QuestionTable, interviews.list_questions),
-    op.CreateQuestions: Shape(op.CreateQuestions, interviews.QuestionTable, interviews.create_questions),
+    op.CreateQuestions: Shape(
+        interviews.CreateQuestionsArguments, interviews.QuestionTable, interviews.create_questions
+    ),
     op.UpdateQuestion: Shape(op.UpdateQuestion, interviews.QuestionView, interviews.update_question),
     op.ListCandidates: Shape(candidates.ListCandidatesArguments, candidates.CandidateTable, candidates.list_candidates),
-    op.CreateCandidates: Shape(op.CreateCandidates, candidates.Invitations, candidates.create_candidates),
+    op.CreateCandidates: Shape(
+        candidates.CreateCandidatesArguments, candidates.Invitations, candidates.create_candidates
+    ),
     op.UpdateCandidate: Shape(op.UpdateCandidate, candidates.CandidateView, candidates.update_candidate),
     op.ListSessions: Shape(sessions.ListSessionsArguments, sessions.SessionTable, sessions.list_sessions),
     op.GetSession: Shape(transcripts.GetSessionArguments, transcripts.SessionPage, transcripts.get_session),

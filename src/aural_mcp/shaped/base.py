@@ -27,6 +27,11 @@ T = TypeVar("T")
 Detail = Annotated[Literal["summary", "full"], Field(description="`full` gives every field the API has; much longer.")]
 
 
+AllowDuplicate = Annotated[
+    bool, Field(description="True only to do the very same again within 10 minutes on purpose; else it is done once.")
+]
+
+
 @dataclass(frozen=True)
 class Shape(Generic[O]):
     """How a tool differs: its arguments, its result, and how it gets one from the other."""

@@ -9,6 +9,7 @@ from pydantic import MISSING, Field
 
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
+from aural_mcp.ledger import Ledger
 from aural_mcp.models import Candidate, Record, SessionSummary
 from aural_mcp.operations import (
     CreateCandidates,
@@ -19,7 +20,7 @@ from aural_mcp.operations import (
     UpdateCandidate,
     Whole,
 )
-from aural_mcp.shaped.base import contains, fitting, plain, search
+from aural_mcp.shaped.base import AllowDuplicate, contains, fitting, plain, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
 
@@ -134,11 +135,20 @@ class Invitations(Record):
     data: list[Invitation]
 
 
-async def create_candidates(client: AuralClient, given: CreateCandidates, spent: Spent) -> Invitations:
-    """Each name with its link; the rest of what was sent is not repeated."""
-    made = await client.call(given, spent=spent)
-    rows = [Invitation(id=row.id, name=row.name, email=row.email, invite_url=row.invite_url) for row in made.data]
-    return Invitations(data=rows)
+class CreateCandidatesArguments(CreateCandidates):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_candidates(client: AuralClient, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
+    """Registered once: each name with its link; the rest of what was sent is not repeated."""
+    asked = plain(CreateCandidates, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    rows = [
+        {"id": row.id, "name": row.name, "email": row.email, "inviteUrl": row.invite_url} for row in made.result.data
+    ]
+    return Invitations.model_validate({"data": rows, "remarks": made.remarks})
 
 
 class CandidateView(Record):

@@ -9,7 +9,8 @@ from pydantic import MISSING, Field
 
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
-from aural_mcp.models import AssessmentCriterion, Interview, InterviewDetail, Number, Published, Question, Record, Rows
+from aural_mcp.ledger import Ledger
+from aural_mcp.models import AssessmentCriterion, Interview, InterviewDetail, Number, Published, Question, Record
 from aural_mcp.operations import (
     CreateInterview,
     CreateQuestions,
@@ -22,7 +23,7 @@ from aural_mcp.operations import (
     UpdateInterview,
     UpdateQuestion,
 )
-from aural_mcp.shaped.base import Detail, brief, contains, fitting, plain, search
+from aural_mcp.shaped.base import AllowDuplicate, Detail, brief, contains, fitting, plain, search
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
 NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
@@ -168,9 +169,17 @@ async def get_interview(
     return InterviewWhole.model_validate({**view, **_left_out(left_out, given)})
 
 
-async def create_interview(client: AuralClient, given: CreateInterview, spent: Spent) -> InterviewView:
-    """What was made, in the words in which it was asked for."""
-    return InterviewView.model_validate(_view(await client.call(given, spent=spent), client.link_origin))
+class CreateInterviewArguments(CreateInterview):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_interview(client: AuralClient, given: CreateInterviewArguments, spent: Spent) -> InterviewView:
+    """Made once, and shown in the words in which it was asked for."""
+    asked = plain(CreateInterview, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    return InterviewView.model_validate({**_view(made.result, client.link_origin), "remarks": made.remarks})
 
 
 async def update_interview(client: AuralClient, given: UpdateInterview, spent: Spent) -> InterviewView:
@@ -183,12 +192,20 @@ async def update_interview(client: AuralClient, given: UpdateInterview, spent: S
 
 async def list_questions(client: AuralClient, given: ListQuestions, spent: Spent) -> QuestionTable:
     """The questions without their twelve fields that are nearly always as usual."""
-    return await _question_table(client, given, spent)
+    return _question_table((await client.call(given, spent=spent)).data, given, [])
 
 
-async def create_questions(client: AuralClient, given: CreateQuestions, spent: Spent) -> QuestionTable:
-    """The questions as they were added, with their ids."""
-    return await _question_table(client, given, spent)
+class CreateQuestionsArguments(CreateQuestions):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_questions(client: AuralClient, given: CreateQuestionsArguments, spent: Spent) -> QuestionTable:
+    """Added once, and shown with their ids."""
+    asked = plain(CreateQuestions, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    return _question_table(made.result.data, asked, made.remarks)
 
 
 async def update_question(client: AuralClient, given: UpdateQuestion, spent: Spent) -> QuestionView:
@@ -219,9 +236,12 @@ def _view(interview: Interview, origin: str) -> dict[str, Any]:
     return brief({**row, "state": _state(interview), "url": url}, dict.fromkeys(names))
 
 
-async def _question_table(client: AuralClient, operation: Operation[Rows[Question]], spent: Spent) -> QuestionTable:
-    shown, left_out = _questions((await client.call(operation, spent=spent)).data)
-    return QuestionTable(data=shown, **_left_out(left_out, operation))
+def _question_table(questions: Sequence[Question], asked: Operation[Any], remarks: list[str]) -> QuestionTable:
+    shown, left_out = _questions(questions)
+    remarks = [*remarks, *_left_out(left_out, asked).get("remarks", [])]
+    return QuestionTable.model_validate(
+        {"data": [each.model_dump(exclude_unset=True) for each in shown], "remarks": remarks}
+    )
 
 
 def _left_out(number: int, operation: Operation[Any]) -> dict[str, Any]:

@@ -250,8 +250,8 @@ def all_of(message: ReportMessage) -> dict[str, Any]:
 
 def _unless_said(drawn: Any, content: str) -> Any:
     """What was written or drawn, but for code that the words hold already."""
-    code = cast("Row", drawn).get("code") if isinstance(drawn, dict) else None
-    return None if isinstance(code, str) and code in content else drawn
+    code: Any = cast("Row", drawn).get("code") if isinstance(drawn, dict) else None
+    return None if isinstance(code, str) and code in content else cast("Any", drawn)
 
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
