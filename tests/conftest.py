@@ -113,7 +113,7 @@ def make_world(database: str) -> World:
     store = Store(database)
     app = create_app(store, origin=lambda: ORIGIN, local_key=LocalKey(KEY, owner(store).user_id))
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(app))
-    return World(store, app, client, AuralServer(OneClient(client), backend="A test workspace."))
+    return World(store, app, client, AuralServer(OneClient(client), backend="A test workspace.", confirm="never"))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ ANALYSIS = {
 @pytest.fixture(params=MODES)
 async def local(request, world):
     """An agent of a local workspace, which has the tool that stores an analysis."""
-    server = AuralServer(OneClient(world.client), backend="T.", local=True)
+    server = AuralServer(OneClient(world.client), backend="T.", local=True, confirm="never")
     async with Client(server, mode=request.param, read_timeout_seconds=30) as connected:
         yield connected
 

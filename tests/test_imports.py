@@ -11,25 +11,25 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"_version", "safety", "log", "errors", "models", "config"},
-    {"operations", "budget"},
-    {"analysis"},
+    {"_version", "safety", "errors", "models", "config"},
+    {"operations", "state", "retry", "log"},
+    {"analysis", "budget"},
     {"client", "schemas"},
-    {"render"},
+    {"render", "ledger", "confirmation", "access"},
     {"results", "shaped", "skills"},
     {"tools", "directory"},
     {"resources"},
     {"prompts", "following"},
     {"server"},
-    {"demo", "commands"},
+    {"demo", "commands", "web"},
     {"cli"},
     {"__main__"},
 ]
 ALLOWED = {
-    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "demo", "cli"},
+    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo", "cli"},
     "sqlalchemy": {"backend"},
-    "starlette": {"backend"},
-    "uvicorn": {"backend", "cli", "commands"},
+    "starlette": {"backend", "web"},
+    "uvicorn": {"backend", "web", "cli", "commands"},
     "click": {"cli", "commands", "demo"},
 }
 

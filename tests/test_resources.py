@@ -44,6 +44,10 @@ def counting(world, seen):
     return AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=transport)
 
 
+def everything(_):
+    return True
+
+
 async def text_at(agent, uri):
     return (await agent.read_resource(uri)).contents[0].text
 
@@ -137,7 +141,7 @@ async def test_an_address_without_anything_is_an_invalid_request_that_says_what_
 async def test_without_a_key_the_list_is_what_needs_none(mode):
     client = AuralClient(None, "https://a.test/api/v1")
     async with Client(AuralServer(KeyPerRequest(client), backend="T."), mode=mode) as agent:
-        assert (await agent.list_resources()).resources == resources.static()
+        assert (await agent.list_resources()).resources == resources.static(everything)
         assert "Aural Developer API" in await text_at(agent, "aural://docs/llms.txt")
         completed = await agent.complete(SESSION_PROMPT, {"name": "sessionId", "value": "a"})
         assert completed.completion.values == []
@@ -150,13 +154,13 @@ async def test_a_backend_that_fails_leaves_the_list_standing(mode):
     transport = httpx.MockTransport(lambda request: httpx.Response(500))
     client = AuralClient("dlv_test_1", "https://a.test/api/v1", transport=transport)
     async with Client(AuralServer(OneClient(client), backend="T."), mode=mode) as agent:
-        assert (await agent.list_resources()).resources == resources.static()
+        assert (await agent.list_resources()).resources == resources.static(everything)
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_listing_and_typing_cost_two_requests_a_minute(world, mode):
     seen = []
-    async with Client(AuralServer(OneClient(counting(world, seen)), backend="T."), mode=mode) as agent:
+    async with Client(AuralServer(OneClient(counting(world, seen)), backend="T.", confirm="never"), mode=mode) as agent:
         older = await interview_of(agent, "Sales")
         newest = await interview_of(agent, "Backend engineer")
         session = add_session(world, newest, participantName="Zoë Ström")
@@ -269,7 +273,7 @@ async def followed(server, mode, uri):
 async def test_who_follows_hears_of_each_change_once(world, monkeypatch, mode, kind):
     monkeypatch.setattr(following, "EVERY", 0.01)
     seen = []
-    server = AuralServer(OneClient(counting(world, seen)), backend="T.")
+    server = AuralServer(OneClient(counting(world, seen)), backend="T.", confirm="never")
     async with Client(world.server) as agent, world.browser() as browser:
         made = await published(agent, [{"text": "Q1"}, {"text": "Q2"}])
         page = await begin(browser, made["url"])

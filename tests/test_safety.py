@@ -130,7 +130,7 @@ async def everything_said(world):
     """Every word that leaves the server: tools that succeed and fail, resources, prompts, errors."""
     calls, session = await planted(world)
     said = {}
-    async with Client(AuralServer(OneClient(world.client), backend="T.", local=True)) as agent:
+    async with Client(AuralServer(OneClient(world.client), backend="T.", local=True, confirm="never")) as agent:
         for name, arguments in calls.items():
             result = await agent.call_tool(name, arguments)
             assert not result.is_error, (name, text_of(result))

@@ -27,7 +27,7 @@ QUESTIONS = [{"text": "Tell me about a service you built."}, {"text": "Why?", "r
 def settings_for(folder, **more):
     """The environment of a child process: a workspace of its own, and no setting of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AURAL_")}
-    return {**kept, "AURAL_DATA_DIR": str(folder), "AURAL_PAGE_PORT": "0", **more}
+    return {**kept, "AURAL_DATA_DIR": str(folder), "AURAL_PAGE_PORT": "0", "AURAL_CONFIRM": "never", **more}
 
 
 @asynccontextmanager

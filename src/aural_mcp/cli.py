@@ -8,9 +8,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -54,8 +55,8 @@ def main() -> None:
         sys.exit(f"aural-mcp: {error}")
 
 
-def serve_stdio() -> None:
-    """Serve one host on stdin and stdout until it closes them."""
+def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
+    """Serve one host on stdin and stdout until it closes them; flags stand for settings of the same meaning."""
     gc.disable()  # importing makes only objects that stay: collecting them in between costs a tenth of the start
     import anyio
 
@@ -63,11 +64,20 @@ def serve_stdio() -> None:
     from aural_mcp.log import set_up_logging
 
     set_up_logging()
-    setup = _setup(read_settings())
+    _trace()
+    setup = _setup(read_settings({**os.environ, **(flags or {})}))
     gc.enable()
     gc.freeze()
     with suppress(KeyboardInterrupt):
         anyio.run(_beside, setup, setup.server.run_stdio_async)
+
+
+def _trace() -> None:
+    """Send spans where the environment says; when it says nothing, nothing is loaded."""
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        from aural_mcp.web import set_up_tracing
+
+        set_up_tracing(os.environ)
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Setup:
 
 
 def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
+    from aural_mcp.access import access
     from aural_mcp.client import AuralClient
     from aural_mcp.config import data_folder
     from aural_mcp.server import AuralServer, KeyPerRequest, OneClient
@@ -106,7 +117,15 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
             settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin, state=state
         )
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
-    return Setup(AuralServer(clients, backend=backend_sentence(settings), local=settings.embedded), client, workspace)
+    server = AuralServer(
+        clients,
+        backend=backend_sentence(settings),
+        local=settings.embedded,
+        access=access(settings.narrowing),
+        confirm=settings.confirm,
+        state_keys=settings.state_keys,
+    )
+    return Setup(server, client, workspace)
 
 
 def _workspace(settings: Settings) -> LocalWorkspace:
@@ -192,14 +211,27 @@ def commands() -> Group:
     @click.option("--port", default=8400, show_default=True, help="Port to listen on (with --http).")
     @click.option("--local", is_flag=True, help="With --http: serve the workspace on this computer, without keys.")
     @click.option("--allowed-host", multiple=True, help="Host name clients may use; required off loopback.")
-    def serve(http: bool, host: str, port: int, local: bool, allowed_host: tuple[str, ...]) -> None:
-        """Serve MCP: on stdio, or over HTTP with each request's own key."""
+    @click.option("--access-log", is_flag=True, help="With --http: write one JSON line per request to stderr.")
+    @click.option("--read-only", is_flag=True, help="Only tools that read.")
+    @click.option("--toolsets", metavar="A,B", help="Only these: interviews, questions, candidates, sessions, ...")
+    @click.option("--tools", metavar="A,B", help="Only the tools of these names.")
+    @click.option("--exclude-tools", metavar="A,B", help="Not the tools of these names.")
+    @click.option("--confirm", type=click.Choice(["ask", "preview", "never"]), help="How consequences are confirmed.")
+    def serve(
+        http: bool, host: str, port: int, local: bool, allowed_host: tuple[str, ...], access_log: bool, **narrowing: Any
+    ) -> None:
+        """Serve MCP: on stdio, or over HTTP with each request's own key.
+
+        `--confirm ask` (the default) asks the person through the host, or gives a preview with a code where the
+        host cannot ask; `preview` always gives the code; `never` does at once what it is told.
+        """
+        flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
         if http:
-            serve_http(host, port, local=local, allowed_hosts=allowed_host)
-        elif local or allowed_host:
-            raise click.UsageError("--local and --allowed-host go with --http.")
+            serve_http(host, port, local=local, allowed_hosts=allowed_host, access_log=access_log, flags=flags)
+        elif local or allowed_host or access_log:
+            raise click.UsageError("--local, --allowed-host and --access-log go with --http.")
         else:
-            serve_stdio()
+            serve_stdio(flags)
 
     from aural_mcp.commands import backend
 
@@ -218,37 +250,38 @@ def commands() -> Group:
     return group
 
 
-def serve_http(host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...]) -> None:
-    """Serve MCP over streamable HTTP, stateless, at `/mcp`."""
+def serve_http(
+    host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...], access_log: bool, flags: Mapping[str, str]
+) -> None:
+    """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
     import anyio
     import click
-    import uvicorn
-    from mcp.server.transport_security import TransportSecuritySettings
 
-    from aural_mcp.config import is_loopback, read_settings
+    from aural_mcp import web
+    from aural_mcp.config import read_settings
     from aural_mcp.log import set_up_logging
 
-    set_up_logging()
-    settings = read_settings()
-    loopback = is_loopback(host)
-    if local and not loopback:
+    _refuse_to_expose(host, local, allowed_hosts)
+    set_up_logging(access_log=access_log)
+    web.set_up_tracing(os.environ)
+    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local)
+    setup = _setup(settings, per_request=not local)
+    app = web.application(setup.server, host, allowed_hosts)
+    listener, address = web.listen(host, port)
+    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}", err=True)
+    anyio.run(_beside, setup, partial(web.serve, app, listener), True)
+
+
+def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) -> None:
+    """Refuse to serve more than was meant, and say when a setting does nothing."""
+    import click
+
+    from aural_mcp.config import is_loopback
+
+    if local and not is_loopback(host):
         raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
-    if not loopback and not allowed_hosts:
+    if not is_loopback(host) and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
     if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
         said = "over HTTP every request brings its own key; the one in the environment is ignored."
         click.echo(f"aural-mcp: {said}", err=True)
-    settings = replace(settings, api_key=None, problem="", embedded=local)
-    setup = _setup(settings, per_request=not local)
-    names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if loopback else [])]
-    hosts = [form for name in names for form in (name, f"{name}:*")]
-    origins = [f"{scheme}://{form}" for scheme in ("http", "https") for form in hosts]
-    app = setup.server.streamable_http_app(
-        stateless_http=True,
-        json_response=True,
-        host=host,
-        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
-    )
-    click.echo(f"aural-mcp: MCP at http://{host}:{port}/mcp. {backend_sentence(settings)}", err=True)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))
-    anyio.run(_beside, setup, server.serve, True)

@@ -10,7 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 CLOUD = "https://aural-ai.com/api/v1"
+CONFIRM = ("ask", "preview", "never")
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 KEY_PREFIX = "dlv_"
+KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
+"""What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""
 GET_A_KEY = "Create one in the Aural dashboard under Settings → API Keys (it is shown once)"
 
 
@@ -31,6 +35,16 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """Which tools the operator leaves: empty means all of them."""
+
+    read_only: bool = False
+    toolsets: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    exclude_tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Which backend to use, and how.
 
@@ -47,6 +61,9 @@ class Settings:
     data_dir: Path | None = None
     requests_per_minute: int = 60
     model: Model | None = None
+    narrowing: Narrowing = Narrowing()
+    confirm: str = "ask"
+    state_keys: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
@@ -83,6 +100,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         data_dir=Path(data_dir).expanduser() if data_dir else None,
         requests_per_minute=60 if per_minute is None else per_minute,
         model=_model(environment),
+        narrowing=Narrowing(
+            read_only=_switch(environment, "AURAL_READ_ONLY"),
+            toolsets=_names(environment, "AURAL_TOOLSETS"),
+            tools=_names(environment, "AURAL_TOOLS"),
+            exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS"),
+        ),
+        confirm=_choice(environment, "AURAL_CONFIRM", CONFIRM),
+        state_keys=_state_keys(environment),
     )
 
 
@@ -101,8 +126,8 @@ def data_folder(settings: Settings) -> Path:
 
 
 def usable_key(key: str) -> bool:
-    """Whether this could be an Aural key at all: `dlv_` and more, printable, no spaces."""
-    return bool(re.fullmatch(KEY_PREFIX + r"[\x21-\x7e]{1,500}", key))
+    """Whether this could be an Aural key at all: `dlv_` and more, printable, nothing that ends a word."""
+    return bool(re.fullmatch(KEY_PREFIX + KEY_CHARACTER + "{1,500}", key))
 
 
 def is_loopback(host: str | None) -> bool:
@@ -140,6 +165,32 @@ def _value(environment: Mapping[str, str], name: str) -> str | None:
     """The setting's text; empty and unexpanded `${...}` count as not set."""
     text = environment.get(name, "").strip()
     return None if not text or re.fullmatch(r"\$\{.*\}", text) else text
+
+
+def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in (_value(environment, name) or "").split(",") if each.strip())
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = (_value(environment, name) or "0").lower()
+    if text not in (*YES, *NO):
+        raise BadSetting(f"{name} must be 1 or 0, not {text!r}.")
+    return text in YES
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = (_value(environment, name) or choices[0]).lower()
+    if text not in choices:
+        raise BadSetting(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
+    return text
+
+
+def _state_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Secrets that replicas share; the first seals, all are honoured."""
+    keys = tuple(each.encode() for each in _names(environment, "AURAL_STATE_KEYS"))
+    if any(len(key) < 32 for key in keys):
+        raise BadSetting("AURAL_STATE_KEYS must be random texts of 32 characters or more, separated by commas.")
+    return keys
 
 
 def _number(environment: Mapping[str, str], name: str, *, most: int) -> int | None:

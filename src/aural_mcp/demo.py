@@ -15,7 +15,7 @@ import click
 import httpx
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp.types import TextResourceContents
+from mcp.types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 INTERVIEW: dict[str, Any] = {
     "title": "Backend engineer, first conversation",
@@ -54,8 +54,14 @@ async def run_demo(interactive: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="aural-demo-") as folder:
         environment = {"AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0"}
         server = StdioServerParameters(command=sys.executable, args=["-m", "aural_mcp", "serve"], env=environment)
-        async with Client(server, read_timeout_seconds=60) as agent:
+        async with Client(server, read_timeout_seconds=60, elicitation_callback=_agree) as agent:
             await _workflow(agent, interactive)
+
+
+async def _agree(context: Any, params: ElicitRequestParams) -> ElicitResult:
+    """The person at the host, who is asked before anything that cannot be undone."""
+    _say("The host asks you before it is done", params.message, "You say yes.")
+    return ElicitResult(action="accept", content={"agreed": True})
 
 
 async def _workflow(agent: Client, interactive: bool) -> None:

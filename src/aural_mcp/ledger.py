@@ -37,6 +37,7 @@ SETTLED = 30.0
 """Seconds after which a create that timed out and cannot be found was not done."""
 SKEW = 60.0
 """Seconds by which the backend's clock may differ beyond what its answers tell."""
+MOST_PAGES = 10
 LOOK_AGAIN = 1.0
 """Seconds until the second look: a backend may still be at it."""
 REPEATED = (
@@ -88,6 +89,14 @@ class Ledger:
             await anyio.sleep(0.1)
         return await self._send(operation, digest, spent)
 
+    def knows(self, operation: Operation[Any]) -> bool:
+        """Whether the same create was carried out lately, so that it would not be done again."""
+        with self._state.changing() as db:
+            query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
+            since = time.time() - REMEMBERED
+            found = db.execute(query, (self._tenant, _digest(operation, unique=False), since)).fetchone()
+        return found is not None and found[0] != "started"
+
     async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
         begun = time.time()
         try:
@@ -136,7 +145,7 @@ class Ledger:
         try:
             return cast("R | None", await LOOKS[type(operation)](self._client, operation, since, self._known(), spent))
         except errors.AuralError as error:
-            raise _unknown(operation, "Looking failed too.") from error
+            raise _unknown(operation, f"Looking did not tell: {error.message}") from error
 
     # ── Rows ────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,9 +204,15 @@ def _unknown(operation: Operation[Any], why: str) -> errors.Unanswered:
 async def _interview(
     client: AuralClient, operation: CreateInterview, since: float, known: set[str], spent: Spent
 ) -> Interview | None:
-    rows = (await client.call(ListInterviews(limit=20), spent=spent)).data
-    wanted = operation.payload()
-    return next((row for row in rows if _new(row, since, known) and _same(row, wanted, wanted)), None)
+    wanted, asked = operation.payload(), ListInterviews(limit=100)
+    for _ in range(MOST_PAGES):
+        page = await client.call(asked, spent=spent)
+        if found := next((row for row in page.data if _new(row, since, known) and _same(row, wanted, wanted)), None):
+            return found
+        if page.cursor is None or _time(page.data[-1].updated_at) < since:
+            return None
+        asked = ListInterviews(limit=100, cursor=page.cursor)
+    raise errors.Unanswered("So much was made meanwhile that looking does not tell.", "")
 
 
 async def _questions(
@@ -237,11 +252,12 @@ def _all_of(wanted: list[dict[str, Any]], rows: Sequence[Record], names: Sequenc
     left, found = list(rows), list[Record]()
     for each in wanted:
         row = next((row for row in left if _same(row, each, names)), None)
-        if row is None:
-            return None
-        left.remove(row)
-        found.append(row)
-    return found
+        if row is not None:
+            left.remove(row)
+            found.append(row)
+    if found and len(found) < len(wanted):
+        raise errors.Unanswered(f"{len(found)} of {len(wanted)} are there.", "")
+    return found or None
 
 
 def _same(row: Record, wanted: dict[str, Any], names: Sequence[str] | dict[str, Any]) -> bool:
@@ -255,7 +271,12 @@ def _plain(value: Any) -> Any:
 
 
 def _new(row: Any, since: float, known: set[str]) -> bool:
+    return row.id not in known and _time(row.created_at) >= since
+
+
+def _time(text: str) -> float:
+    """Seconds since 1970; what is no time counts as now, so that it is not overlooked."""
     try:
-        return row.id not in known and datetime.fromisoformat(row.created_at).timestamp() >= since
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
-        return False
+        return time.time()

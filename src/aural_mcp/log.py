@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
-KEY = re.compile(r"dlv_[A-Za-z0-9_\-]+")
+from aural_mcp.config import KEY_CHARACTER
+
+KEY = re.compile(rf"dlv_{KEY_CHARACTER}+")
+METHOD, TOOL = re.compile(r"[A-Za-z_/]{1,64}"), re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+LONGEST_PATH = 256
+
+access = logging.getLogger("aural_mcp.access")
 
 
 class Redacting(logging.Formatter):
@@ -16,8 +26,38 @@ class Redacting(logging.Formatter):
         return KEY.sub("dlv_…", super().format(record))
 
 
-def set_up_logging(level: int = logging.WARNING) -> None:
-    """Send warnings and errors to stderr; stdout belongs to the protocol."""
+def set_up_logging(level: int = logging.WARNING, *, access_log: bool = False) -> None:
+    """Send warnings and errors to stderr, and one line per HTTP request if asked; stdout belongs to the protocol."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    if access_log:
+        lines = logging.StreamHandler(sys.stderr)
+        lines.setFormatter(Redacting("%(message)s"))
+        access.handlers, access.propagate = [lines], False
+        access.setLevel(logging.INFO)
+
+
+def log_request(
+    method: str | None, path: str | None, status: int | None, begun: float, headers: Mapping[str, str] | None = None
+) -> None:
+    """Write one line of the access log, if it is on: never a query, a body, an argument, or what is read.
+
+    Args:
+        status: None when the client went before it was answered.
+        begun: `time.perf_counter()` when the request arrived.
+        headers: in which clients since protocol 2026-07-28 name the MCP method and the tool.
+    """
+    if not access.isEnabledFor(logging.INFO):
+        return
+    mcp_method, tool = (headers or {}).get("mcp-method", ""), (headers or {}).get("mcp-name", "")
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "method": method,
+        "path": path[:LONGEST_PATH] if path else None,
+        "status": status,
+        "ms": round((time.perf_counter() - begun) * 1000, 1),
+        "mcpMethod": mcp_method if METHOD.fullmatch(mcp_method) else None,
+        "tool": tool if mcp_method == "tools/call" and TOOL.fullmatch(tool) else None,
+    }
+    access.info("%s", json.dumps(line))

@@ -48,6 +48,12 @@ class Prompt:
     words: Callable[[], Sequence[str]]
     attached: Sequence[tuple[str, str]] = ()
     """URI templates, filled from the arguments, and the tool call that reads the same."""
+    needs: Sequence[str] = ()
+    """Tools without which there is nothing to start, beside those attached."""
+
+    def exists(self, has: resources.Has) -> bool:
+        """Whether every tool that it stands on exists."""
+        return all(has(tool) for tool in (*self.needs, *(tool for _, tool in self.attached)))
 
 
 INTERVIEW = Argument("interviewId", "Interview", "From list_interviews; type part of its title.", required=True)
@@ -83,6 +89,7 @@ PROMPTS = (
         ],
         "Design this interview with the user. Show objective, rubric and questions first; create them after a yes.",
         _workflow("Design an interview", "questions.md", "rubrics.md"),
+        needs=("create_interview", "create_questions"),
     ),
     Prompt(
         "screen_candidates",
@@ -100,6 +107,7 @@ PROMPTS = (
             skill_section("workflows.md", "Compare candidates"),
             skill_section("fairness.md"),
         ],
+        needs=("create_interview", "create_questions", "list_sessions"),
     ),
     Prompt(
         "invite_candidates",
@@ -109,6 +117,7 @@ PROMPTS = (
         "Register these people for the attached interview and give the user their links.",
         _workflow("Invite candidates"),
         [(resources.INTERVIEW, "get_interview"), (f"{resources.INTERVIEW}/candidates", "list_candidates")],
+        needs=("create_candidates",),
     ),
     Prompt(
         "check_progress",
@@ -176,7 +185,7 @@ def choices(ref: types.PromptReference | types.ResourceTemplateReference, argume
     return next((each.choices for each in prompt.arguments if each.name == argument), ()) if prompt else ()
 
 
-def listed() -> list[types.Prompt]:
+def listed(has: resources.Has) -> list[types.Prompt]:
     """The prompts as hosts list them."""
     return [
         types.Prompt(
@@ -189,18 +198,22 @@ def listed() -> list[types.Prompt]:
             ],
         )
         for each in PROMPTS
+        if each.exists(has)
     ]
 
 
-async def fill(name: str, given: Mapping[str, Any], client: Callable[[], AuralClient]) -> types.GetPromptResult:
+async def fill(
+    name: str, given: Mapping[str, Any], client: Callable[[], AuralClient], has: resources.Has
+) -> types.GetPromptResult:
     """The messages of a prompt; empty arguments count as left out.
 
     Raises:
         MCPError: -32602 naming the prompts or arguments that exist, or the id that does not.
     """
     prompt = BY_NAME.get(name)
-    if prompt is None:
-        raise MCPError(INVALID_PARAMS, f"There is no prompt {quoted(name)}. The prompts are: {', '.join(BY_NAME)}.")
+    if prompt is None or not prompt.exists(has):
+        there = ", ".join(each.name for each in PROMPTS if each.exists(has))
+        raise MCPError(INVALID_PARAMS, f"There is no prompt {quoted(name)}. The prompts are: {there}.")
     filled = {each: outside(str(value)).strip() for each, value in given.items()}
     filled = {each: value for each, value in filled.items() if value}
     known = [each.name for each in prompt.arguments]
@@ -208,7 +221,7 @@ async def fill(name: str, given: Mapping[str, Any], client: Callable[[], AuralCl
         raise MCPError(INVALID_PARAMS, f"The prompt {name} takes {', '.join(known)}, not {quoted(unknown[0])}.")
     if missing := [each.name for each in prompt.arguments if each.required and each.name not in filled]:
         raise MCPError(INVALID_PARAMS, f"The prompt {name} needs: {', '.join(missing)}.")
-    attached = await _attached(prompt, filled, client)
+    attached = await _attached(prompt, filled, client, has)
     messages = [TextContent(type="text", text=_text(prompt, filled, bool(attached))), *attached]
     return types.GetPromptResult(
         description=prompt.description,
@@ -217,7 +230,7 @@ async def fill(name: str, given: Mapping[str, Any], client: Callable[[], AuralCl
 
 
 async def _attached(
-    prompt: Prompt, filled: Mapping[str, str], client: Callable[[], AuralClient]
+    prompt: Prompt, filled: Mapping[str, str], client: Callable[[], AuralClient], has: resources.Has
 ) -> list[EmbeddedResource]:
     """The resources of a prompt, whole; one whose id was left out is left out too."""
     ids, found = dict(filled), list[EmbeddedResource]()
@@ -229,7 +242,7 @@ async def _attached(
             address = UriTemplate.parse(template)
             if all(ids.get(variable) for variable in address.variable_names):
                 uri = address.expand(ids)
-                text, kind = await resources.read(uri, client)
+                text, kind = await resources.read(uri, client, has)
                 content = types.TextResourceContents(uri=uri, mime_type=kind, text=text)
                 found.append(EmbeddedResource(type="resource", resource=content))
     except (ResourceNotFoundError, NotFound, ValidationError) as error:

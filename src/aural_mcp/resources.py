@@ -33,13 +33,14 @@ MARKDOWN, TEXT, JSON = "text/markdown", "text/plain", "application/json"
 
 @dataclass(frozen=True)
 class Address:
-    """A resource or a template of resources: where it is, what it holds, how it is read with somebody's key."""
+    """A resource or a template: where it is, what it holds, how it is read, and the tool that shows the same."""
 
     uri: str
     name: str
     title: str
     description: str
     read: Callable[[AuralClient, Ids], Awaitable[str]]
+    tool: str
     mime_type: str = MARKDOWN
     priority: float = 0.5
 
@@ -213,16 +214,38 @@ ADDRESSES = (
         "Interviews",
         "Every interview with its state and how many questions and sessions it has.",
         _interviews,
+        "list_interviews",
         priority=0.6,
     ),
-    Address("aural://usage", "usage", "Usage", "The plan and how much of it is used.", _usage, priority=0.2),
-    Address(INTERVIEW, "interview", "Interview", "One interview: settings, rubric, questions.", _interview),
-    Address(f"{INTERVIEW}/questions", "interview_questions", "Questions", "Its questions, in order.", _questions),
     Address(
-        SESSIONS, "interview_sessions", "Sessions", "Who took it: status and overall score. Can be followed.", _sessions
+        "aural://usage", "usage", "Usage", "The plan and how much of it is used.", _usage, "get_usage", priority=0.2
     ),
     Address(
-        f"{INTERVIEW}/candidates", "interview_candidates", "Candidates", "Who is registered, and how far.", _candidates
+        INTERVIEW, "interview", "Interview", "One interview: settings, rubric, questions.", _interview, "get_interview"
+    ),
+    Address(
+        f"{INTERVIEW}/questions",
+        "interview_questions",
+        "Questions",
+        "Its questions, in order.",
+        _questions,
+        "list_questions",
+    ),
+    Address(
+        SESSIONS,
+        "interview_sessions",
+        "Sessions",
+        "Who took it: status and overall score. Can be followed.",
+        _sessions,
+        "list_sessions",
+    ),
+    Address(
+        f"{INTERVIEW}/candidates",
+        "interview_candidates",
+        "Candidates",
+        "Who is registered, and how far.",
+        _candidates,
+        "list_candidates",
     ),
     Address(
         TRANSCRIPT,
@@ -230,6 +253,7 @@ ADDRESSES = (
         "Session transcript",
         "One candidate's whole interview: numbered turns, who spoke, when. Can be followed.",
         _transcript,
+        "get_session",
         priority=0.8,
     ),
     Address(
@@ -238,6 +262,7 @@ ADDRESSES = (
         "Session report",
         "Analysis, scores, tone, integrity log, media links and the whole transcript. Can be followed.",
         _report,
+        "get_session_report",
         priority=0.8,
     ),
     Address(
@@ -246,6 +271,7 @@ ADDRESSES = (
         "Session as JSON",
         "One session as the API returns it. Can be followed.",
         _session_json,
+        "get_session",
         JSON,
         priority=0.3,
     ),
@@ -291,8 +317,11 @@ def documents() -> dict[str, tuple[Document, str]]:
     return {each.uri: (each, each.text()) for each in (*DOCUMENTS, *skill)}
 
 
-@cache
-def templates() -> list[ResourceTemplate]:
+Has = Callable[[str], bool]
+"""Whether a tool of this name exists: where it is off, what it shows is off too."""
+
+
+def templates(has: Has) -> list[ResourceTemplate]:
     """The templates as hosts list them."""
     return [
         ResourceTemplate(
@@ -304,14 +333,13 @@ def templates() -> list[ResourceTemplate]:
             annotations=_annotations(each.priority),
         )
         for each in ADDRESSES
-        if "{" in each.uri
+        if "{" in each.uri and has(each.tool)
     ]
 
 
-@cache
-def static() -> list[Resource]:
+def static(has: Has) -> list[Resource]:
     """The resources that are always there, sizes in bytes where they are known."""
-    fixed = [_resource(each) for each in ADDRESSES if "{" not in each.uri]
+    fixed = [_resource(each) for each in ADDRESSES if "{" not in each.uri and has(each.tool)]
     return fixed + [_resource(each, len(text.encode())) for each, text in documents().values()]
 
 
@@ -337,7 +365,7 @@ def match(uri: str) -> tuple[Address, dict[str, str]] | None:
     return None
 
 
-async def read(uri: str, client: Callable[[], AuralClient]) -> tuple[str, str]:
+async def read(uri: str, client: Callable[[], AuralClient], has: Has) -> tuple[str, str]:
     """The text at an address and its MIME type; the client is asked for only where a key is needed.
 
     Raises:
@@ -347,8 +375,8 @@ async def read(uri: str, client: Callable[[], AuralClient]) -> tuple[str, str]:
     if known := documents().get(uri):
         return known[1], known[0].mime_type
     matched = match(uri)
-    if matched is None:
-        listed = ", ".join(each.uri for each in ADDRESSES)
+    if matched is None or not has(matched[0].tool):
+        listed = ", ".join(each.uri for each in ADDRESSES if has(each.tool))
         raise ResourceNotFoundError(f"There is no resource {quoted(uri)}. There are: {listed}.")
     address, ids = matched
     try:

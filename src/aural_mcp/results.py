@@ -40,6 +40,17 @@ def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
 
 
+def preview(operation: AnyOperation, question: str, code: str) -> CallToolResult:
+    """Nothing was done: what to ask the user, and the code for the call that then does it."""
+    text = (
+        f"{operation.tool_title()}: nothing was done yet. Ask the user, word for word: {question}\n\nOnly after a yes, "
+        f"call {operation.tool_name()} again with the same arguments and confirmation {code}; it is good once, "
+        "for 10 minutes."
+    )
+    structured = {"confirmation": code, "remarks": [f"Nothing was done yet. Ask the user: {question}"]}
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+
+
 def failure(text: str) -> CallToolResult:
     """A refusal that the model can read and act on."""
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -15,20 +17,26 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import UnexpectedToolError
+from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, GetPromptResult, InputRequiredResult, Tool
+from mcp.types.version import is_version_at_least
 
-from aural_mcp import prompts, resources, results, tools
+from aural_mcp import confirmation, prompts, resources, results, tools
 from aural_mcp._version import __version__
+from aural_mcp.access import Access
 from aural_mcp.analysis import LOCAL_OPERATIONS
-from aural_mcp.client import AuralClient
+from aural_mcp.client import AuralClient, Spent
 from aural_mcp.config import GET_A_KEY
 from aural_mcp.directory import Directory
 from aural_mcp.errors import AuralError, NoUsableKey
 from aural_mcp.following import FOLLOWED, Following, can_be_followed
-from aural_mcp.operations import OPERATIONS
+from aural_mcp.ledger import Ledger
+from aural_mcp.operations import OPERATIONS, AnyOperation, CreateCandidates, Operation
 from aural_mcp.safety import quoted
+from aural_mcp.shaped.base import plain
+from aural_mcp.shaped.candidates import CreateCandidatesArguments
 from aural_mcp.skills import Skills
 
 NAME = "aural-mcp"
@@ -51,6 +59,17 @@ score; people decide, you assemble evidence. Read remarks in a result to the use
 
 How each kind of request is done well: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
+AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
+AGREEMENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {AGREED: {"type": "boolean", "title": "Do it", "description": "Yes, do this."}},
+    "required": [AGREED],
+}
+BAD_CODE = (
+    "Nothing was done: this confirmation code was not made for this very call, is older than 10 minutes, was used, "
+    "or something changed meanwhile. Call {tool} without confirmation for a new one, and ask the user again."
+)
+CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
 MOST_DIRECTORIES = 1_000
 """Keys whose ids and names are remembered."""
 STABLE, LIVE = CacheHint(ttl_ms=3_600_000, scope="private"), CacheHint(ttl_ms=60_000, scope="private")
@@ -118,7 +137,16 @@ class AuralServer(MCPServer[Connection]):
     know neither the caller nor what was seen before: so the methods are overridden rather than fed with functions.
     """
 
-    def __init__(self, clients: Clients, *, backend: str, local: bool = False) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        *,
+        backend: str,
+        local: bool = False,
+        access: Access | None = None,
+        confirm: str = "ask",
+        state_keys: Sequence[bytes] = (),
+    ) -> None:
         super().__init__(
             NAME,
             title=TITLE,
@@ -130,10 +158,13 @@ class AuralServer(MCPServer[Connection]):
             cache_hints=CACHE_HINTS,
             subscriptions=False,
             extensions=[Skills()],
+            request_state_security=_state_security(state_keys, self._tenant),
         )
         self._clients = clients
         self._operations = (*OPERATIONS, *LOCAL_OPERATIONS) if local else OPERATIONS
-        self._tools: list[Tool] | None = None
+        self._access = access or Access()
+        self._confirm, self._state_keys = confirm, tuple(state_keys)
+        self._tools: dict[AnyOperation, Tool] = {}
         self._directories: dict[str, Directory] = {}
         handle = self._lowlevel_server.add_request_handler
         handle("completion/complete", types.CompleteRequestParams, self._complete)
@@ -143,27 +174,90 @@ class AuralServer(MCPServer[Connection]):
 
     # ── Tools ───────────────────────────────────────────────────────────────────────────────────
 
+    async def _handle_list_tools(
+        self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=self._listed(self._context(ctx)))
+
     async def list_tools(self) -> list[Tool]:
-        if self._tools is None:
-            self._tools = [tools.tool_for(operation) for operation in self._operations]
-        return self._tools
+        return self._listed(None)
+
+    def _listed(self, context: Context[Any, Any] | None) -> list[Tool]:
+        """The tools that exist for this request, each made once."""
+        allowed = self._there(context)
+        for operation in allowed:
+            if operation not in self._tools:
+                self._tools[operation] = tools.tool_for(operation)
+        return [self._tools[operation] for operation in allowed]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
+        there = self._there(context)
         operation = tools.BY_NAME.get(name)
-        if operation is None or operation not in self._operations:
-            return results.failure(tools.unknown_tool(name))
+        if operation is None or operation not in there:
+            return results.failure(tools.unknown_tool(name, [each.tool_name() for each in there]))
         try:
             client = self._client_for(context)
-            result = await tools.run(client, operation, arguments)
-            self._directory(client).note(name, result.structured_content or {})
+            agree = partial(self._agree, client, operation, context)
+            result = await tools.run(client, operation, arguments, None if self._confirm == "never" else agree)
+            if isinstance(result, CallToolResult):
+                self._directory(client).note(name, result.structured_content or {})
             return result
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
+        except MCPError:
+            raise
         except Exception as error:
             message = f"{operation.tool_title()} failed inside aural-mcp; its log on stderr says why."
             raise UnexpectedToolError(message) from error
+
+    # ── Confirmation ────────────────────────────────────────────────────────────────────────────
+
+    async def _agree(
+        self,
+        client: AuralClient,
+        operation: AnyOperation,
+        context: Context[Any, Any] | None,
+        given: Operation[Any],
+        code: str,
+        spent: Spent,
+    ) -> CallToolResult | InputRequiredResult | None:
+        """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
+        if _is_repeated(client, given):
+            return None
+        asked = await confirmation.question(client, given, spent)
+        if asked is None:
+            return None
+        if self._confirm == "ask" and context is not None and _can_ask(context):
+            return await self._asked(operation, context, asked)
+        codes = confirmation.Codes(client.state, self._state_keys)
+        if not code:
+            return results.preview(operation, asked.text, codes.mint(client.tenant, given, asked.target))
+        if codes.accept(code, client.tenant, given, asked.target):
+            return None
+        return results.failure(BAD_CODE.format(tool=operation.tool_name()))
+
+    async def _asked(
+        self, operation: AnyOperation, context: Context[Any, Any], asked: confirmation.Question
+    ) -> CallToolResult | InputRequiredResult | None:
+        """Put the question to the person: in the answer for the present protocol, in between for earlier ones."""
+        if is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER):
+            reply = (context.input_responses or {}).get(AGREED)
+            if reply is None:
+                params = types.ElicitRequestFormParams(message=asked.text, requested_schema=AGREEMENT)
+                return InputRequiredResult(
+                    input_requests={AGREED: types.ElicitRequest(params=params)}, request_state=asked.target
+                )
+            if context.request_state != asked.target:
+                return results.failure(CHANGED.format(tool=operation.tool_name()))
+        else:
+            reply = None
+            with anyio.move_on_after(confirmation.VALID):
+                reply = await context.session.elicit_form(asked.text, AGREEMENT, context.request_context.request_id)
+        if _is_yes(reply):
+            return None
+        return results.failure(f"{operation.tool_title()} was not done: the user did not agree. Do not insist.")
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
 
@@ -171,33 +265,42 @@ class AuralServer(MCPServer[Connection]):
         self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         """What is always there, and the sessions of the interview that changed last; never an error."""
+        context = self._context(ctx)
+        static = resources.static(self._has(context))
         try:
-            directory = self._directory(self._client_for(self._context(ctx)))
+            directory = self._directory(self._client_for(context))
         except NoUsableKey:
-            return types.ListResourcesResult(resources=resources.static())
+            return types.ListResourcesResult(resources=static)
+        if not self._has(context)("get_session"):
+            return types.ListResourcesResult(resources=static)
         await directory.refresh()
         title = directory.interview.title if directory.interview else ""
         sessions = [resources.session_resource(each, title) for each in directory.sessions]
-        return types.ListResourcesResult(resources=[*resources.static(), *sessions])
+        return types.ListResourcesResult(resources=[*static, *sessions])
 
-    async def list_resource_templates(self) -> list[types.ResourceTemplate]:
-        return resources.templates()
+    async def _handle_list_resource_templates(
+        self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        there = resources.templates(self._has(self._context(ctx)))
+        return types.ListResourceTemplatesResult(resource_templates=there)
 
     async def read_resource(
         self, uri: Any, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
-        text, mime_type = await resources.read(str(uri), lambda: self._client_for(context))
+        text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
         return [ReadResourceContents(content=text, mime_type=mime_type)]
 
     # ── Prompts and completion ──────────────────────────────────────────────────────────────────
 
-    async def list_prompts(self) -> list[types.Prompt]:
-        return prompts.listed()
+    async def _handle_list_prompts(
+        self, ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=prompts.listed(self._has(self._context(ctx))))
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        return await prompts.fill(name, arguments or {}, lambda: self._client_for(context))
+        return await prompts.fill(name, arguments or {}, lambda: self._client_for(context), self._has(context))
 
     async def _complete(
         self, ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
@@ -280,6 +383,22 @@ class AuralServer(MCPServer[Connection]):
 
     # ── Whose request it is ─────────────────────────────────────────────────────────────────────
 
+    def _there(self, context: Context[Any, Any] | None) -> list[AnyOperation]:
+        """The operations that exist for this request, in workflow order."""
+        access = self._access.narrowed(context.headers if context else None)
+        return [each for each in self._operations if access.allows(each)]
+
+    def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
+        names = {each.tool_name() for each in self._there(context)}
+        return names.__contains__
+
+    def _tenant(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
+        """Whose request it is: state sealed for one key is of no use with another."""
+        try:
+            return self._client_for(self._context(ctx)).tenant
+        except NoUsableKey:
+            return None
+
     def _client_for(self, context: Context[Any, Any] | None) -> AuralClient:
         return self._clients.client_for(context.headers if context else None)
 
@@ -293,6 +412,36 @@ class AuralServer(MCPServer[Connection]):
         while len(self._directories) > MOST_DIRECTORIES:
             self._directories.pop(next(iter(self._directories)))
         return directory
+
+
+def _is_repeated(client: AuralClient, given: Operation[Any]) -> bool:
+    """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
+    if not isinstance(given, CreateCandidatesArguments) or given.allow_duplicate:
+        return False
+    return Ledger(client).knows(plain(CreateCandidates, given))
+
+
+def _is_yes(reply: object) -> bool:
+    return (
+        isinstance(reply, types.ElicitResult)
+        and reply.action == "accept"
+        and (reply.content or {}).get(AGREED, True) is True
+    )
+
+
+def _can_ask(context: Context[Any, Any]) -> bool:
+    """Whether the host puts questions to its user; over HTTP only in the present protocol, which answers later."""
+    said = context.client_capabilities.elicitation if context.client_capabilities else None
+    if said is None or (said.form is None and said.url is not None):
+        return False
+    return context.headers is None or is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER)
+
+
+def _state_security(
+    keys: Sequence[bytes], tenant: Callable[[ServerRequestContext[Any, Any]], str | None]
+) -> RequestStateSecurity:
+    """How state that travels through the client is sealed: for one key, and by keys that replicas share if given."""
+    return RequestStateSecurity(keys=list(keys) or [secrets.token_bytes(32)], bind_principal=tenant)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ create table if not exists creates (
     tenant text not null, digest text not null, tool text not null, state text not null,
     begun_at real not null, result text, primary key (tenant, digest)
 );
+create table if not exists secrets (name text primary key, value blob not null);
 create table if not exists codes (code text primary key, expires_at real not null);
 """
 log = logging.getLogger(__name__)
@@ -63,6 +65,12 @@ class State:
                     "Free some space, or name another folder as AURAL_DATA_DIR and restart; then call again.",
                 ) from error
             raise
+
+    def secret(self) -> bytes:
+        """32 random bytes that stay the same for everybody who has this file open."""
+        with self.changing() as db:
+            db.execute("insert or ignore into secrets values ('confirmation', ?)", (secrets.token_bytes(32),))
+            return db.execute("select value from secrets where name = 'confirmation'").fetchone()[0]
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from mcp.types import CallToolResult, Tool, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -17,7 +17,7 @@ from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
-from aural_mcp.schemas import Schema, input_schema, main_branch, output_schema
+from aural_mcp.schemas import CODE, Schema, input_schema, main_branch, output_schema
 from aural_mcp.shaped import SHAPES
 
 BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in (*OPERATIONS, *LOCAL_OPERATIONS)}
@@ -43,17 +43,28 @@ def tool_for(operation: AnyOperation) -> Tool:
         name=operation.tool_name(),
         title=operation.tool_title(),
         description=operation.documentation(),
-        input_schema=input_schema(arguments_of(operation)),
+        input_schema=_with_code(operation, input_schema(arguments_of(operation))),
         output_schema=output_schema(result, confirmed=operation.confirmed),
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[operation.effect]),
     )
 
 
-async def run(client: AuralClient, operation: AnyOperation, given: dict[str, Any]) -> CallToolResult:
+Answer = CallToolResult | InputRequiredResult
+Agree = Callable[[Operation[Any], str, Spent], Awaitable[Answer | None]]
+"""Given the arguments, a confirmation code and the cost: None to go on, else what to answer instead."""
+
+
+async def run(
+    client: AuralClient, operation: AnyOperation, given: dict[str, Any], agree: Agree | None = None
+) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent()
     try:
-        arguments, shape = parse(operation, given), SHAPES.get(operation)
+        code = str(given.get("confirmation") or "") if operation.confirmed else ""
+        plain = {name: value for name, value in given.items() if name != "confirmation" or not operation.confirmed}
+        arguments, shape = parse(operation, plain), SHAPES.get(operation)
+        if agree and operation.confirmed and (instead := await agree(arguments, code, spent)):
+            return instead
         if shape:
             result = await shape.run(client, arguments, spent)
         else:
@@ -93,10 +104,17 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
         ) from error
 
 
-def unknown_tool(name: str) -> str:
+def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
+    """The schema with `confirmation` where the tool may ask for one."""
+    if not operation.confirmed:
+        return schema
+    return {**schema, "properties": {**schema["properties"], "confirmation": CODE}}
+
+
+def unknown_tool(name: str, known: Sequence[str]) -> str:
     """What to say about a tool that does not exist."""
-    near = difflib.get_close_matches(name, BY_NAME, 1, 0.5)
-    hint = f"Did you mean {near[0]}?" if near else f"The tools are: {', '.join(BY_NAME)}."
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f"Did you mean {near[0]}?" if near else f"The tools are: {', '.join(known)}."
     return f"There is no tool {quoted(name)}. {hint}"
 
 

@@ -33,7 +33,7 @@ COMMAND = [sys.executable, "-m", "aural_mcp", "serve"]
 def settings(folder: str) -> dict[str, str]:
     """A workspace of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AURAL_")}
-    return {**kept, "AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0"}
+    return {**kept, "AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0", "AURAL_CONFIRM": "never"}
 
 
 async def begun(agent: Client, browser: httpx.AsyncClient) -> tuple[str, str, str]:

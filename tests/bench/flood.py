@@ -1,0 +1,137 @@
+"""Twenty tasks that flood one key for three minutes: the budget is kept, used, and another key's own.
+
+    python tests/bench/flood.py [SECONDS]
+
+Against three kinds of limit of 60 a minute (fixed window, sliding log, token bucket), from one process and from
+four that share a state file, all at the same time. Printed for each: the most requests in any 60 s (at most 60),
+refusals (0), how much of 58 per 61 s was used (at least 95%), and the longest wait of another key (the control).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+
+import anyio
+
+from aural_mcp.client import AuralClient
+from aural_mcp.errors import BudgetExhausted
+from aural_mcp.operations import GetUsage
+from aural_mcp.state import State
+
+LIMIT, MINUTE = 60, 60.0
+TASKS = 20
+
+
+class Backend:
+    """A backend that answers `/usage`, within one kind of limit for each key."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.arrived, self.refused = kind, dict[str, list[float]](), 0
+        self._kept: dict[str, deque[float]] = {}
+        self._bucket: dict[str, tuple[float, float]] = {}
+
+    def allows(self, key: str, now: float) -> bool:
+        self.arrived.setdefault(key, []).append(now)
+        kept = self._kept.setdefault(key, deque())
+        if self.kind == "bucket":
+            tokens, at = self._bucket.get(key, (float(LIMIT), now))
+            tokens = min(LIMIT, tokens + (now - at) * LIMIT / MINUTE)
+            self._bucket[key] = (tokens - (tokens >= 1), now)
+            return tokens >= 1
+        if self.kind == "fixed" and kept and now - kept[0] >= MINUTE:
+            kept.clear()
+        while self.kind == "sliding" and kept and now - kept[0] >= MINUTE:
+            kept.popleft()
+        kept.append(now)
+        return len(kept) <= LIMIT
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                key = head.decode().lower().split("authorization: bearer ")[1].split("\r\n")[0]
+                good = self.allows(key, time.monotonic())
+                self.refused += not good
+                body = b'{"data": {"plan": "bench"}}' if good else b'{"error": {"code": "RATE_LIMITED"}}'
+                status = "200 OK" if good else "429 Too Many Requests\r\nRetry-After: 1"
+                answer = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(answer.encode() + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+async def worker(port: int, state: str, seconds: float, key: str, tasks: int, pause: float) -> None:
+    """Flood until the time is over; prints the longest wait."""
+    shared = State(lambda: Path(state))
+    client = AuralClient(key, f"http://127.0.0.1:{port}/api/v1", state=shared)
+    end, longest = time.monotonic() + seconds, 0.0
+
+    async def flood() -> None:
+        nonlocal longest
+        while (now := time.monotonic()) < end:
+            with anyio.move_on_after(end - now):
+                try:
+                    await client.call(GetUsage())
+                    longest = max(longest, time.monotonic() - now)
+                    await anyio.sleep(pause)
+                except BudgetExhausted:
+                    await anyio.sleep(0.5)
+
+    async with client, anyio.create_task_group() as group:
+        for _ in range(tasks):
+            group.start_soon(flood)
+    print(json.dumps({"longest": longest}))
+
+
+async def measured(kind: str, processes: int, seconds: float, folder: str, good: list[bool]) -> None:
+    backend = Backend(kind)
+    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    state = f"{folder}/{kind}-{processes}.db"
+    flooders = [("dlv_test_flood", TASKS // processes, 0.0)] * processes
+    async with server:
+        children = [
+            await anyio.open_process(
+                [sys.executable, __file__, "--worker", str(port), state, str(seconds), *map(str, each)],
+                stdout=subprocess.PIPE,
+            )
+            for each in [*flooders, ("dlv_test_other", 1, 5.0)]
+        ]
+        said = [json.loads((await child.stdout.receive()).decode()) for child in children]
+        for child in children:
+            await child.wait()
+    times = backend.arrived["dlv_test_flood"]
+    most = max(sum(start <= at < start + MINUTE for at in times) for start in times)
+    possible = 58 * (seconds // 61) + min(58, 58 * (seconds % 61 > 0))
+    used, other = len(times) / possible, said[-1]["longest"]
+    fine = most <= LIMIT and backend.refused == 0 and used >= 0.95 and other < 2
+    good.append(fine)
+    print(
+        f"{kind:8} {processes} process(es): at most {most} in 60 s, {backend.refused} x 429, {used:.0%} of the budget "
+        f"used, another key waited {other:.2f} s; {'ok' if fine else 'NOT KEPT'}"
+    )
+
+
+async def main() -> int:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 180.0
+    good: list[bool] = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with anyio.create_task_group() as tasks:
+            for kind in ("fixed", "sliding", "bucket"):
+                for processes in (1, 4):
+                    tasks.start_soon(measured, kind, processes, seconds, folder, good)
+    return 0 if good == [True] * 6 else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        port, state, seconds, key, tasks, pause = sys.argv[2:]
+        anyio.run(worker, int(port), state, float(seconds), key, int(tasks), float(pause))
+    else:
+        sys.exit(anyio.run(main))

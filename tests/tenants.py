@@ -1,0 +1,95 @@
+"""Many keys that ask for the same ids at once, over HTTP, and whether each gets its own answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx
+
+ID = "11111111-0000-4000-8000-000000000001"
+
+
+def owner_of(key: str) -> str:
+    """What the backend answers to this key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@asynccontextmanager
+async def backend() -> AsyncIterator[int]:
+    """A backend whose every interview is titled by the key that asks, after a moment."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                key = head.decode().split("uthorization: Bearer ")[1].split("\r\n")[0]
+                await asyncio.sleep(int(owner_of(key + head.decode())[:2], 16) / 25_000)
+                row = {"id": ID, "title": owner_of(key), "questions": []}
+                body = json.dumps({"data": row}).encode()
+                start = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(start.encode() + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def tenants(keys: int, calls: int, settings: Mapping[str, str]) -> tuple[list[str], int]:
+    """So many keys make so many calls each, all at once: the wrong answers, and how many came in all."""
+    wrong, answered = list[str](), 0
+    async with backend() as port, served(port, settings) as url:
+        limits = httpx.Limits(max_connections=64)
+        async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as http:
+
+            async def one(key: str, number: int) -> None:
+                nonlocal answered
+                params = {"name": "get_interview", "arguments": {"interviewId": ID}}
+                body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+                answer = await http.post(url, json=body, headers=headers(key, number))
+                answered += 1
+                title = answer.json().get("result", {}).get("structuredContent", {}).get("title")
+                if title != owner_of(key):
+                    wrong.append(answer.text[:200])
+
+            async with anyio.create_task_group() as tasks:
+                for number in range(calls):
+                    for key in range(keys):
+                        tasks.start_soon(one, f"dlv_test_tenant_{key}", number)
+    return wrong, answered
+
+
+def headers(key: str, number: int) -> dict[str, str]:
+    """The key in either header, in turn."""
+    common = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+    return common | ({"x-api-key": key} if number % 2 else {"authorization": f"Bearer {key}"})
+
+
+@asynccontextmanager
+async def served(backend_port: int, settings: Mapping[str, str]) -> AsyncIterator[str]:
+    """`serve --http` in front of the backend."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    more = {"AURAL_BASE_URL": f"http://127.0.0.1:{backend_port}/api/v1", "AURAL_REQUESTS_PER_MINUTE": "0"}
+    command = [sys.executable, "-m", "aural_mcp", "serve", "--http", "--port", str(port)]
+    process = await anyio.open_process(command, env={**settings, **more}, stderr=subprocess.DEVNULL)
+    try:
+        with anyio.fail_after(60):
+            while True:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+                    break
+                except httpx.ConnectError:
+                    await anyio.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
+        await process.wait()
