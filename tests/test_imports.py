@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
     {"_version", "safety", "errors", "models", "config"},
-    {"operations", "state", "retry", "log"},
+    {"operations", "state", "retry", "log", "pool"},
     {"analysis", "budget"},
     {"client", "schemas"},
     {"render", "ledger", "confirmation", "access"},

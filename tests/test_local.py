@@ -23,7 +23,8 @@ async def process(folder, **more):
     client = AuralClient(workspace.secret, BASE_URL, requests_per_minute=0, transport=workspace)
     async with client, anyio.create_task_group() as tasks:
         tasks.start_soon(workspace.serve_pages)
-        async with Client(AuralServer(OneClient(client), backend="T.", confirm="never"), read_timeout_seconds=30) as agent:
+        server = AuralServer(OneClient(client), backend="T.", confirm="never")
+        async with Client(server, read_timeout_seconds=30) as agent:
             yield agent
         tasks.cancel_scope.cancel()
 

@@ -47,6 +47,8 @@ class Access:
     def narrowed(self, headers: Mapping[str, str] | None) -> Access:
         """What a request leaves of it, by `X-Aural-Readonly` and `X-Aural-Toolsets`."""
         sent, allowed = headers or {}, self.allowed
+        if "x-aural-readonly" not in sent and "x-aural-toolsets" not in sent:
+            return self
         if sent.get("x-aural-readonly", "").strip().lower() in YES:
             allowed = _reading(allowed)
         if (sets := sent.get("x-aural-toolsets")) is not None:

@@ -15,24 +15,30 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar, cast
+from urllib.request import getproxies
 
 import anyio
 import httpx
 from pydantic import MISSING, ValidationError
 
 from aural_mcp import errors, retry
+from aural_mcp._version import __version__
 from aural_mcp.budget import Budget
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
 from aural_mcp.models import Deleted, Record, Rows, Wire
 from aural_mcp.operations import FINDERS, PATH_VARIABLE, GetSession, GetSessionReport, ListCandidates, Operation
+from aural_mcp.pool import Pool
 from aural_mcp.retry import RetryBudget
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
 
 R = TypeVar("R", bound=Record | Wire)
 
+USER_AGENT = f"aural-mcp/{__version__}"
 DEADLINE = 45.0
 """Seconds that one call may take, waiting for the rate limit included."""
+SPARE = 5.0
+"""Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
 LARGE = (GetSession, GetSessionReport, ListCandidates)
@@ -75,10 +81,9 @@ class Connections:
         """The one HTTP client, made on first use: a start needs no TLS context. It keeps no cookies."""
         if self._http is None:
             self._http = httpx.AsyncClient(
-                transport=self.transport,
+                transport=self.transport or (None if getproxies() else Pool()),
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
-                headers={"accept": "application/json"},
                 limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
             )
         return self._http
@@ -140,7 +145,7 @@ class AuralClient:
         spent, key, deadline = spent or Spent(), self._usable_key(), time.monotonic() + DEADLINE
         budget, attempt, lost = self._connections.budget(key), 0, False
         while True:
-            spent.waited += await budget.acquire(deadline - time.monotonic())
+            spent.waited += await budget.acquire(deadline - SPARE - time.monotonic())
             spent.requests += 1
             try:
                 result = await self._attempt(operation, key, deadline, lost=lost)
@@ -253,14 +258,21 @@ class AuralClient:
     async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
         payload = operation.payload()
         query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
-        return await self._connections.http().request(
+        timeout = LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT
+        request = httpx.Request(
             operation.method,
             self._connections.base_url + operation.location(),
             params=query,
             json=payload if query is None and payload is not None else None,
-            headers={"authorization": f"Bearer {key}"},
-            timeout=LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT,
+            headers={
+                "authorization": f"Bearer {key}",
+                "accept": "application/json",
+                "accept-encoding": "gzip, deflate",
+                "user-agent": USER_AGENT,
+            },
+            extensions={"timeout": timeout.as_dict()},
         )
+        return await self._connections.http().send(request)
 
     def _usable_key(self) -> str:
         if not self._key:

@@ -21,7 +21,7 @@ from pathlib import Path
 import anyio
 
 from aural_mcp.client import AuralClient
-from aural_mcp.errors import BudgetExhausted
+from aural_mcp.errors import AuralError
 from aural_mcp.operations import GetUsage
 from aural_mcp.state import State
 
@@ -80,7 +80,7 @@ async def worker(port: int, state: str, seconds: float, key: str, tasks: int, pa
                     await client.call(GetUsage())
                     longest = max(longest, time.monotonic() - now)
                     await anyio.sleep(pause)
-                except BudgetExhausted:
+                except AuralError:
                     await anyio.sleep(0.5)
 
     async with client, anyio.create_task_group() as group:
@@ -100,6 +100,7 @@ async def measured(kind: str, processes: int, seconds: float, folder: str, good:
             await anyio.open_process(
                 [sys.executable, __file__, "--worker", str(port), state, str(seconds), *map(str, each)],
                 stdout=subprocess.PIPE,
+                stderr=None,
             )
             for each in [*flooders, ("dlv_test_other", 1, 5.0)]
         ]
