@@ -5,6 +5,7 @@ import pytest
 
 from aural_mcp.budget import MOST_WAITING, WINDOW, Budget
 from aural_mcp.errors import BudgetExhausted
+from aural_mcp.state import State
 
 
 class Clock:
@@ -132,7 +133,72 @@ async def test_whoever_gives_up_waiting_gives_the_place_back(clock):
         tasks.cancel_scope.cancel()
     await clock.advance(WINDOW)
     assert budget.remaining == 1
-    assert budget.idle
+
+
+async def test_a_request_that_is_long_on_its_way_counts_from_its_end(clock):
+    budget, sent = budget_on(clock, per_minute=2), []
+    async with budget.granted(0):
+        await clock.advance(30)
+        assert budget.remaining == 0
+
+    async def one():
+        await budget.acquire()
+        sent.append(clock.now)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one)
+        await anyio.wait_all_tasks_blocked()
+        await clock.advance(WINDOW - 1)
+        assert sent == []
+        await clock.advance(1)
+    assert sent == [1030 + WINDOW]
+
+
+async def test_whoever_waits_behind_one_that_ends_late_waits_longer(clock):
+    budget, sent = budget_on(clock, per_minute=2), []
+
+    async def slow():
+        async with budget.granted():
+            await clock.sleep(20)
+
+    async def one():
+        await budget.acquire()
+        sent.append(clock.now)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(slow)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(one)
+        await anyio.wait_all_tasks_blocked()
+        await clock.advance(200)
+    assert sent == [1020 + WINDOW]
+
+
+async def test_processes_that_share_a_state_share_the_budget(clock, tmp_path):
+    budgets = [
+        Budget(60, state=State(lambda: tmp_path / "state.db"), tenant="t", clock=clock, sleep=clock.sleep)
+        for _ in range(4)
+    ]
+    for number in range(58):
+        assert await budgets[number % 4].acquire(0) == 0
+    for budget in budgets:
+        assert budget.remaining == 0
+        with pytest.raises(BudgetExhausted):
+            await budget.acquire(45)
+    other = Budget(60, state=State(lambda: tmp_path / "state.db"), tenant="u", clock=clock, sleep=clock.sleep)
+    assert other.remaining == 58
+
+
+async def test_a_request_of_a_process_that_died_does_not_hold_its_place_for_ever(clock):
+    state = State()
+    budget = Budget(2, state=state, tenant="t", clock=clock, sleep=clock.sleep)
+    await budget.acquire(0)
+    with state.changing() as db:
+        db.execute("update grants set ended = 0")
+    await clock.advance(WINDOW + 1)
+    assert budget.remaining == 0
+    await clock.advance(60)
+    assert budget.remaining == 1
 
 
 async def test_zero_is_off(clock):

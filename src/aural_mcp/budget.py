@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 
@@ -15,6 +16,9 @@ from aural_mcp.state import State
 WINDOW = 61.0
 """Seconds; one more than Aural's minute, for clocks and the network."""
 MOST_WAITING = 32
+LONGEST = 60.0
+"""Seconds after which a request that did not end must be of a process that died."""
+NO_ID = 2**62
 FAR = 3_600.0
 """Seconds ahead from which a grant must come from a clock that was set back."""
 
@@ -50,15 +54,6 @@ class Budget:
         with self._state.changing() as db:
             return 0 if now < self._paused_until(db) else self.limit - len(self._grants(db, now))
 
-    @property
-    def idle(self) -> bool:
-        """Whether forgetting this budget would change nothing."""
-        if not self.limit:
-            return True
-        now = self._clock()
-        with self._state.changing() as db:
-            return now > self._paused_until(db) and not self._grants(db, now)
-
     def pause(self, seconds: float) -> None:
         """Hold every request of this key, waiting ones too, for so long: a `Retry-After`."""
         if not self.limit:
@@ -73,17 +68,30 @@ class Budget:
             db.execute(change, (later, self._tenant, now))
 
     async def acquire(self, within: float = math.inf) -> float:
-        """Wait for a request to be granted; the answer is how many seconds that took.
+        """Wait for a request that leaves and arrives at once; the answer is how many seconds that took.
+
+        Raises:
+            BudgetExhausted: the wait would be longer than `within`, or too many wait already.
+        """
+        async with self.granted(within) as waited:
+            return waited
+
+    @asynccontextmanager
+    async def granted(self, within: float = math.inf) -> AsyncGenerator[float]:
+        """Wait for a request to be granted; it is on its way while the block runs. Gives the seconds waited.
+
+        When it arrives over there nobody here knows: it counts from its end, which is surely not before.
 
         Raises:
             BudgetExhausted: the wait would be longer than `within`, or too many wait already.
         """
         if not self.limit:
-            return 0.0
+            yield 0.0
+            return
         begun = self._clock()
         grant = self._reserve(begun, within)
         try:
-            while (now := self._clock()) < (at := self._when(grant)):
+            while (now := self._clock()) < (at := self._when(grant, now)):
                 if at - begun > within:
                     raise self._exhausted(at - now)
                 await self._sleep(at - now)
@@ -91,7 +99,11 @@ class Budget:
             with self._state.changing() as db:
                 db.execute("delete from grants where id = ?", (grant,))
             raise
-        return now - begun
+        try:
+            yield now - begun
+        finally:
+            with self._state.changing() as db:
+                db.execute("update grants set at = ?, ended = 1 where id = ?", (self._clock(), grant))
 
     def _reserve(self, now: float, within: float) -> int:
         """The number of a grant: after everyone before it, and when the window has room."""
@@ -102,18 +114,26 @@ class Budget:
             waiting = sum(each > now for each in grants)
             if at - now > within or (at > now and waiting >= MOST_WAITING):
                 raise self._exhausted(at - now)
-            return db.execute("insert into grants (tenant, at) values (?, ?)", (self._tenant, at)).lastrowid or 0
+            row = (self._tenant, at)
+            return db.execute("insert into grants (tenant, at, ended) values (?, ?, 0)", row).lastrowid or 0
 
-    def _when(self, grant: int) -> float:
+    def _when(self, grant: int, now: float) -> float:
+        """When it may leave: as reserved, or later, because those before it ended later than was thought."""
         with self._state.changing() as db:
             found = db.execute("select at from grants where id = ?", (grant,)).fetchone()
-            return found[0] if found else -math.inf
+            before = self._grants(db, now, before=grant)
+            room = before[-self.limit] + WINDOW if len(before) >= self.limit else -math.inf
+            at = max(found[0] if found else -math.inf, room)
+            db.execute("update grants set at = ? where id = ?", (at, grant))
+            return at
 
-    def _grants(self, db: sqlite3.Connection, now: float) -> list[float]:
-        """The times of the window, in order; those that are over are forgotten."""
-        db.execute("delete from grants where at <= ? or at > ?", (now - WINDOW, now + FAR))
-        found = db.execute("select at from grants where tenant = ? order by at, id", (self._tenant,))
-        return [at for (at,) in found]
+    def _grants(self, db: sqlite3.Connection, now: float, before: int | None = None) -> list[float]:
+        """The times of the window, in order; one that is on its way counts as now. What is over is forgotten."""
+        forget = "delete from grants where at <= ? - case ended when 1 then 0 else ? end or at > ?"
+        db.execute(forget, (now - WINDOW, LONGEST, now + FAR))
+        query = "select case ended when 1 then at else max(at, ?) end from grants where tenant = ? and id < ?"
+        found = db.execute(query, (now, self._tenant, before or NO_ID))
+        return sorted(at for (at,) in found)
 
     def _paused_until(self, db: sqlite3.Connection) -> float:
         found = db.execute("select until from pauses where tenant = ?", (self._tenant,)).fetchone()

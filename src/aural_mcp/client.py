@@ -145,10 +145,11 @@ class AuralClient:
         spent, key, deadline = spent or Spent(), self._usable_key(), time.monotonic() + DEADLINE
         budget, attempt, lost = self._connections.budget(key), 0, False
         while True:
-            spent.waited += await budget.acquire(deadline - SPARE - time.monotonic())
-            spent.requests += 1
             try:
-                result = await self._attempt(operation, key, deadline, lost=lost)
+                async with budget.granted(deadline - SPARE - time.monotonic()) as waited:
+                    spent.waited += waited
+                    spent.requests += 1
+                    result = await self._attempt(operation, key, deadline, lost=lost)
             except errors.RateLimited as refused:
                 budget.pause(refused.retry_after)
                 wait = refused.retry_after
