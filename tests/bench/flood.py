@@ -71,6 +71,7 @@ async def worker(port: int, state: str, seconds: float, key: str, tasks: int, pa
     shared = State(lambda: Path(state))
     client = AuralClient(key, f"http://127.0.0.1:{port}/api/v1", state=shared)
     end, longest = time.monotonic() + seconds, 0.0
+    await client.call(GetUsage())  # the first opens connections and files
 
     async def flood() -> None:
         nonlocal longest
