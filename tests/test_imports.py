@@ -26,10 +26,10 @@ LAYERS = [
     {"__main__"},
 ]
 ALLOWED = {
-    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo", "cli"},
+    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo"},
     "sqlalchemy": {"backend"},
     "starlette": {"backend", "web"},
-    "uvicorn": {"backend", "web", "cli", "commands"},
+    "uvicorn": {"backend", "web", "commands"},
     "click": {"cli", "commands", "demo"},
 }
 

@@ -10,7 +10,8 @@ import pytest
 from mcp import Client
 
 from aural_mcp import ledger, retry
-from aural_mcp.client import AuralClient
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.operations import CreateInterview
 from aural_mcp.server import AuralServer, OneClient
 from aural_mcp.state import State
 from conftest import KEY, ORIGIN, ok, refused
@@ -269,3 +270,23 @@ async def test_repetitions_end_after_three_attempts_and_when_their_budget_is_spe
     for _ in range(12):
         await refused(lossy, "list_interviews", {})
     assert 100 - len(wire.faults) == 12 + 10
+
+
+async def test_a_create_that_a_dying_process_had_sent_is_not_forgotten(wire, tmp_path):
+    state = State(lambda: tmp_path / "state.db")
+    client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=wire, state=state)
+    operation = CreateInterview(**TITLE)
+
+    async def die(*_, **__):
+        headers = {"authorization": f"Bearer {KEY}"}
+        url = f"{ORIGIN}/api/v1/interviews"
+        await wire.handle_async_request(httpx.Request("POST", url, json=operation.payload(), headers=headers))
+        raise KeyboardInterrupt
+
+    client._attempt = die
+    with pytest.raises(KeyboardInterrupt):
+        await ledger.Ledger(client).once(operation, Spent())
+    async with Client(server_on(wire, state)) as agent:
+        found = await ok(agent, "create_interview", **TITLE)
+        assert "it was done" in found["remarks"][0]
+        assert await titles(agent) == ["Backend engineer"]

@@ -98,13 +98,16 @@ class Ledger:
         return found is not None and found[0] != "started"
 
     async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
-        begun = time.time()
+        begun, sent = time.time(), spent.requests
         try:
             outcome = Outcome(await self._client.call(operation, spent=spent))
         except (errors.Unanswered, errors.ServerError) as lost:
             return await self._looked(operation, digest, begun, spent, lost)
-        except BaseException:
+        except errors.AuralError:
             self._forget(digest)
+            raise
+        except BaseException:
+            self._mark(digest, "unknown") if spent.requests > sent else self._forget(digest)
             raise
         self._mark(digest, "done", outcome.result)
         return outcome

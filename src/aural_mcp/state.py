@@ -20,7 +20,9 @@ from aural_mcp.errors import StateUnwritable
 BUSY = 5.0
 """Seconds to wait for another process that is writing."""
 TABLES = """
-create table if not exists grants (id integer primary key, tenant text not null, at real not null, ended integer not null);
+create table if not exists grants (
+    id integer primary key, tenant text not null, at real not null, ended integer not null
+);
 create index if not exists grants_by_time on grants (tenant, at);
 create table if not exists pauses (tenant text primary key, until real not null);
 create table if not exists creates (
