@@ -128,7 +128,7 @@ def _not_blank(value: str) -> str:
 Whole = BeforeValidator(_no_boolean)
 Text = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
 Id = Annotated[str, Field(min_length=1), AfterValidator(_opaque)]
-InterviewId = Annotated[Id, Field(description="From list_interviews or create_interview.")]
+InterviewId = Annotated[Id, Field(description="From list_interviews.")]
 QuestionId = Annotated[Id, Field(description="From list_questions.")]
 SessionId = Annotated[Id, Field(description="From list_sessions.")]
 CandidateId = Annotated[Id, Field(description="From list_candidates.")]
@@ -136,7 +136,7 @@ PracticeId = Annotated[Id, Field(description="From list_practice_sessions.")]
 PageSize = Annotated[
     Annotated[int, Field(ge=1, le=100), Whole] | MISSING, Field(description="Rows per page; 20 when omitted.")
 ]
-Cursor = Annotated[Text | MISSING, Field(description="The `cursor` of the page before; omit for the first page.")]
+Cursor = Annotated[Text | MISSING, Field(description="From the page before; omit for the first.")]
 Tone = Literal["CASUAL", "PROFESSIONAL", "FORMAL", "FRIENDLY"]
 Depth = Literal["LIGHT", "MODERATE", "DEEP"]
 QuestionType = Literal["OPEN_ENDED", "SINGLE_CHOICE", "MULTIPLE_CHOICE", "CODING", "WHITEBOARD", "RESEARCH"]
@@ -332,9 +332,7 @@ class UpdateQuestion(Operation[Question]):
     starter_code: Annotated[dict[str, str] | None | MISSING, Field(description="Language to code.")] = MISSING
     time_limit_seconds: Annotated[Positive | None | MISSING, Field(description="For this question.")] = MISSING
     validation_rules: Annotated[JsonObject | None | MISSING, Field(description='E.g. {"minWords": 20}.')] = MISSING
-    show_if: Annotated[
-        JsonObject | None | MISSING, Field(description='Ask only if: {"questionId": "...", "equals": "a choice"}.')
-    ] = MISSING
+    show_if: Annotated[JsonObject | None | MISSING, Field(description="As create_questions takes it.")] = MISSING
     skip_if: Annotated[JsonObject | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
     allow_file_upload: Annotated[bool | MISSING, Field(description="Let candidates attach files.")] = MISSING
     allowed_file_types: Annotated[list[str] | MISSING, Field(description="MIME types.")] = MISSING
@@ -375,7 +373,7 @@ class ListCandidates(Operation[Rows[Candidate]]):
     """List the people registered for an interview, newest first; the API shows at most 1,000.
 
     sessionId is set once a candidate has begun; read it with get_session. Who came by the public link
-    is not here: list_sessions has everybody who began.
+    is in list_sessions only.
     """
 
     method, path, effect = "GET", "/interviews/{interviewId}/candidates", "read"

@@ -19,7 +19,7 @@ CONFIRMATION: Schema = {
     "type": "string",
     "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
 }
-CODE: Schema = {"type": "string", "description": "The code that the same call gave, after the user said yes."}
+CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
 
 
 @cache

@@ -24,12 +24,10 @@ MOST_PAGES = 10
 O = TypeVar("O", bound=Operation[Any])  # noqa: E741  an operation
 P = TypeVar("P", bound=Operation[Any])
 T = TypeVar("T")
-Detail = Annotated[Literal["summary", "full"], Field(description="`full` gives every field the API has; much longer.")]
+Detail = Annotated[Literal["summary", "full"], Field(description="`full`: every field; much longer.")]
 
 
-AllowDuplicate = Annotated[
-    bool, Field(description="True only to do the very same again within 10 minutes on purpose; else it is done once.")
-]
+AllowDuplicate = Annotated[bool, Field(description="Really do the same again within 10 minutes.")]
 
 
 @dataclass(frozen=True)

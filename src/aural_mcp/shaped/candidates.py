@@ -67,7 +67,7 @@ class ListCandidatesArguments(ListCandidates):
                 "graduationYear",
             ]
         ],
-        Field(description="More fields, only if the user asks for them; gender, birthday and year invite bias."),
+        Field(description="Only what the user asks for; gender, birthday and year invite bias."),
     ] = []
     from_row: Annotated[Positive, Field(description="First row to show.")] = 1
     limit: Annotated[int, Field(ge=1, le=500), Whole, Field(description="Rows at most.")] = 100
