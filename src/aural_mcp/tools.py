@@ -27,6 +27,8 @@ ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "update": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
     "delete": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
 }
+MOST_PROBLEMS, LONGEST_NAME = 10, 100
+"""What is said of arguments that are wrong in many ways, and looked at of a name that is none."""
 SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
@@ -96,7 +98,9 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
     try:
         return model.model_validate(arguments)
     except ValidationError as error:
-        problems = [_problem(schema, problem["loc"], problem["type"], problem["msg"]) for problem in error.errors()]
+        found = error.errors(include_url=False, include_input=False)
+        problems = [_problem(schema, each["loc"], each["type"], each["msg"]) for each in found[:MOST_PROBLEMS]]
+        problems += [f"{len(found) - MOST_PROBLEMS} more are wrong."] if len(found) > MOST_PROBLEMS else []
         listed = " ".join(dict.fromkeys(problems))
         raise BadArguments(
             f"{operation.tool_title()} was not called, nothing changed. {listed} Correct this and call "
@@ -113,7 +117,7 @@ def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
 
 def unknown_tool(name: str, known: Sequence[str]) -> str:
     """What to say about a tool that does not exist."""
-    near = difflib.get_close_matches(name, known, 1, 0.5)
+    near = difflib.get_close_matches(name[:LONGEST_NAME], known, 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else f"The tools are: {', '.join(known)}."
     return f"There is no tool {quoted(name)}. {hint}"
 
@@ -133,7 +137,7 @@ def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) 
     """One validation error as a sentence that starts with the argument's name."""
     where, names = _locate(schema, loc)
     if kind == "extra_forbidden":
-        wrong = str(loc[-1])
+        wrong = str(loc[-1])[:LONGEST_NAME]
         near = difflib.get_close_matches(wrong, names, 1, 0.5) or difflib.get_close_matches(to_camel(wrong), names, 1)
         hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names) or 'none'}."
         return f"{quoted(wrong)} is not an argument{f' of {where}' if where else ''}: {hint}"
