@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
+from aural_mcp.pool import Pool
 from chaos import FAULTS, LEAK, RATE_LIMITED, Chaos, Exchange, Rates
 
 CALM = Rates()
@@ -151,6 +152,13 @@ async def test_httpx_takes_the_second_copy_of_an_answer_for_the_answer_to_the_ne
         targets = [(await client.get(path)).json()["target"] for path in ("/first", "/second")]
     assert targets == ["/first", "/first"]
     assert proxy.log[0] == Exchange("GET", "/first", "duplicate", True)
+
+
+async def test_with_our_pool_the_next_request_gets_its_own_answer(upstream):
+    async with Chaos(upstream.port, CALM) as proxy, client_of(proxy, transport=Pool()) as client:
+        for number in range(4):
+            proxy.next_faults.append("duplicate" if number % 2 == 0 else "")
+            assert (await client.get(f"/{number}")).json()["target"] == f"/{number}"
 
 
 async def test_server_errors_differ_by_seed_and_nothing_is_done(upstream):

@@ -15,6 +15,7 @@ from aural_mcp.operations import CreateInterview
 from aural_mcp.server import AuralServer, OneClient
 from aural_mcp.state import State
 from conftest import KEY, ORIGIN, ok, refused
+from test_shaped import add_session
 
 TITLE = {"title": "Backend engineer", "assessmentCriteria": [{"name": "n", "description": "d"}]}
 
@@ -290,3 +291,14 @@ async def test_a_create_that_a_dying_process_had_sent_is_not_forgotten(wire, tmp
         found = await ok(agent, "create_interview", **TITLE)
         assert "it was done" in found["remarks"][0]
         assert await titles(agent) == ["Backend engineer"]
+
+
+async def test_ending_again_after_a_lost_answer_says_that_what_is_skipped_may_just_have_been_ended(lossy, wire, world):
+    interview = (await ok(lossy, "create_interview", **TITLE))["id"]
+    session = add_session(world, interview, ["Q"], status="IN_PROGRESS")
+    wire.faults.append("dropped")
+    done = await ok(lossy, "end_interview_sessions", interviewId=interview, ids=[session], dryRun=False)
+    assert done["results"][0]["status"] == "skipped"
+    assert "may just have been ended by this call" in done["remarks"][-1]
+    again = await ok(lossy, "end_interview_sessions", interviewId=interview, ids=[session], dryRun=False)
+    assert "may just have been ended" not in str(again)

@@ -554,3 +554,20 @@ def test_an_error_that_a_span_recorded_does_not_leave():
     (span,) = memory.get_finished_spans()
     assert (span.name, span.status.is_ok, span.events) == ("tools/call x", False, ())
     assert "secret" not in span.to_json()
+
+
+async def test_an_answer_streams_only_where_progress_is_asked_for_and_can_be_read(tmp_path):
+    async def kind(http, accept, **params):
+        params = {"name": "get_usage", "arguments": {}} | params
+        body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        headers = {"accept": accept, "mcp-protocol-version": "2025-06-18"}
+        answer = await http.post("/mcp", json=body, headers=headers)
+        assert '"isError":false' in answer.text
+        return answer.headers["content-type"].partition(";")[0]
+
+    async with served(tmp_path, "--local") as server, server.http() as http:
+        json_only, both = "application/json", "application/json, text/event-stream"
+        token = {"_meta": {"progressToken": 1}}
+        assert await kind(http, both) == "application/json"
+        assert await kind(http, json_only, **token) == "application/json"
+        assert await kind(http, both, **token) == "text/event-stream"

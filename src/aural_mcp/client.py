@@ -57,10 +57,11 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass
 class Spent:
-    """What a call cost: requests sent, and seconds spent waiting for the rate limit."""
+    """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost."""
 
     requests: int = 0
     waited: float = 0.0
+    lost: bool = False
 
 
 @dataclass
@@ -159,6 +160,7 @@ class AuralClient:
             except (errors.Unreachable, errors.Unanswered, errors.ServerError) as error:
                 attempt += 1
                 lost = lost or not isinstance(error, errors.Unreachable)
+                spent.lost |= lost
                 wait = retry.pause(attempt)
                 if time.monotonic() + wait > deadline or not self._may_repeat(operation, error, attempt):
                     raise

@@ -67,7 +67,7 @@ class Pool(httpx.AsyncBaseTransport):
 
 
 class Body(httpx.AsyncByteStream):
-    """The bytes of a response; closing it gives the connection back."""
+    """The bytes of a response; closing it gives the connection back, if nothing came that belongs to no request."""
 
     def __init__(self, answer: httpcore2.Response, ended: Callable[[], None]) -> None:
         self._answer, self._ended = answer, ended
@@ -80,7 +80,19 @@ class Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         ended, self._ended = self._ended, _nothing
         ended()
+        _condemn_if_more_came(self._answer)
         await self._answer.aclose()
+
+
+def _condemn_if_more_came(answer: httpcore2.Response) -> None:
+    """Have a connection closed on which more than one answer came: the next request would get what is left over.
+
+    That next request may be another key's. httpcore2 looks for it on the socket only, not at what it has read already.
+    """
+    stream = getattr(answer.stream, "_stream", None)
+    state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
+    if state is not None and state.trailing_data[0]:
+        state.send_failed()
 
 
 def _nothing() -> None:

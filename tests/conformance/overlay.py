@@ -3,8 +3,8 @@
     python tests/conformance/overlay.py PORT
 
 It is `serve --http --local` itself: its settings, its workspace, its AuralServer. Only the names registered here are
-answered by the SDK's own managers. Left out: the tools that change a list (ours never change) and the one that
-breaks off its SSE stream (ours has none).
+answered by the SDK's own managers, and every answer may stream, as some of them log. Left out: the tools that change
+a list, as ours never change.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, Field
 
 from aural_mcp import cli, server
+from aural_mcp.web import app
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 SILENCE = base64.b64encode(
@@ -43,7 +44,12 @@ class Overlay(server.AuralServer):
         register_tools(self)
         register_questions(self)
         register_resources_and_prompts(self)
-        self._lowlevel_server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+        for method, params in {
+            "logging/setLevel": types.SetLevelRequestParams,
+            "resources/subscribe": types.SubscribeRequestParams,
+            "resources/unsubscribe": types.UnsubscribeRequestParams,
+        }.items():
+            self._lowlevel_server.add_request_handler(method, params, accept)
 
     async def _handle_list_tools(self, ctx, params):
         listed = await super()._handle_list_tools(ctx, params)
@@ -78,7 +84,7 @@ class Overlay(server.AuralServer):
         return await super().get_prompt(name, arguments, context)
 
 
-async def set_level(ctx: Any, params: types.SetLevelRequestParams) -> types.EmptyResult:
+async def accept(ctx: Any, params: Any) -> types.EmptyResult:
     return types.EmptyResult()
 
 
@@ -87,6 +93,7 @@ def register_tools(on: MCPServer) -> None:
         "test_simple_text": [TEXT],
         "test_image_content": [IMAGE],
         "test_audio_content": [AUDIO],
+        "test_reconnection": [TEXT],
         "test_embedded_resource": [embedded("test://embedded-resource")],
         "test_multiple_content_types": [TEXT, IMAGE, embedded("test://mixed-content-resource")],
     }.items():
@@ -258,4 +265,5 @@ def register_resources_and_prompts(on: MCPServer) -> None:
 
 if __name__ == "__main__":
     server.AuralServer = Overlay
+    app.asks_for_stream = lambda headers, body: True
     cli.commands()(["serve", "--http", "--local", "--port", sys.argv[1]])

@@ -120,11 +120,17 @@ async def end_interview_sessions(client: AuralClient, given: EndInterviewSession
     rows = [_ended(each, known.get(each.id)) for each in outcome.results]
     longest = max((row.open_seconds or 0 for row in rows), default=0)
     remarks = [DURATION.format(longest=_duration(longest))] if longest else []
+    if spent.lost and not given.dry_run and any(row.status == "skipped" for row in rows):
+        remarks.append(ENDED_UNHEARD)
     return EndedTable.model_validate(
         {"dryRun": outcome.dry_run, "results": [row.model_dump(exclude_unset=True) for row in rows], "remarks": remarks}
     )
 
 
+ENDED_UNHEARD = (
+    "The first answer of Aural was lost and the call was made again: what is skipped here because it is not in "
+    "progress may just have been ended by this call."
+)
 DURATION = (
     "Aural records as duration the time from the first turn until the session is ended, idle time included: "
     "{longest} for the longest of these. A local workspace counts to the last turn instead."

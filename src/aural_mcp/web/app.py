@@ -6,13 +6,16 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from aural_mcp.config import is_loopback, usable_key
 from aural_mcp.log import log_request
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) -> Web:
-    """The ASGI application of an MCP server: stateless, answering in JSON.
+    """The ASGI application of an MCP server: stateless, answering in JSON; in a stream where progress is asked for.
 
     Args:
         host: what is listened on; a loopback address allows the names of this computer.
@@ -38,24 +41,38 @@ def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) ->
     names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else [])]
     hosts = [form for name in names for form in (name, f"{name}:*")]
     origins = [f"{scheme}://{form}" for scheme in ("http", "https") for form in hosts]
-    app = server.streamable_http_app(
-        stateless_http=True,
-        json_response=True,
-        host=host,
+    sessions = Sessions(
+        app=server._lowlevel_server,  # pyright: ignore[reportPrivateUsage]
+        stateless=True,
         max_request_body_size=BODY,
-        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+        security_settings=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
     )
-    web = Web(app)
+    web = Web(sessions)
     server.middleware.append(web.flights.end_with_us)
     return web
+
+
+class Sessions(StreamableHTTPSessionManager):
+    """The SDK's, but whether it answers with one JSON document is said by each request."""
+
+    streams = ContextVar("streams", default=False)
+
+    @property
+    def json_response(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return not self.streams.get()
+
+    @json_response.setter
+    def json_response(self, value: bool) -> None:
+        """Set by the SDK, for all requests: nothing to keep."""
 
 
 class Web:
     """Everything that is served over HTTP, as one ASGI application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         self.flights = Flights()
-        self._app = app
+        self._sessions = sessions
+        self._life = Starlette(lifespan=lambda _: sessions.run())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,7 +98,7 @@ class Web:
         async def report(message: Message) -> None:
             await send({"type": message["type"]} if self.flights.left_behind else message)
 
-        await self._app(scope, receive, report)
+        await self._life(scope, receive, report)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Answer) -> None:
         _check_head(scope)
@@ -105,11 +122,12 @@ class Web:
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             messages = [await _whole_body(headers, receive)]
             flight.begin()
+            self._sessions.streams.set(asks_for_stream(headers, messages[0]["body"]))
 
             async def received() -> Message:
                 return messages.pop() if messages else await receive()
 
-            await self._app(scope, received, send)
+            await self._sessions.asgi_app(scope, received, send)
 
 
 class Answer:
@@ -150,6 +168,11 @@ def caller_of(headers: Mapping[str, str], peer: Sequence[Any] | None) -> str:
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     key = bearer if scheme == "Bearer" else headers.get("x-api-key", "")
     return hashlib.sha256(key.encode()).hexdigest() if usable_key(key) else f"{BY_ADDRESS}{peer[0] if peer else ''}"
+
+
+def asks_for_stream(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether it wants progress, and can read it: only an answer that is a stream has room for more than the result."""
+    return b'"progressToken"' in body and "text/event-stream" in headers.get("accept", "")
 
 
 def _is_stream(headers: Mapping[str, str]) -> bool:
