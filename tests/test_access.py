@@ -13,6 +13,7 @@ from aural_mcp import prompts, resources
 from aural_mcp.access import NAMES, TOOLSETS, Access, access
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.config import BadSetting, Narrowing
+from aural_mcp.exposure import RevealCandidate
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.server import AuralServer, OneClient
 from conftest import MODES, ok, refused
@@ -24,7 +25,7 @@ READING = {operation.tool_name() for operation in OPERATIONS if operation.effect
 def test_every_operation_is_in_one_toolset():
     listed = [operation for group in TOOLSETS.values() for operation in group]
     assert len(listed) == len(set(listed))
-    assert set(listed) == {*OPERATIONS, *LOCAL_OPERATIONS}
+    assert set(listed) == {*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ async def test_flags_and_headers_narrow_real_servers(tmp_path, mode):
     ):
         whole = await http.post(url, json=body)
         narrow = await http.post(url, json=body, headers={"X-Aural-Toolsets": "usage,practice"})
-    assert len(whole.json()["result"]["tools"]) == len(NAMES) - 1
+    assert len(whole.json()["result"]["tools"]) == len(NAMES) - 2  # without a blind mode nobody is revealed
     names = [tool["name"] for tool in narrow.json()["result"]["tools"]]
     assert names == ["list_practice_sessions", "get_practice_report"]
 

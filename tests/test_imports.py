@@ -11,10 +11,11 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"_version", "safety", "errors", "models", "config"},
-    {"operations", "state", "retry", "log", "pool"},
+    {"_version", "safety", "errors", "models", "config", "audit"},
+    {"operations", "state", "retry", "log", "pool", "blind", "flags"},
     {"analysis", "budget"},
     {"client", "schemas"},
+    {"exposure"},
     {"render", "ledger", "confirmation", "access"},
     {"results", "shaped", "skills"},
     {"tools", "directory"},

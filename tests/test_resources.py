@@ -125,7 +125,7 @@ async def test_an_older_deployment_gives_a_report_without_what_it_does_not_have(
     client = AuralClient("dlv_test_1", "https://a.test/api/v1", transport=httpx.MockTransport(backend))
     async with Client(AuralServer(OneClient(client), backend="T.")) as agent:
         text = await text_at(agent, "aural://sessions/s/report")
-    assert text.startswith("This deployment of Aural is older")
+    assert "\nThis deployment of Aural is older" in text
     assert "> Hello" in text
 
 

@@ -11,6 +11,7 @@ from aural_mcp import tools
 from aural_mcp.backend import store, tables
 from aural_mcp.client import AuralClient
 from aural_mcp.operations import GetPracticeReport, GetUsage, ListPracticeSessions
+from aural_mcp.results import NOTICE
 from aural_mcp.shaped.sessions import overall_score
 from conftest import ok, refused, text_of
 
@@ -340,7 +341,8 @@ async def test_registering_and_changing_people_repeats_only_what_is_needed(agent
     assert set(made) == {"id", "name", "email", "inviteUrl"}
     ids = {"interviewId": interview, "candidateId": made["id"]}
     changed = await ok(agent, "update_candidate", **ids, notes="Met at a fair")
-    assert changed == {"id": made["id"], "name": "Ann", "email": None, "sessionId": None, "notes": "Met at a fair"}
+    row = {"id": made["id"], "name": "Ann", "email": None, "sessionId": None, "notes": "Met at a fair"}
+    assert changed == row | {"notice": NOTICE}
 
 
 async def test_no_answer_is_longer_than_25000_tokens(agent, world):

@@ -77,6 +77,10 @@ async def test_unknown_keys_inside_questions_are_refused_and_criteria_keep_their
         ("list_interviews", {"limit": 0}, "limit must be greater than or equal to 1"),
         ("update_interview", {"interviewId": "x"}, "Nothing to change was given"),
         ("get_usage", {"period": "month"}, "“period” is not an argument: it takes none."),
+        ("create_interview", {"title": "T", "chatEnabled": 1}, "chatEnabled must be a valid boolean"),
+        ("create_interview", {"title": "T\ud800"}, "An argument holds half a character"),
+        ("list_sessions", {"interviewId": "a", "cursor": "x" * 70_000}, "cursor is not an id"),
+        ("delete_question", {"questionId": "a", "confirmation": ["x"]}, "confirmation must be text"),
         ("create_candidates", {"interviewId": "x", "candidates": []}, "candidates must have at least 1 item"),
         (
             "create_questions",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from aural_mcp import operations as op
 from aural_mcp.analysis import SaveSessionAnalysis
 from aural_mcp.config import YES, BadSetting, Narrowing
+from aural_mcp.exposure import RevealCandidate
 
 TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
     "interviews": (
@@ -22,7 +23,7 @@ TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
         op.PublishInterview,
     ),
     "questions": (op.ListQuestions, op.CreateQuestions, op.UpdateQuestion, op.DeleteQuestion),
-    "candidates": (op.ListCandidates, op.CreateCandidates, op.UpdateCandidate),
+    "candidates": (op.ListCandidates, op.CreateCandidates, op.UpdateCandidate, RevealCandidate),
     "sessions": (op.ListSessions, op.GetSession, op.GetSessionReport, op.EndInterviewSessions, SaveSessionAnalysis),
     "practice": (op.ListPracticeSessions, op.GetPracticeReport),
     "usage": (op.GetUsage,),
@@ -77,7 +78,7 @@ def access(narrowing: Narrowing) -> Access:
 
 
 def _reading(allowed: frozenset[op.AnyOperation]) -> frozenset[op.AnyOperation]:
-    return frozenset(each for each in allowed if each.effect == "read")
+    return frozenset(each for each in allowed if each.effect == "read" and each is not RevealCandidate)
 
 
 def _known(setting: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -91,6 +91,7 @@ class SaveSessionAnalysis(Operation[Session], Analysis):
     """
 
     method, path, effect = "PUT", "/sessions/{sessionId}/analysis", "update"
+    by_others = True
     hint = "Before: get_session for the numbered turns, get_interview for the questions and criteria."
     session_id: SessionId
     scored_by: Annotated[Text, Field(description="Who scored: your name and model.")]

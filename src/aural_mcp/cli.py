@@ -32,6 +32,7 @@ typed into a terminal it has nobody to talk to. What you may want instead:
   aural-mcp demo           see the whole workflow run, without an account
   aural-mcp serve --http   serve MCP over HTTP instead of stdio
   aural-mcp backend        run the REST backend for a team
+  aural-mcp audit verify   check the log of what agents did
   aural-mcp --help         every command and setting
 
 To use it in Claude Desktop, Cursor or another host, add this to its MCP configuration:
@@ -91,8 +92,10 @@ class Setup:
 
 def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
     from aural_mcp.access import access
+    from aural_mcp.audit import AuditLog
     from aural_mcp.client import AuralClient
-    from aural_mcp.config import data_folder
+    from aural_mcp.config import data_folder, decision_log
+    from aural_mcp.exposure import Exposure
     from aural_mcp.server import AuralServer, KeyPerRequest, OneClient
     from aural_mcp.state import State
 
@@ -109,6 +112,7 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
             transport=workspace,
             link_origin=origin,
             state=state,
+            tenant=BASE_URL,
         )
     else:
         public, limit = settings.public_url, settings.requests_per_minute
@@ -124,6 +128,8 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
         access=access(settings.narrowing),
         confirm=settings.confirm,
         state_keys=settings.state_keys,
+        exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
+        audit=AuditLog(partial(decision_log, settings)),
     )
     return Setup(server, client, workspace)
 
@@ -146,6 +152,8 @@ async def _beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: b
         greeted.set()
 
     async def notice(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if ctx.method != "initialize":  # a host of the present protocol may begin with a call, which needs the pages
+            greeted.set()
         result = await call_next(ctx)
         greeted.set()
         return result
@@ -216,6 +224,8 @@ def commands() -> Group:
     @click.option("--toolsets", metavar="A,B", help="Only these: interviews, questions, candidates, sessions, ...")
     @click.option("--tools", metavar="A,B", help="Only the tools of these names.")
     @click.option("--exclude-tools", metavar="A,B", help="Not the tools of these names.")
+    @click.option("--blind", is_flag=True, help="Pseudonyms instead of names; nothing that tells who somebody is.")
+    @click.option("--lockdown", is_flag=True, help="Not a word by candidates: only numbers, counts and states.")
     @click.option("--confirm", type=click.Choice(["ask", "preview", "never"]), help="How consequences are confirmed.")
     def serve(
         http: bool, host: str, port: int, local: bool, allowed_host: tuple[str, ...], access_log: bool, **narrowing: Any
@@ -233,9 +243,10 @@ def commands() -> Group:
         else:
             serve_stdio(flags)
 
-    from aural_mcp.commands import backend
+    from aural_mcp.commands import audit, backend
 
     group.add_command(backend)
+    group.add_command(audit)
 
     @group.command()
     @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")

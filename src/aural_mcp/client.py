@@ -73,6 +73,7 @@ class Connections:
     transport: httpx.AsyncBaseTransport | None
     link_origin: Callable[[], str]
     state: State = field(default_factory=State)
+    tenant: str | None = None
     retries: RetryBudget = field(default_factory=RetryBudget)
     skew: float = 0.0
     """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
@@ -110,6 +111,7 @@ class AuralClient:
         transport: an httpx transport, e.g. `httpx.ASGITransport(app)`.
         state: what is shared with other processes; this client's own when none is given.
         link_origin: gives `scheme://host[:port]` of candidate links, where it is not the base URL's.
+        tenant: whose answers these are, where keys do not tell: a local workspace makes one for each process.
     """
 
     def __init__(
@@ -121,12 +123,13 @@ class AuralClient:
         transport: httpx.AsyncBaseTransport | None = None,
         link_origin: Callable[[], str] | None = None,
         state: State | None = None,
+        tenant: str | None = None,
         connections: Connections | None = None,
     ) -> None:
         self._key = api_key
         origin = link_origin or (lambda: base_url.removesuffix("/api/v1"))
         self._connections = connections or Connections(
-            base_url, requests_per_minute, transport, origin, state or State()
+            base_url, requests_per_minute, transport, origin, state or State(), tenant
         )
 
     def with_key(self, api_key: str | None) -> AuralClient:
@@ -188,6 +191,15 @@ class AuralClient:
             operation = operation.model_copy(update={"cursor": page.cursor})
 
     @property
+    def raw(self) -> AuralClient:
+        """The client that asks, without what a server puts around it."""
+        return self
+
+    async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
+        """What may be seen of a result that `raw` gave: here, all of it."""
+        return result
+
+    @property
     def link_origin(self) -> str:
         """`scheme://host[:port]` of candidate links."""
         return self._connections.link_origin()
@@ -209,8 +221,8 @@ class AuralClient:
 
     @property
     def tenant(self) -> str:
-        """The SHA-256 of the key: whose answers these are, for everything that is kept."""
-        return _tenant(self._key or "")
+        """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
+        return _tenant(self._connections.tenant or self._key or "")
 
     async def aclose(self) -> None:
         """Close the connections, also those of clients made by `with_key`."""

@@ -36,12 +36,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Which tools the operator leaves: empty means all of them."""
+    """Which tools the operator leaves, empty meaning all of them, and what of candidates may be seen."""
 
     read_only: bool = False
     toolsets: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     exclude_tools: tuple[str, ...] = ()
+    blind: bool = False
+    lockdown: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Settings:
     narrowing: Narrowing = Narrowing()
     confirm: str = "ask"
     state_keys: tuple[bytes, ...] = ()
+    audit_log: Path | None = None
+    """Where decisions are logged when not in the data folder; `Path("off")` is nowhere."""
 
     def __repr__(self) -> str:
         return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
@@ -89,6 +93,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         )
     public_url = _value(environment, "AURAL_PUBLIC_URL")
     data_dir = _value(environment, "AURAL_DATA_DIR")
+    audit_log = _value(environment, "AURAL_AUDIT_LOG")
     per_minute = _number(environment, "AURAL_REQUESTS_PER_MINUTE", most=100_000)
     return Settings(
         api_key=key,
@@ -105,9 +110,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             toolsets=_names(environment, "AURAL_TOOLSETS"),
             tools=_names(environment, "AURAL_TOOLS"),
             exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS"),
+            blind=_switch(environment, "AURAL_BLIND"),
+            lockdown=_switch(environment, "AURAL_LOCKDOWN"),
         ),
         confirm=_choice(environment, "AURAL_CONFIRM", CONFIRM),
         state_keys=_state_keys(environment),
+        audit_log=Path("off" if audit_log.lower() == "off" else audit_log).expanduser() if audit_log else None,
     )
 
 
@@ -123,6 +131,13 @@ def data_folder(settings: Settings) -> Path:
             f"AURAL_DATA_DIR: {folder} cannot be made ({error.strerror}). Name a folder you own."
         ) from error
     return folder
+
+
+def decision_log(settings: Settings) -> Path | None:
+    """The file in which decisions are logged; None when that is switched off."""
+    if settings.audit_log == Path("off"):
+        return None
+    return settings.audit_log or data_folder(settings) / "audit.jsonl"
 
 
 def usable_key(key: str) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aural_mcp.client import AuralClient, Spent
+from aural_mcp.exposure import RevealCandidate
 from aural_mcp.operations import (
     ArchiveInterview,
     CreateCandidates,
@@ -57,7 +58,7 @@ async def question(client: AuralClient, operation: Operation[Any], spent: Spent)
     asking = next((asks for kind, asks in ASKED.items() if isinstance(operation, kind)), None)
     if asking is None or not _has_consequence(operation):
         return None
-    text, target = await asking(client, operation, spent)
+    text, target = await asking(client.raw, operation, spent)
     seen = hashlib.sha256(json.dumps(target, sort_keys=True).encode()).hexdigest()
     return Question(text, seen)
 
@@ -105,6 +106,11 @@ async def _register(client: AuralClient, operation: CreateCandidates, spent: Spe
     return f"{said} Each gets a private link, and nobody can be taken off again.", [row.id for row in listed]
 
 
+async def _reveal(client: AuralClient, operation: RevealCandidate, spent: Spent) -> Seen:
+    of = f"interview {quoted(operation.interview_id)}"
+    return f"Show who {quoted(operation.candidate)} of {of} is? The decision log will say that it was shown.", None
+
+
 async def _interview(client: AuralClient, interview_id: str, spent: Spent) -> Seen:
     found = await client.call(GetInterview(interview_id=interview_id), spent=spent)
     seen = [found.updated_at, found.is_active, found.require_invite, len(found.questions)]
@@ -118,6 +124,7 @@ ASKED: dict[type[Operation[Any]], Asking] = {
     DeleteQuestion: _delete,
     EndInterviewSessions: _end,
     CreateCandidates: _register,
+    RevealCandidate: _reveal,
 }
 
 

@@ -49,7 +49,7 @@ class Following:
     """Looks after the addresses of one subscription, with one key."""
 
     def __init__(self, client: AuralClient, directory: Directory) -> None:
-        self._client, self._directory = client, directory
+        self._client, self._directory = client.raw, directory
         self._followed: list[Followed] = []
 
     @property

@@ -69,7 +69,7 @@ class Ledger:
     """The creates of one key in the last ten minutes."""
 
     def __init__(self, client: AuralClient) -> None:
-        self._client, self._state, self._tenant = client, client.state, client.tenant
+        self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.tenant
 
     async def once(self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False) -> Outcome[R]:
         """Carry out a create, unless the same one was carried out lately.
@@ -77,6 +77,10 @@ class Ledger:
         Raises:
             AuralError: it was refused, or not done, or nobody can tell; the text says which.
         """
+        outcome = await self._once(operation, spent, allow_duplicate=allow_duplicate)
+        return Outcome(await self._seen(operation, outcome.result, spent), outcome.remarks)
+
+    async def _once(self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False) -> Outcome[R]:
         digest = _digest(operation, unique=allow_duplicate)
         deadline = time.monotonic() + DEADLINE
         while (earlier := self._begin(operation, digest)) is not None:
@@ -141,7 +145,7 @@ class Ledger:
         if time.time() - earlier.begun_at < SETTLED:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.")
         self._forget(earlier.digest)
-        return await self.once(operation, spent)
+        return await self._once(operation, spent)
 
     async def _look(self, operation: Operation[R], begun: float, spent: Spent) -> R | None:
         since = begun + self._client.skew - SKEW

@@ -44,17 +44,17 @@ PATH_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 class Arguments(Wire):
-    """Base of everything a caller writes: a name that does not exist is an error, never ignored."""
+    """Base of everything a caller writes: a name that does not exist is an error, and 1 is not true."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Operation(Arguments, Generic[R]):
     """One API call: its fields are the arguments, its docstring the documentation.
 
     `effect` decides the annotations of the tool. `confirmed` marks what a person should agree to
-    first. `hint` says what usually comes next. `body` names the field whose value is the whole
-    request body, where the API takes a bare array.
+    first, `by_others` whose result holds words that candidates wrote. `hint` says what usually comes
+    next. `body` names the field whose value is the whole request body, where the API takes a bare array.
     """
 
     method: ClassVar[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]]
@@ -62,6 +62,7 @@ class Operation(Arguments, Generic[R]):
     effect: ClassVar[Effect]
     hint: ClassVar[str] = ""
     confirmed: ClassVar[bool] = False
+    by_others: ClassVar[bool] = False
     body: ClassVar[str | None] = None
 
     @classmethod
@@ -136,7 +137,7 @@ PracticeId = Annotated[Id, Field(description="From list_practice_sessions.")]
 PageSize = Annotated[
     Annotated[int, Field(ge=1, le=100), Whole] | MISSING, Field(description="Rows per page; 20 when omitted.")
 ]
-Cursor = Annotated[Text | MISSING, Field(description="From the page before; omit for the first.")]
+Cursor = Annotated[Id | MISSING, Field(description="From the page before; omit for the first.")]
 Tone = Literal["CASUAL", "PROFESSIONAL", "FORMAL", "FRIENDLY"]
 Depth = Literal["LIGHT", "MODERATE", "DEEP"]
 QuestionType = Literal["OPEN_ENDED", "SINGLE_CHOICE", "MULTIPLE_CHOICE", "CODING", "WHITEBOARD", "RESEARCH"]
@@ -377,6 +378,7 @@ class ListCandidates(Operation[Rows[Candidate]]):
     """
 
     method, path, effect = "GET", "/interviews/{interviewId}/candidates", "read"
+    by_others = True
     interview_id: InterviewId
 
 
@@ -388,6 +390,7 @@ class CreateCandidates(Operation[Rows[InvitedCandidate]]):
     """
 
     method, path, effect = "POST", "/interviews/{interviewId}/candidates", "create"
+    by_others = True
     hint = "Next: give the user each name with its inviteUrl, then list_candidates to see who has begun."
     confirmed = True
     body = "candidates"
@@ -402,6 +405,7 @@ class UpdateCandidate(Operation[UpdatedCandidate]):
     """
 
     method, path, effect = "PATCH", "/interviews/{interviewId}/candidates/{candidateId}", "update"
+    by_others = True
     interview_id: InterviewId
     candidate_id: CandidateId
     name: Annotated[Text | MISSING, Field(description="Full name.")] = MISSING
@@ -431,6 +435,7 @@ class ListSessions(Operation[Rows[SessionSummary]]):
     """
 
     method, path, effect = "GET", "/interviews/{interviewId}/sessions", "read"
+    by_others = True
     hint = "Next: get_session for the transcript."
     interview_id: InterviewId
     limit: PageSize = MISSING
@@ -445,6 +450,7 @@ class GetSession(Operation[Session]):
     """
 
     method, path, effect = "GET", "/sessions/{sessionId}", "read"
+    by_others = True
     session_id: SessionId
 
 
@@ -455,6 +461,7 @@ class GetSessionReport(Operation[SessionReport]):
     """
 
     method, path, effect = "GET", "/sessions/{sessionId}/report", "read"
+    by_others = True
     session_id: SessionId
 
 
@@ -467,6 +474,7 @@ class EndInterviewSessions(Operation[EndedSessions]):
     """
 
     method, path, effect = "POST", "/interviews/{interviewId}/sessions/end", "delete"
+    by_others = True
     confirmed = True
     interview_id: InterviewId
     ids: Annotated[list[Id], Field(min_length=1, max_length=100, description="1 to 100 ids from list_sessions.")]
@@ -494,6 +502,7 @@ class GetPracticeReport(Operation[PracticeReport]):
     """Read one of the key owner's practice runs: questions, answers, scores and feedback."""
 
     method, path, effect = "GET", "/practices/{practiceId}", "read"
+    by_others = True
     practice_id: PracticeId
 
 

@@ -20,12 +20,13 @@ from aural_mcp import errors, operations, render
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.models import Record, SessionReport, SessionSummary, Wire
 from aural_mcp.results import moment, outline, table, transcript, without_secrets
-from aural_mcp.safety import outside, outside_all, quoted
+from aural_mcp.safety import fenced, literal, outside, outside_all, quote, quoted
 from aural_mcp.shaped import SHAPES
 from aural_mcp.shaped.base import MOST_PAGES
 from aural_mcp.shaped.interviews import question_view
 from aural_mcp.shaped.sessions import overall_score
 from aural_mcp.shaped.transcripts import all_of, integrity_of, media_of
+from aural_mcp.tools import BY_NAME
 
 Ids = Mapping[str, str]
 MARKDOWN, TEXT, JSON = "text/markdown", "text/plain", "application/json"
@@ -124,7 +125,11 @@ def transcript_page(session: dict[str, Any]) -> str:
     """A session's transcript as a Markdown document."""
     interview: dict[str, Any] = session.get("interview") or {}
     head = _head(session, interview.get("title"), interview.get("objective"))
-    return f"{head}\n\n## Transcript\n\n{transcript(session['messages'])}\n"
+    flagged = f"## {FLAGS}\n\n{outline(session['flags'])}\n\n" if session.get("flags") else ""
+    return f"{head}\n\n{flagged}## Transcript\n\n{transcript(session['messages'])}\n"
+
+
+FLAGS = "Flags, for a person to look at"
 
 
 def _head(session: dict[str, Any], title: Any, objective: Any) -> str:
@@ -135,7 +140,7 @@ def _head(session: dict[str, Any], title: Any, objective: Any) -> str:
         "Duration": f"{session['totalDurationSeconds']} s" if session.get("totalDurationSeconds") is not None else None,
         "Objective": objective,
     }
-    lines = [f"- {name}: {_line(value)}" for name, value in facts.items() if value]
+    lines = [f"- {name}: {literal(_line(value))}" for name, value in facts.items() if value]
     return f"# {_line(title or 'Interview')}\n\n" + "\n".join(lines)
 
 
@@ -164,7 +169,8 @@ def report_page(report: SessionReport, session_id: str) -> str:
     integrity, media = integrity_of(report, everything, session_id)[0], media_of(report, everything, session_id)[0]
     score = overall_score(report.insights)
     sections = {
-        "Summary": session.get("summary") or "Not analysed yet.",
+        FLAGS: outline(session.get("flags")),
+        "Summary": quote(session.get("summary") or "Not analysed yet."),
         "Overall score": f"{score} (mean, 1 to 10)" if score is not None else "Not scored. That is not a low score.",
         "Criteria": outline(insights.get("criteriaEvaluations")),
         "Questions": outline(insights.get("questionEvaluations")),
@@ -380,7 +386,9 @@ async def read(uri: str, client: Callable[[], AuralClient], has: Has) -> tuple[s
         raise ResourceNotFoundError(f"There is no resource {quoted(uri)}. There are: {listed}.")
     address, ids = matched
     try:
-        return await address.read(client(), ids), address.mime_type
+        text = await address.read(client(), ids)
+        by_others = BY_NAME[address.tool].by_others and address.mime_type == MARKDOWN
+        return fenced(text) if by_others else text, address.mime_type
     except ValidationError as error:
         raise ResourceNotFoundError(f"{quoted(uri)} has no usable id in it. {_finder(ids)}") from error
     except errors.NotFound as error:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -27,10 +27,12 @@ from aural_mcp import confirmation, prompts, resources, results, tools
 from aural_mcp._version import __version__
 from aural_mcp.access import Access
 from aural_mcp.analysis import LOCAL_OPERATIONS
+from aural_mcp.audit import AuditLog, ids_of, logged
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.config import GET_A_KEY
 from aural_mcp.directory import Directory
 from aural_mcp.errors import AuralError, NoUsableKey
+from aural_mcp.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.following import FOLLOWED, Following, can_be_followed
 from aural_mcp.ledger import Ledger
 from aural_mcp.operations import OPERATIONS, AnyOperation, CreateCandidates, Operation
@@ -38,6 +40,7 @@ from aural_mcp.safety import quoted
 from aural_mcp.shaped.base import plain
 from aural_mcp.shaped.candidates import CreateCandidatesArguments
 from aural_mcp.skills import Skills
+from aural_mcp.tools import Answer
 
 NAME = "aural-mcp"
 TITLE = "Aural interviews"
@@ -130,6 +133,13 @@ class Connection:
     followed: dict[str, anyio.CancelScope] = field(default_factory=dict[str, anyio.CancelScope])
 
 
+@dataclass
+class Consent:
+    """How one call was agreed to: `asked`, `code`, by the `operator`'s setting, `refused`, or not at all."""
+
+    how: Literal["asked", "code", "operator", "refused"] | None = None
+
+
 class AuralServer(MCPServer[Connection]):
     """An MCPServer that answers from tables of ours: operations, resources, prompts.
 
@@ -146,6 +156,8 @@ class AuralServer(MCPServer[Connection]):
         access: Access | None = None,
         confirm: str = "ask",
         state_keys: Sequence[bytes] = (),
+        exposure: Exposure | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
         super().__init__(
             NAME,
@@ -161,11 +173,12 @@ class AuralServer(MCPServer[Connection]):
             request_state_security=_state_security(state_keys, self._tenant),
         )
         self._clients = clients
-        self._operations = (*OPERATIONS, *LOCAL_OPERATIONS) if local else OPERATIONS
+        self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()))
+        self._exposure, self._memory, self._audit = exposure or Exposure(), Memory(), audit or AuditLog(lambda: None)
         self._access = access or Access()
         self._confirm, self._state_keys = confirm, tuple(state_keys)
         self._tools: dict[AnyOperation, Tool] = {}
-        self._directories: dict[str, Directory] = {}
+        self._directories: dict[tuple[str, Exposure], Directory] = {}
         handle = self._lowlevel_server.add_request_handler
         handle("completion/complete", types.CompleteRequestParams, self._complete)
         handle("subscriptions/listen", types.SubscriptionsListenRequestParams, self._listen)
@@ -197,12 +210,14 @@ class AuralServer(MCPServer[Connection]):
         operation = tools.BY_NAME.get(name)
         if operation is None or operation not in there:
             return results.failure(tools.unknown_tool(name, [each.tool_name() for each in there]))
+        consent = Consent("operator" if operation.confirmed and self._confirm == "never" else None)
         try:
             client = self._client_for(context)
-            agree = partial(self._agree, client, operation, context)
+            agree = partial(self._agree, client, operation, context, consent)
             result = await tools.run(client, operation, arguments, None if self._confirm == "never" else agree)
             if isinstance(result, CallToolResult):
                 self._directory(client).note(name, result.structured_content or {})
+            self._note(client, name, arguments, result, consent)
             return result
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
@@ -212,6 +227,27 @@ class AuralServer(MCPServer[Connection]):
             message = f"{operation.tool_title()} failed inside aural-mcp; its log on stderr says why."
             raise UnexpectedToolError(message) from error
 
+    def _note(
+        self, client: Guarded, name: str, given: Mapping[str, Any], result: Answer, consent: Consent | None = None
+    ) -> None:
+        """Write a call into the decision log, if it is one that is logged."""
+        if not logged(name, tools.BY_NAME[name].effect):
+            return
+        answered = isinstance(result, CallToolResult)
+        structured: dict[str, Any] = (result.structured_content or {}) if answered else {}
+        changed_nothing = "confirmation" in structured or structured.get("dryRun") or not answered
+        refused = consent and consent.how == "refused"
+        outcome = "refused" if refused else "failed" if answered and result.is_error else "done"
+        self._audit.record(
+            name,
+            "preview" if changed_nothing else outcome,
+            tenant=client.tenant,
+            ids=ids_of(name, given, structured),
+            confirmed=consent.how if consent and consent.how != "refused" else None,
+            blind=client.exposure.anonymous,
+            revealed=structured.get("candidate") if name == RevealCandidate.tool_name() else None,
+        )
+
     # ── Confirmation ────────────────────────────────────────────────────────────────────────────
 
     async def _agree(
@@ -219,6 +255,7 @@ class AuralServer(MCPServer[Connection]):
         client: AuralClient,
         operation: AnyOperation,
         context: Context[Any, Any] | None,
+        consent: Consent,
         given: Operation[Any],
         code: str,
         spent: Spent,
@@ -230,12 +267,16 @@ class AuralServer(MCPServer[Connection]):
         if asked is None:
             return None
         if self._confirm == "ask" and context is not None and _can_ask(context):
-            return await self._asked(operation, context, asked)
+            instead = await self._asked(operation, context, asked)
+            consent.how = "asked" if instead is None else "refused"
+            return instead
         codes = confirmation.Codes(client.state, self._state_keys)
         if not code:
             return results.preview(operation, asked.text, codes.mint(client.tenant, given, asked.target))
         if codes.accept(code, client.tenant, given, asked.target):
+            consent.how = "code"
             return None
+        consent.how = "refused"
         return results.failure(BAD_CODE.format(tool=operation.tool_name()))
 
     async def _asked(
@@ -288,6 +329,8 @@ class AuralServer(MCPServer[Connection]):
         self, uri: Any, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
+        if found := resources.match(str(uri)):
+            self._note(self._client_for(context), found[0].tool, found[1], CallToolResult(content=[]))
         return [ReadResourceContents(content=text, mime_type=mime_type)]
 
     # ── Prompts and completion ──────────────────────────────────────────────────────────────────
@@ -300,7 +343,10 @@ class AuralServer(MCPServer[Connection]):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        return await prompts.fill(name, arguments or {}, lambda: self._client_for(context), self._has(context))
+        filled = await prompts.fill(name, arguments or {}, lambda: self._client_for(context), self._has(context))
+        for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
+            self._note(self._client_for(context), tool, arguments or {}, CallToolResult(content=[]))
+        return filled
 
     async def _complete(
         self, ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
@@ -385,8 +431,10 @@ class AuralServer(MCPServer[Connection]):
 
     def _there(self, context: Context[Any, Any] | None) -> list[AnyOperation]:
         """The operations that exist for this request, in workflow order."""
-        access = self._access.narrowed(context.headers if context else None)
-        return [each for each in self._operations if access.allows(each)]
+        headers = context.headers if context else None
+        access, exposure = self._access.narrowed(headers), self._exposure.narrowed(headers)
+        hidden = () if exposure.blind and not exposure.lockdown else (RevealCandidate,)
+        return [each for each in self._operations if access.allows(each) and each not in hidden]
 
     def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
         names = {each.tool_name() for each in self._there(context)}
@@ -399,16 +447,22 @@ class AuralServer(MCPServer[Connection]):
         except NoUsableKey:
             return None
 
-    def _client_for(self, context: Context[Any, Any] | None) -> AuralClient:
-        return self._clients.client_for(context.headers if context else None)
+    def _client_for(self, context: Context[Any, Any] | None) -> Guarded:
+        """The client with the caller's key, which gives what may be seen."""
+        headers = context.headers if context else None
+        raw = self._clients.client_for(headers)
+        keys = self._state_keys
+        secret = (lambda: keys[0]) if keys else raw.state.secret
+        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)
 
     def _directory(self, client: AuralClient) -> Directory:
         """What this key has seen; the keys used last are remembered."""
-        directory = self._directories.pop(client.tenant, None) or Directory(client)
-        self._directories[client.tenant] = directory
+        place = client.tenant, client.exposure if isinstance(client, Guarded) else Exposure()
+        directory = self._directories.pop(place, None) or Directory(client)
+        self._directories[place] = directory
         while len(self._directories) > MOST_DIRECTORIES:
             self._directories.pop(next(iter(self._directories)))
         return directory

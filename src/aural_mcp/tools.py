@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, cast
 
 from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
@@ -15,12 +15,15 @@ from aural_mcp import results
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError
+from aural_mcp.exposure import RevealCandidate
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.schemas import CODE, Schema, input_schema, main_branch, output_schema
 from aural_mcp.shaped import SHAPES
 
-BY_NAME: dict[str, AnyOperation] = {operation.tool_name(): operation for operation in (*OPERATIONS, *LOCAL_OPERATIONS)}
+BY_NAME: dict[str, AnyOperation] = {
+    operation.tool_name(): operation for operation in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS)
+}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
     "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},
@@ -62,7 +65,7 @@ async def run(
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent()
     try:
-        code = str(given.get("confirmation") or "") if operation.confirmed else ""
+        code = _code(operation, given)
         plain = {name: value for name, value in given.items() if name != "confirmation" or not operation.confirmed}
         arguments, shape = parse(operation, plain), SHAPES.get(operation)
         if agree and operation.confirmed and (instead := await agree(arguments, code, spent)):
@@ -76,6 +79,14 @@ async def run(
     except AuralError as error:
         return results.failure(f"{operation.tool_title()} failed. {error}")
     return results.answer(operation, result, remarks=_remarks(operation, client, spent))
+
+
+def _code(operation: AnyOperation, given: dict[str, Any]) -> str:
+    code = given.get("confirmation") if operation.confirmed else None
+    if code is not None and not isinstance(code, str):
+        said = f"confirmation must be text. Correct this and call {operation.tool_name()} again."
+        raise BadArguments(f"{operation.tool_title()} was not called, nothing changed. {said}")
+    return code or ""
 
 
 def arguments_of(operation: AnyOperation) -> AnyOperation:
@@ -93,7 +104,12 @@ def parse(operation: AnyOperation, given: dict[str, Any]) -> Operation[Any]:
     model = arguments_of(operation)
     schema = input_schema(model)
     known = schema["properties"]
-    spelled = {name if name in known else to_camel(name): value for name, value in given.items()}
+    if not _is_text(given):
+        raise BadArguments(
+            f"{operation.tool_title()} was not called, nothing changed. An argument holds half a character (a lone "
+            f"surrogate), which is no text. Write it as UTF-8 and call {operation.tool_name()} again."
+        )
+    spelled = {_camel(name, known): value for name, value in given.items()}
     arguments = {name: _from_json_text(value, known.get(name, {})) for name, value in spelled.items()}
     try:
         return model.model_validate(arguments)
@@ -173,6 +189,20 @@ def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
     return path, list(main_branch(here).get("properties", {}))
 
 
+def _is_text(given: dict[str, Any]) -> bool:
+    """Whether the arguments can be written as UTF-8: JSON can spell half a character."""
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _camel(name: str, known: Collection[str]) -> str:
+    """The name as the schema spells it; pydantic's `to_camel` takes long over long ones."""
+    return name if name in known or len(name) > LONGEST_NAME else to_camel(name)
+
+
 def _from_json_text(value: Any, schema: Schema) -> Any:
     """Some hosts send arrays and objects as JSON text: read it where no string is wanted, at any depth."""
     read = _read_json(value) if isinstance(value, str) and _wants_json(schema) else value
@@ -181,7 +211,7 @@ def _from_json_text(value: Any, schema: Schema) -> Any:
         return [_from_json_text(item, schema["items"]) for item in cast("list[Any]", read)]
     if isinstance(read, dict) and "properties" in schema:
         fields, known = cast("dict[str, Any]", read), schema["properties"]
-        return {name: _from_json_text(item, known.get(to_camel(name), {})) for name, item in fields.items()}
+        return {name: _from_json_text(item, known.get(_camel(name, known), {})) for name, item in fields.items()}
     return cast("Any", read)
 
 

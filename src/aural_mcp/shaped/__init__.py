@@ -10,6 +10,7 @@ from typing import Any
 
 from aural_mcp import operations as op
 from aural_mcp.analysis import SaveSessionAnalysis
+from aural_mcp.exposure import RevealCandidate, Revealed
 from aural_mcp.shaped import candidates, interviews, practice, sessions, transcripts
 from aural_mcp.shaped.base import Shape as Shape
 
@@ -31,6 +32,7 @@ SHAPES: dict[op.AnyOperation, Shape[Any]] = {
         candidates.CreateCandidatesArguments, candidates.Invitations, candidates.create_candidates
     ),
     op.UpdateCandidate: Shape(op.UpdateCandidate, candidates.CandidateView, candidates.update_candidate),
+    RevealCandidate: Shape(RevealCandidate, Revealed, candidates.reveal_candidate),
     op.ListSessions: Shape(sessions.ListSessionsArguments, sessions.SessionTable, sessions.list_sessions),
     op.GetSession: Shape(transcripts.GetSessionArguments, transcripts.SessionPage, transcripts.get_session),
     op.GetSessionReport: Shape(

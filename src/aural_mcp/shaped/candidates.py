@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import MISSING, Field
 
 from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError
+from aural_mcp.errors import AuralError, NotFound
+from aural_mcp.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.ledger import Ledger
 from aural_mcp.models import Candidate, Record, SessionSummary
 from aural_mcp.operations import (
@@ -20,6 +21,7 @@ from aural_mcp.operations import (
     UpdateCandidate,
     Whole,
 )
+from aural_mcp.safety import quoted
 from aural_mcp.shaped.base import AllowDuplicate, contains, fitting, plain, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
@@ -149,6 +151,34 @@ async def create_candidates(client: AuralClient, given: CreateCandidatesArgument
         {"id": row.id, "name": row.name, "email": row.email, "inviteUrl": row.invite_url} for row in made.result.data
     ]
     return Invitations.model_validate({"data": rows, "remarks": made.remarks})
+
+
+async def reveal_candidate(client: AuralClient, given: RevealCandidate, spent: Spent) -> Revealed:
+    """Looks through the people and the sessions of the interview for the one that is called so."""
+    wanted = given.candidate.strip().upper().removeprefix("CANDIDATE").strip()
+
+    def is_it(identifier: str) -> bool:
+        return isinstance(client, Guarded) and client.pseudonym(identifier).endswith(f" {wanted}")
+
+    people = (await client.raw.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
+    called = f"Candidate {wanted}"
+    for row in people:
+        if is_it(row.id):
+            return Revealed(
+                candidate=called, name=row.name, email=row.email, candidate_id=row.id, session_id=row.session_id
+            )
+    sessions: ListSessions = ListSessions(interview_id=given.interview_id, limit=1)
+    found = await search(client.raw, sessions, spent, lambda row: is_it(row.id))
+    for row in found.rows:
+        return Revealed(
+            candidate=called, name=row.participant_name or "", email=row.participant_email, session_id=row.id
+        )
+    raise NotFound(
+        f"Nobody in this interview is called {quoted(called)}.",
+        "Names of candidates come from list_sessions and list_candidates; check the interviewId too.",
+        status=404,
+        code="NOT_FOUND",
+    )
 
 
 class CandidateView(Record):

@@ -44,6 +44,13 @@ class Turn(Record):
     timestamp: str = ""
 
 
+class FlaggedTurn(Record):
+    """A turn that a person should look at, and why; it changes no score."""
+
+    turn: int
+    reasons: list[str] = []
+
+
 class SessionPage(Record):
     """A session with one page of its transcript."""
 
@@ -59,6 +66,7 @@ class SessionPage(Record):
     insights: Json | None = None
     themes: list[Any] = []
     sentiment: Json | str | None = None
+    flags: list[FlaggedTurn] = Field(default=[], description="Turns that a person should look at.")
     turns: int = Field(default=0, description="How many turns the whole transcript has.")
     next_turn: int | None = Field(default=None, description="Call again with fromTurn set to this; null at the end.")
     messages: list[Turn] = []
@@ -91,6 +99,7 @@ async def get_session(client: AuralClient, given: GetSessionArguments, spent: Sp
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
     page = _page(head, turns, given, len(session.messages))
+    remarks += warnings_of(session)
     return SessionPage.model_validate({**page, "remarks": remarks if given.from_turn == 1 else []})
 
 
@@ -114,9 +123,26 @@ async def save_session_analysis(client: AuralClient, given: SaveSessionAnalysis,
 def _head(session: Session | SessionReport, given: GetSessionArguments | GetSessionReportArguments) -> Row:
     """Who, when and how it went; the analysis stands on the first page only."""
     names = ["status", "participantName", "participantEmail", "createdAt", "totalDurationSeconds"]
-    names += ["summary", "insights", "themes", "sentiment"] if given.from_turn == 1 else []
+    names += ["summary", "insights", "themes", "sentiment", "flags"] if given.from_turn == 1 else []
     row = session.model_dump(mode="json", by_alias=True, exclude={"messages"})
-    return {**{name: row[name] for name in names}, "overallScore": overall_score(session.insights)}
+    return {**{name: row[name] for name in names if name in row}, "overallScore": overall_score(session.insights)}
+
+
+def warnings_of(session: Session | SessionReport) -> list[str]:
+    """What a person should know before believing the transcript or its scores."""
+    more = session.model_extra or {}
+    turns = ", ".join(str(each["turn"]) for each in more.get("flags", []))
+    removed = more.get("hiddenCharactersRemoved", 0)
+    return [
+        *([FLAGGED.format(turns=turns)] if turns else []),
+        *([f"{removed} characters that nobody can see were removed from this session."] if removed else []),
+    ]
+
+
+FLAGGED = (
+    "Flagged for a person to look at: turns {turns}; the reasons stand in flags. A stored score may be affected; "
+    "a flag proves nothing and changes no score."
+)
 
 
 def _words(message: Message) -> dict[str, Any]:
@@ -193,7 +219,9 @@ async def get_session_report(client: AuralClient, given: GetSessionReportArgumen
     about = {"title": report.interview_title, "objective": report.interview_objective}
     first = {**integrity, **media} if given.from_turn == 1 else {}
     page = _page({**_head(report, given), "interview": about, **first}, turns, given, len(report.messages))
-    return ReportPage.model_validate({**page, "remarks": [*remarks, *left_out] if first else []})
+    return ReportPage.model_validate(
+        {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
+    )
 
 
 def media_of(report: SessionReport, most: int, session_id: str) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,230 @@
+"""Reviewing without knowing who: stable pseudonyms, and texts without what tells who somebody is.
+
+What is taken out of a text is what the candidate's record names (name, school, employers, birthday) and whatever
+has the form of an e-mail address, a telephone number or a link. A person can be recognised in other ways: this
+is a reduction, not anonymity. When in doubt a word goes: a reviewer can ask for a name, but not forget one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from aural_mcp.safety import LINK, OPENING, outside
+
+ALPHABET = "BCDFGHJKMNPQRSTVWXZ23456789"
+"""No vowels, so that no word comes out, and nothing that is read as something else."""
+LENGTH = 6
+
+EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)*")
+PHONE = re.compile(
+    r"(?<![\w.])(?:\+\d[\d ()./-]{6,}\d|\(\d{2,5}\)[\d ./-]{5,}\d|0\d[\d ()/-]{6,}\d|\d{3}[-. ]\d{3,4}[-. ]\d{4}"
+    r"|1[3-9]\d{9})(?!\w)"
+)
+BORN = re.compile(r"(?i)(?<=\bborn)\s(?:in|on)\s[\w ,./-]{0,20}\b(?:19|20)\d\d\b|\b(?:19|20)\d\d年出?生")
+GENDER = {
+    r"\bhe/him(?:/his)?\b|\bshe/her(?:/hers)?\b": "they/them",
+    r"\b(?:he|she)\b": "they",
+    r"\bhim\b": "them",
+    r"\b(?:his|her|hers)\b": "their",
+    r"\b(?:himself|herself)\b": "themself",
+    r"\b(?:mr|mrs|ms|miss)\b\.?\s*": "",
+    r"\b(?:man|woman|gentleman|lady|boy|girl|guy)\b": "person",
+    r"\b(?:male|female)\b": "(gender)",
+    "[他她](?!们)": "TA",
+    "先生|女士|小姐": "",
+    "男性|女性|男生|女生": "（性别）",
+}
+GENDERED = [(re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in GENDER.items()]
+GENERIC = frozenset(
+    "university college institute school academy faculty technology science sciences state national technical of the "
+    "and for in at de la du des der die das für und a an to with from as by on i my me we our was is am had have since "
+    "senior junior lead principal staff chief head vice president director manager management engineer engineering "
+    "developer development designer design analyst analysis architect consultant consulting intern internship "
+    "assistant associate specialist officer teacher nurse sales marketing product project program software hardware "
+    "backend frontend data machine learning computer business administration bachelor master masters phd bsc msc ba "
+    "ma mba degree diploma certificate honours january february march april may june july august september october "
+    "november december jan feb mar apr jun jul aug sep sept oct nov dec present current years year months team "
+    "worked working responsible led built experience english german french spanish chinese".split()
+)
+"""Words that name no place by themselves."""
+COMMON = frozenset(
+    "will may mark grace rose hope faith joy art bill rich frank page young long king price rush stone case drew chase "
+    "grant skip iris ivy dawn april june august summer autumn star sky rain major dean earl guy penny ruby jade amber "
+    "pearl violet olive ginger sage lane wood brook cliff glen heath brown black white green gray grey small short "
+    "strong wise best good love day week banks fields woods rivers hill field church cook baker smith carter".split()
+)
+"""Names that are words too: taken for a name only where they begin with a capital."""
+
+
+def pseudonym(secret: bytes, tenant: str, person: str) -> str:
+    """A name for somebody that is always the same with one key, and tells nothing."""
+    number = int.from_bytes(hmac.digest(secret, f"blind {tenant} {person}".encode(), hashlib.sha256))
+    letters: list[str] = []
+    for _ in range(LENGTH):
+        number, which = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[which])
+    return "Candidate " + "".join(letters)
+
+
+def genderless(text: str) -> str:
+    """The text with words for any gender."""
+    for pattern, instead in GENDERED:
+        text = pattern.sub(instead, text)
+    return text
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a record says about somebody; all of it is taken out of texts."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    birthday: str = ""
+    schools: str = ""
+    employers: str = ""
+
+
+class Redactor:
+    """Takes out of texts what tells who somebody is.
+
+    Args:
+        facts: what is known of the person.
+        usual: words that say nothing about anybody here, in lower case, e.g. those of the interview's questions.
+    """
+
+    def __init__(self, facts: Facts, usual: Iterable[str] = ()) -> None:
+        known = GENERIC | frozenset(usual)
+        self._any = [(re.compile(pattern), label) for pattern, label in _patterns(facts, known)]
+        digits = re.sub(r"\D", "", facts.phone)
+        dialled = r"(?:[+(]?\d[\d ()./-]*)?" + r"[\s()./-]*".join(digits[-9:])
+        self._phone = re.compile(dialled) if len(digits) >= 7 else None
+
+    def __call__(self, text: str) -> str:
+        """The text without what tells who it is about."""
+        text = OPENING.sub(" ", LINK.sub("(link)", outside(text)))
+        text = EMAIL.sub("(e-mail address)", text)
+        text = self._phone.sub("(phone number)", text) if self._phone else text
+        text = BORN.sub(" (date)", PHONE.sub("(phone number)", text))
+        for pattern, label in self._any:
+            text = _replaced(text, pattern, label)
+        return text
+
+
+def _replaced(text: str, pattern: re.Pattern[str], label: str) -> str:
+    """The text with every match, accents and upper case aside, replaced by the label."""
+    folded, places = _folded(text)
+    parts: list[str] = []
+    end = 0
+    for found in pattern.finditer(folded):
+        start, stop = places[found.start()], places[found.end() - 1] + 1
+        if start < end or (found.lastgroup == "capital" and not text[start].isupper()):
+            continue
+        while stop < len(text) and unicodedata.combining(text[stop]):
+            stop += 1
+        parts += [text[end:start], label]
+        end = stop
+    return "".join(parts) + text[end:] if parts else text
+
+
+def _folded(text: str) -> tuple[str, list[int] | range]:
+    """The text without case and accents, and where in the text each of its characters comes from."""
+    if text.isascii():
+        return text.lower(), range(len(text))
+    letters: list[str] = []
+    places: list[int] = []
+    for place, letter in enumerate(text):
+        for each in unicodedata.normalize("NFKD", letter.casefold()):
+            if not unicodedata.combining(each):
+                letters.append(each)
+                places.append(place)
+    return "".join(letters), places
+
+
+def _fold(text: str) -> str:
+    return _folded(outside(text))[0]
+
+
+def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Patterns of folded text and what stands for each; what is longer first."""
+    for phrase in _dates(facts.birthday):
+        yield phrase, "(date)"
+    for label, text in (("(school)", facts.schools), ("(employer)", facts.employers)):
+        phrases = sorted(_places(text, known), key=len, reverse=True)
+        if phrases:
+            yield "|".join(_word(phrase) for phrase in phrases), label
+    names = {part for name in facts.name.split(" / ") for part in _names(name)} | {_fold(facts.email).partition("@")[0]}
+    for name in sorted(names - {""}, key=len, reverse=True):
+        careful = name in COMMON or (name.isascii() and len(name) < 4)
+        yield (f"(?P<capital>{_word(name)})" if careful else _word(name)), "(name)"
+
+
+def _names(name: str) -> Iterator[str]:
+    """A whole name, also in one word, and its parts; of a Chinese, Japanese or Korean one the given name."""
+    for spelled in (name, name.translate(UMLAUTS)):
+        parts = [part for part in BETWEEN.split(outside(spelled)) if part]
+        yield from (_fold(" ".join(parts)), _fold("".join(parts)))
+        for part in parts:
+            given = part[1:] if GLUED.match(part) else part
+            yield _fold(given) if len(given) > 1 else ""
+
+
+BETWEEN = re.compile(r"[\s\-/,.'’&()_]+")
+"""What parts the words of a name; `\\W` would part the syllables of Indic scripts."""
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "å": "aa", "ø": "oe"})
+GLUED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Scripts in which a family name of one letter stands before the given name."""
+APART = re.compile(r"[\u0000-\u2fff]")
+"""Scripts that set words apart."""
+
+
+def _word(phrase: str) -> str:
+    """A pattern of the phrase as a word of its own, also with an `s`; anywhere where words are not set apart."""
+    spaced = r"[\W_]+".join(re.escape(part) for part in BETWEEN.split(phrase) if part)
+    return rf"(?<![^\W_]){spaced}(?:['’]?s)?(?![^\W_])" if APART.match(phrase) else spaced
+
+
+CAPITAL = r"[^\W\d_a-z][\w&'’.-]*"
+PLACE = re.compile(rf"{CAPITAL}(?:[ ]+(?:(?:of|and|&|de|for|the)[ ]+)*{CAPITAL})*")
+CHINESE_PLACE = re.compile(r"([\u3400-\u9fff]{2,12}?)(公司|集团|科技|银行|医院|大学|学院|中学|学校|研究院)")
+BEFORE_PLACE = re.compile("^(?:曾?在|于|就读于|毕业于|任职于)")
+SMALL = ("of", "and", "the", "for", "de")
+
+
+def _places(text: str, known: frozenset[str]) -> set[str]:
+    """Names of schools and firms in a text, folded: runs of words with a capital, their telling words, initials."""
+    found: set[str] = set()
+    for run in PLACE.findall(outside(text)):
+        words = re.findall(r"\w+", _fold(run))
+        telling = [word for word in words if word not in known and len(word) > 1]
+        if telling:
+            found |= {" ".join(words), *telling}
+            found |= {"".join(word[0] for word in words if word not in SMALL)} if len(words) > 2 else set()
+    for name, kind in CHINESE_PLACE.findall(text):
+        bare = BEFORE_PLACE.sub("", name)
+        found |= {bare + kind, bare}
+    return found
+
+
+def _dates(birthday: str) -> list[str]:
+    """A day as people write it, folded."""
+    try:
+        day = date.fromisoformat(birthday[:10])
+    except ValueError:
+        return [re.escape(_fold(birthday))] if birthday.strip() else []
+    y, m, d = day.year, day.month, day.day
+    month = _fold(day.strftime("%B"))
+    name = rf"(?:{month}|{month[:3]}\.?)"
+    return [
+        rf"{y}\s?[-/.年]\s?0?{m}\s?[-/.月]\s?0?{d}(?!\d)日?",
+        rf"(?<!\d)0?{d}\s?[-/.]\s?0?{m}\s?[-/.]\s?{y}",
+        rf"(?<!\d)0?{m}\s?[-/.]\s?0?{d}\s?[-/.]\s?{y}",
+        rf"(?<!\d)0?{d}(?:st|nd|rd|th|\.)?(?: of)? {name},? {y}",
+        rf"{name} 0?{d}(?:st|nd|rd|th)?,? {y}",
+    ]

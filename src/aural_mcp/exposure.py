@@ -1,0 +1,347 @@
+"""What of candidates leaves this server: cleaned always, without who they are, or without a word of theirs.
+
+`Guarded` is the client that every tool, resource and prompt is given. Its rows come out as a mode allows, so that
+what filters, counts, quotes or completes can only use what may be seen. `FIELDS` says of every field what it is;
+a field that is not there is one of ours, or the team's own. In lockdown and blind a field that Aural has added
+since is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, TypeVar, cast
+
+from pydantic import BaseModel, Field
+
+from aural_mcp import models
+from aural_mcp.blind import Facts, Redactor, genderless, pseudonym
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.config import YES
+from aural_mcp.errors import NotFound, NotOffered
+from aural_mcp.models import Candidate, Record, Session, SessionReport, SessionSummary
+from aural_mcp.operations import (
+    GetInterview,
+    GetSession,
+    GetSessionReport,
+    InterviewId,
+    ListCandidates,
+    ListSessions,
+    Operation,
+    Text,
+)
+from aural_mcp.safety import hidden, inert_all
+
+R = TypeVar("R", bound=Record | models.Wire)
+M = TypeVar("M", bound=BaseModel)
+NAME, CONTACT, PERSONAL = "name", "contact", "personal"
+WORDS, ABOUT, CODE = "words", "about", "code"
+TONE, MEDIA = "tone", "media"
+FIELDS: dict[type[Record], dict[str, str]] = {
+    Candidate: {
+        "name": NAME,
+        **dict.fromkeys(("email", "phone"), CONTACT),
+        **dict.fromkeys(("gender", "birthday", "education", "school", "major", "graduation_year"), PERSONAL),
+        "work_experience": PERSONAL,
+        "notes": WORDS,
+    },
+    SessionSummary: {
+        "participant_name": NAME,
+        "participant_email": CONTACT,
+        **dict.fromkeys(("summary", "insights", "themes"), ABOUT),
+        "sentiment": TONE,
+    },
+    models.Message: {"content": WORDS},
+    models.ReportMessage: {
+        "content": WORDS,
+        "transcription": WORDS,
+        **dict.fromkeys(("whiteboard_data", "whiteboard_pages"), CODE),
+        **dict.fromkeys(("audio_url", "audio_duration_seconds", "whiteboard_image_url"), MEDIA),
+        "sentiment": TONE,
+    },
+    models.IntegrityEvent: {"type": ABOUT, "detail": WORDS},
+    models.PracticeAttempt: {
+        "answer_text": WORDS,
+        **dict.fromkeys(("feedback", "follow_up"), ABOUT),
+        **dict.fromkeys(("audio_url", "audio_duration_seconds"), MEDIA),
+    },
+    models.Interview: {"resume_text": PERSONAL, "parsed_resume": PERSONAL, "invited_emails": CONTACT},
+}
+FIELDS[Session] = FIELDS[SessionSummary]
+FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
+    ("audio_recording_url", "audio_recordings", "audio_duration", "screenshots"), MEDIA
+)
+FRESH = 60.0
+"""Seconds for which the people of an interview are known."""
+MOST_INTERVIEWS = 200
+LEFT_OUT = "({} words left out: lockdown)"
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What the operator allows to be seen of candidates; a request can only tighten it."""
+
+    blind: bool = False
+    lockdown: bool = False
+
+    def narrowed(self, headers: Mapping[str, str] | None) -> Exposure:
+        """What a request leaves of it, by `X-Aural-Blind` and `X-Aural-Lockdown`."""
+        sent = headers or {}
+        asked = {name: sent.get(f"x-aural-{name}", "").strip().lower() in YES for name in ("blind", "lockdown")}
+        return replace(self, **{name: True for name, wanted in asked.items() if wanted})
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody is named."""
+        return self.blind or self.lockdown
+
+
+@dataclass
+class People:
+    """Who is registered for an interview, and the words that its texts use of everybody."""
+
+    candidates: Sequence[Candidate]
+    usual: frozenset[str]
+    texts: frozenset[str]
+    read_at: float = 0.0
+    redactors: dict[str, Redactor] = field(default_factory=dict[str, Redactor])
+
+    def person(self, session_id: str) -> Candidate | None:
+        """Whose session it is, where that person is registered."""
+        return next((each for each in self.candidates if each.session_id == session_id), None)
+
+
+@dataclass
+class Memory:
+    """What guarded clients of one server remember, by key and interview."""
+
+    people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
+    interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+
+class Revealed(Record):
+    """Who stands behind a pseudonym."""
+
+    candidate: str
+    name: str = ""
+    email: str | None = None
+    candidate_id: str | None = None
+    session_id: str | None = None
+
+
+class RevealCandidate(Operation[Revealed]):
+    """Say who one pseudonym stands for, when a decision is made and the user asks. It is noted in the decision log."""
+
+    effect = "read"
+    by_others = True
+    confirmed = True
+    interview_id: InterviewId
+    candidate: Annotated[Text, Field(description="E.g. `Candidate K7MQ2X`.")]
+
+
+class Guarded(AuralClient):
+    """A client whose rows hold only what may be seen.
+
+    Args:
+        raw: the client that asks; its key and connections are used.
+        secret: makes pseudonyms; the same one gives the same.
+    """
+
+    def __init__(self, raw: AuralClient, exposure: Exposure, memory: Memory, secret: Callable[[], bytes]) -> None:
+        super().__init__(raw._key, connections=raw._connections)
+        self._raw, self.exposure, self._memory, self._secret = raw, exposure, memory, secret
+
+    @property
+    def raw(self) -> AuralClient:
+        """The client that asks, for what compares and does not show."""
+        return self._raw
+
+    async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
+        """Carry out one operation; see `AuralClient.call`."""
+        spent = spent or Spent()
+        return await self.seen(operation, await self._raw.call(operation, spent=spent), spent)
+
+    async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
+        """What may be seen of a result."""
+        view = View(self.exposure, self)
+        if self.exposure.anonymous:
+            view.people = await self._people(operation, result, spent)
+        return cast(R, view.of(result, getattr(operation, "session_id", None)))
+
+    def pseudonym(self, person: str) -> str:
+        """What somebody is called whose id this is: a candidate's, or a session's of somebody unregistered."""
+        return pseudonym(self._secret(), self.tenant, person)
+
+    async def _people(self, operation: Operation[Any], result: object, spent: Spent) -> People | None:
+        """The people of the interview that a result is about; None where it is about nobody."""
+        interview = getattr(operation, "interview_id", None)
+        if isinstance(result, Session):
+            interview = result.interview.id if result.interview else None
+            if interview and isinstance(operation, GetSession):
+                self._memory.interviews[self.tenant, operation.session_id] = interview
+        elif isinstance(operation, GetSessionReport):
+            interview = await self._interview_of(operation.session_id, spent)
+        elif not isinstance(operation, ListSessions):
+            return None
+        return await self._known(str(interview), spent) if interview else None
+
+    async def _interview_of(self, session_id: str, spent: Spent) -> str | None:
+        known = self._memory.interviews.get((self.tenant, session_id))
+        if known is None:
+            session = await self._raw.call(GetSession(session_id=session_id), spent=spent)
+            known = session.interview.id if session.interview else ""
+            self._memory.interviews[self.tenant, session_id] = known
+            while len(self._memory.interviews) > 10 * MOST_INTERVIEWS:
+                self._memory.interviews.pop(next(iter(self._memory.interviews)))
+        return known or None
+
+    async def _known(self, interview_id: str, spent: Spent) -> People:
+        place = (self.tenant, interview_id)
+        people = self._memory.people.pop(place, None)
+        if people is None or time.monotonic() - people.read_at > FRESH:
+            people = await self._asked(interview_id, spent)
+        self._memory.people[place] = people
+        while len(self._memory.people) > MOST_INTERVIEWS:
+            self._memory.people.pop(next(iter(self._memory.people)))
+        return people
+
+    async def _asked(self, interview_id: str, spent: Spent) -> People:
+        try:
+            candidates = (await self._raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+        except NotOffered:
+            candidates = []
+        try:
+            interview = await self._raw.call(GetInterview(interview_id=interview_id), spent=spent)
+        except NotFound:
+            return People(candidates, frozenset(), frozenset(), time.monotonic())
+        criteria = [each.name for each in interview.assessment_criteria or []]
+        texts = [interview.title, *criteria, *(each.text for each in interview.questions)]
+        words = " ".join([*texts, interview.objective or "", interview.job_description or ""]).lower()
+        return People(candidates, frozenset(re.findall(r"\w+", words)), frozenset(texts), time.monotonic())
+
+
+class View:
+    """Turns rows into what may be seen of them."""
+
+    def __init__(self, exposure: Exposure, client: Guarded) -> None:
+        self._exposure, self._client = exposure, client
+        self.people: People | None = None
+        self._redactor = Redactor(Facts())
+
+    def of(self, result: Any, session_id: str | None = None) -> Any:
+        """A row or a list of rows, and what is in them."""
+        if isinstance(result, list):
+            return [self.of(each, session_id) for each in cast("list[Any]", result)]
+        if not isinstance(result, BaseModel):
+            return result
+        if self._exposure.anonymous:
+            self._redactor = self._redactor_for(result, session_id) or self._redactor
+        update: dict[str, Any] = {
+            name: self._field(result, name, kind, session_id) for name, kind in _kinds(type(result)).items()
+        }
+        for name in type(result).model_fields:
+            value = getattr(result, name)
+            if name not in update and isinstance(value, BaseModel | list):
+                update[name] = self.of(value, session_id)
+        seen = _changed(result, update)
+        if self._exposure.anonymous and _kinds(type(result)) and seen.model_extra:
+            seen.model_extra.clear()
+        if isinstance(seen, Session | SessionReport):
+            seen = seen.model_copy(update=_noted(result))
+        return seen
+
+    def _field(self, row: BaseModel, name: str, kind: str, session_id: str | None) -> Any:
+        value = getattr(row, name)
+        if value is None:
+            return None
+        if not self._exposure.anonymous:
+            return value if kind in (CODE, MEDIA) or _is_code(row, name) else inert_all(value)
+        if kind == NAME:
+            return self._client.pseudonym(self._person(row, session_id))
+        if kind in (CONTACT, PERSONAL, TONE, MEDIA):
+            return type(row).model_fields[name].get_default(call_default_factory=True)
+        if self._exposure.lockdown:
+            locked = self._locked(value, kind)
+            return type(row).model_fields[name].get_default(call_default_factory=True) if locked is None else locked
+        words = self._redacted(value, genderless if kind == ABOUT else str)
+        if name == "insights" and isinstance(words, dict):
+            insights = cast("dict[str, Any]", words)
+            return {each: item for each, item in insights.items() if each != "toneAnalysis"}
+        return words
+
+    def _person(self, row: BaseModel, session_id: str | None) -> str:
+        """The id that a row's pseudonym is made of: the candidate's, else the session's."""
+        if isinstance(row, Candidate):
+            return row.id
+        session = str(getattr(row, "id", session_id))
+        known = self.people.person(session) if self.people else None
+        return known.id if known else session
+
+    def _redactor_for(self, row: BaseModel, session_id: str | None) -> Redactor | None:
+        if isinstance(row, Candidate):
+            candidate, name, email = row, row.name, row.email
+        elif isinstance(row, Session | SessionSummary | SessionReport):
+            session = str(getattr(row, "id", session_id))
+            candidate = self.people.person(session) if self.people else None
+            name, email = row.participant_name, row.participant_email
+        else:
+            return None
+        facts = Facts(
+            name=f"{name or ''} / {candidate.name}" if candidate and candidate.name != name else name or "",
+            email=email or (candidate.email if candidate else "") or "",
+            phone=(candidate.phone if candidate else "") or "",
+            birthday=(candidate.birthday if candidate else "") or "",
+            schools=" / ".join(each for each in (candidate.school, candidate.education) if each) if candidate else "",
+            employers=(candidate.work_experience if candidate else "") or "",
+        )
+        return Redactor(facts, self.people.usual if self.people else ())
+
+    def _redacted(self, value: Any, then: Callable[[str], str]) -> Any:
+        if isinstance(value, str):
+            return then(self._redactor(value))
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value).items()
+            return {self._redactor(key): self._redacted(item, then) for key, item in items}
+        return [self._redacted(each, then) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+    def _locked(self, value: Any, kind: str) -> Any:
+        """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""
+        if kind == WORDS:
+            return LEFT_OUT.format(len(str(value).split())) if value else value
+        if isinstance(value, dict):
+            items = {name: self._locked(item, kind) for name, item in cast("dict[str, Any]", value).items()}
+            return {name: item for name, item in items.items() if item not in (None, [], {}) and name.isidentifier()}
+        if isinstance(value, list):
+            kept = [self._locked(each, kind) for each in cast("list[Any]", value)]
+            return [each for each in kept if each not in (None, [], {})]
+        known = self.people.texts if self.people else frozenset[str]()
+        return value if isinstance(value, int | float) or value in known else None
+
+
+def _kinds(model: type[BaseModel]) -> dict[str, str]:
+    """What the fields of a model are; those of its base classes too."""
+    return next((FIELDS[base] for base in model.__mro__ if base in FIELDS), dict[str, str]())
+
+
+def _is_code(row: BaseModel, name: str) -> bool:
+    return name == "content" and getattr(row, "content_type", "") == "CODE"
+
+
+def _changed(row: M, update: dict[str, Any]) -> M:
+    """The row with other values, which does not count as set what was not."""
+    update = {name: value for name, value in update.items() if value is not getattr(row, name)}
+    kept = row.model_fields_set
+    changed = row.model_copy(update=update)
+    changed.__pydantic_fields_set__.intersection_update(kept)
+    return changed
+
+
+def _noted(session: Any) -> dict[str, Any]:
+    """What a person should know of a session as it came: flagged turns, and how much in it could not be seen."""
+    from aural_mcp.flags import flags  # its patterns take a while, and a start does without
+
+    found = [{"turn": each.turn, "reasons": list(each.reasons)} for each in flags(session.messages)]
+    removed = sum(hidden(each.content) for each in session.messages) + hidden(session.participant_name or "")
+    return {"flags": found, "hiddenCharactersRemoved": removed}
