@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, TypeVar, cast
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, Field
 
@@ -165,6 +166,8 @@ class Guarded(AuralClient):
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """What may be seen of a result."""
+        if not _about_candidates(type(result)):
+            return result
         view = View(self.exposure, self)
         if self.exposure.anonymous:
             view.people = await self._people(operation, result, spent)
@@ -318,6 +321,20 @@ class View:
             return [each for each in kept if each not in (None, [], {})]
         known = self.people.texts if self.people else frozenset[str]()
         return value if isinstance(value, int | float) or value in known else None
+
+
+@cache
+def _about_candidates(model: type[BaseModel]) -> bool:
+    """Whether a row, or one in it, has a field that says something of a candidate."""
+    inner = [each for field in model.model_fields.values() for each in _models_in(field.annotation)]
+    return bool(_kinds(model)) or any(_about_candidates(each) for each in inner if each is not model)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _kinds(model: type[BaseModel]) -> dict[str, str]:

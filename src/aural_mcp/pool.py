@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
 import httpcore2
@@ -93,6 +94,21 @@ def _condemn_if_more_came(answer: httpcore2.Response) -> None:
     state = getattr(getattr(stream, "_connection", None), "_h11_state", None)
     if state is not None and state.trailing_data[0]:
         state.send_failed()
+
+
+class Proxied(httpx.AsyncBaseTransport):
+    """Through the proxies that the environment names, which httpx's own client knows how to choose."""
+
+    def __init__(self) -> None:
+        self._client = httpx.AsyncClient(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and give its whole response."""
+        return await self._client.send(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
 
 
 def _nothing() -> None:
