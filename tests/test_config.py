@@ -2,8 +2,8 @@
 
 import pytest
 
-from aural_mcp.cli import backend_sentence
-from aural_mcp.config import CLOUD, BadSetting, read_settings
+from aural_mcp.cli import backend_sentence, commands
+from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,24 @@ def test_the_key_may_stand_in_a_file(tmp_path):
 def test_a_setting_that_cannot_be_used_is_named(environment, says):
     with pytest.raises(BadSetting, match=says):
         read_settings(environment)
+
+
+class Asked(dict):
+    """An environment in which nothing is set, and which notes what it is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return default
+
+
+def test_every_setting_that_is_read_is_in_the_table_and_its_flag_is_one_of_serve():
+    environment = Asked()
+    read_settings(environment)
+    listed = {name for each in VARIABLES for name in each.names.split(", ")}
+    assert environment.names | {"AURAL_LLM_API_KEY"} == listed
+    flags = {option for parameter in commands().commands["serve"].params for option in parameter.opts}
+    assert {each.flag for each in VARIABLES if each.flag} <= flags

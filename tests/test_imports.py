@@ -15,7 +15,7 @@ LAYERS = [
     {"operations", "state", "retry", "log", "pool", "blind", "flags"},
     {"analysis", "budget"},
     {"client", "schemas"},
-    {"exposure"},
+    {"exposure", "sync"},
     {"render", "ledger", "confirmation", "access"},
     {"results", "shaped", "skills"},
     {"tools", "directory"},

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from aural_mcp.client import AuralClient
     from aural_mcp.errors import AuralError
     from aural_mcp.operations import OPERATIONS, Operation
+    from aural_mcp.sync import SyncAuralClient
 
-__all__ = ["OPERATIONS", "AuralClient", "AuralError", "Operation", "__version__"]
+__all__ = ["OPERATIONS", "AuralClient", "AuralError", "Operation", "SyncAuralClient", "__version__"]
 
-_HOMES = {"AuralClient": "client", "AuralError": "errors", "OPERATIONS": "operations", "Operation": "operations"}
+_HOMES = {
+    "AuralClient": "client",
+    "AuralError": "errors",
+    "OPERATIONS": "operations",
+    "Operation": "operations",
+    "SyncAuralClient": "sync",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,6 @@ from aural_mcp.budget import Budget
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
 from aural_mcp.models import Deleted, Record, Rows, Wire
 from aural_mcp.operations import FINDERS, PATH_VARIABLE, GetSession, GetSessionReport, ListCandidates, Operation
-from aural_mcp.pool import Pool, Proxied
 from aural_mcp.retry import RetryBudget
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
@@ -80,7 +79,9 @@ class Connections:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The whole response. No httpx client stands in between: no cookies, no redirects, and a tenth of the time."""
-        if self._wire is None:  # a start needs no TLS context
+        if self._wire is None:  # a start needs neither the pool nor a TLS context
+            from aural_mcp.pool import Pool, Proxied
+
             self._wire = self.transport or (Proxied() if getproxies() else Pool())
         response = await self._wire.handle_async_request(request)
         try:

@@ -47,6 +47,56 @@ class Narrowing:
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A setting as documents show it: its environment variable(s), what it means, and the flag of `serve` like it."""
+
+    names: str
+    meaning: str
+    default: str = ""
+    flag: str = ""
+
+
+VARIABLES = (
+    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace."),
+    Variable("AURAL_API_KEY_FILE", "A file that holds the key, instead."),
+    Variable(
+        "AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", "`https://aural-ai.com/api/v1`"
+    ),
+    Variable(
+        "AURAL_DATA_DIR",
+        "Folder of the local workspace, of `state.db` (budget, creates of the last ten minutes) and of `audit.jsonl`.",
+        "your platform's data folder",
+    ),
+    Variable("AURAL_PAGE_PORT", "Port of the local candidate pages; 0 takes any free one.", "8410, remembered"),
+    Variable("AURAL_PUBLIC_URL", "Origin that local candidate links carry, when a tunnel or proxy leads to that port."),
+    Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
+    Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only"),
+    Variable(
+        "AURAL_TOOLSETS",
+        "Only these: `interviews`, `questions`, `candidates`, `sessions`, `practice`, `usage`.",
+        "all",
+        "--toolsets",
+    ),
+    Variable("AURAL_TOOLS", "Only the tools of these names.", "all", "--tools"),
+    Variable("AURAL_EXCLUDE_TOOLS", "Not the tools of these names.", "none", "--exclude-tools"),
+    Variable("AURAL_BLIND", "Pseudonyms instead of names, nothing that tells who somebody is.", "0", "--blind"),
+    Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
+    Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", "ask", "--confirm"),
+    Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
+    Variable(
+        "AURAL_STATE_KEYS",
+        "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
+        "confirmations and all give the same pseudonyms; the first seals.",
+    ),
+    Variable(
+        "AURAL_LLM_BASE_URL, AURAL_LLM_MODEL, AURAL_LLM_API_KEY",
+        "A language model behind any OpenAI-compatible endpoint that asks follow-ups and scores in the local workspace "
+        "(`pip install 'aural-mcp[ai]'`). Without one, rules ask the follow-ups and nobody scores but your agent.",
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Which backend to use, and how.
 

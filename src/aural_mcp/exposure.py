@@ -36,7 +36,6 @@ from aural_mcp.operations import (
 from aural_mcp.safety import hidden, inert_all
 
 R = TypeVar("R", bound=Record | models.Wire)
-M = TypeVar("M", bound=BaseModel)
 NAME, CONTACT, PERSONAL = "name", "contact", "personal"
 WORDS, ABOUT, CODE = "words", "about", "code"
 TONE, MEDIA = "tone", "media"
@@ -74,6 +73,7 @@ FIELDS[Session] = FIELDS[SessionSummary]
 FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
     ("audio_recording_url", "audio_recordings", "audio_duration", "screenshots"), MEDIA
 )
+CODE_ANSWER = "CODE"
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
 MOST_INTERVIEWS = 200
@@ -165,13 +165,14 @@ class Guarded(AuralClient):
         return await self.seen(operation, await self._raw.call(operation, spent=spent), spent)
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
-        """What may be seen of a result."""
+        """The result, changed into what may be seen of it."""
         if not _about_candidates(type(result)):
             return result
         view = View(self.exposure, self)
         if self.exposure.anonymous:
             view.people = await self._people(operation, result, spent)
-        return cast(R, view.of(result, getattr(operation, "session_id", None)))
+        view.apply(result, getattr(operation, "session_id", None))
+        return result
 
     def pseudonym(self, person: str) -> str:
         """What somebody is called whose id this is: a candidate's, or a session's of somebody unregistered."""
@@ -233,34 +234,31 @@ class View:
         self.people: People | None = None
         self._redactor = Redactor(Facts())
 
-    def of(self, result: Any, session_id: str | None = None) -> Any:
-        """A row or a list of rows, and what is in them."""
-        if isinstance(result, list):
-            return [self.of(each, session_id) for each in cast("list[Any]", result)]
-        if not isinstance(result, BaseModel):
-            return result
+    def apply(self, row: BaseModel, session_id: str | None = None) -> None:
+        """Change a row, and those in it, into what may be seen of them."""
+        kinds, inner = _plan(type(row))
         if self._exposure.anonymous:
-            self._redactor = self._redactor_for(result, session_id) or self._redactor
-        update: dict[str, Any] = {
-            name: self._field(result, name, kind, session_id) for name, kind in _kinds(type(result)).items()
-        }
-        for name in type(result).model_fields:
-            value = getattr(result, name)
-            if name not in update and isinstance(value, BaseModel | list):
-                update[name] = self.of(value, session_id)
-        seen = _changed(result, update)
-        if self._exposure.anonymous and _kinds(type(result)) and seen.model_extra:
-            seen.model_extra.clear()
-        if isinstance(seen, Session | SessionReport):
-            seen = seen.model_copy(update=_noted(result))
-        return seen
+            self._redactor = self._redactor_for(row, session_id) or self._redactor
+        noted = _noted(row) if isinstance(row, Session | SessionReport) else {}
+        fields = cast("dict[str, Any]", row.__dict__)
+        for name, kind in kinds:
+            if (value := fields[name]) is not None:
+                fields[name] = self._field(row, name, kind, value, session_id)
+        for name in inner:
+            value = fields[name]
+            for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
+                if isinstance(each, BaseModel):
+                    self.apply(each, session_id)
+        if kinds and self._exposure.anonymous and row.model_extra:
+            row.model_extra.clear()
+        if noted and row.model_extra is not None:
+            row.model_extra.update(noted)
+            row.model_fields_set.update(noted)
 
-    def _field(self, row: BaseModel, name: str, kind: str, session_id: str | None) -> Any:
-        value = getattr(row, name)
-        if value is None:
-            return None
+    def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
         if not self._exposure.anonymous:
-            return value if kind in (CODE, MEDIA) or _is_code(row, name) else inert_all(value)
+            kept = kind in (CODE, MEDIA) or (kind == WORDS and row.__dict__.get("content_type") == CODE_ANSWER)
+            return value if kept else inert_all(value)
         if kind == NAME:
             return self._client.pseudonym(self._person(row, session_id))
         if kind in (CONTACT, PERSONAL, TONE, MEDIA):
@@ -324,6 +322,13 @@ class View:
 
 
 @cache
+def _plan(model: type[BaseModel]) -> tuple[list[tuple[str, str]], list[str]]:
+    """The fields of a row that say something of a candidate, and those in which there are such rows."""
+    within = {name: list(_models_in(field.annotation)) for name, field in model.model_fields.items()}
+    return list(_kinds(model).items()), [name for name, inner in within.items() if any(map(_about_candidates, inner))]
+
+
+@cache
 def _about_candidates(model: type[BaseModel]) -> bool:
     """Whether a row, or one in it, has a field that says something of a candidate."""
     inner = [each for field in model.model_fields.values() for each in _models_in(field.annotation)]
@@ -342,23 +347,10 @@ def _kinds(model: type[BaseModel]) -> dict[str, str]:
     return next((FIELDS[base] for base in model.__mro__ if base in FIELDS), dict[str, str]())
 
 
-def _is_code(row: BaseModel, name: str) -> bool:
-    return name == "content" and getattr(row, "content_type", "") == "CODE"
-
-
-def _changed(row: M, update: dict[str, Any]) -> M:
-    """The row with other values, which does not count as set what was not."""
-    update = {name: value for name, value in update.items() if value is not getattr(row, name)}
-    kept = row.model_fields_set
-    changed = row.model_copy(update=update)
-    changed.__pydantic_fields_set__.intersection_update(kept)
-    return changed
-
-
 def _noted(session: Any) -> dict[str, Any]:
     """What a person should know of a session as it came: flagged turns, and how much in it could not be seen."""
     from aural_mcp.flags import flags  # its patterns take a while, and a start does without
 
     found = [{"turn": each.turn, "reasons": list(each.reasons)} for each in flags(session.messages)]
-    removed = sum(hidden(each.content) for each in session.messages) + hidden(session.participant_name or "")
-    return {"flags": found, "hiddenCharactersRemoved": removed}
+    said = [session.participant_name or "", *(each.content for each in session.messages)]
+    return {"flags": found, "hiddenCharactersRemoved": hidden("\n".join(said))}

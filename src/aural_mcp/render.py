@@ -15,6 +15,7 @@ from typing import Any, cast
 from pydantic.json_schema import models_json_schema
 
 from aural_mcp.analysis import LOCAL_OPERATIONS
+from aural_mcp.config import VARIABLES
 from aural_mcp.models import Rows
 from aural_mcp.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
@@ -328,8 +329,18 @@ def first_sentence(operation: AnyOperation) -> str:
     return re.split(r"(?<=\.)\s", operation.documentation(), maxsplit=1)[0]
 
 
-SECTIONS = {"tools": tool_table, "operations": operation_list}
-MARKED = re.compile(r"(<!-- (tools|operations): [^\n]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+def settings_table() -> str:
+    """The README's table of settings."""
+    rows = [
+        f"| {', '.join(f'`{name}`' for name in each.names.split(', '))} | {each.meaning} | {each.default} | "
+        f"{f'`{each.flag}`' if each.flag else ''} |"
+        for each in VARIABLES
+    ]
+    return "\n".join(["| Variable | Meaning | Default | `serve` |", "|---|---|---|---|", *rows])
+
+
+SECTIONS = {"tools": tool_table, "operations": operation_list, "settings": settings_table}
+MARKED = re.compile(r"(<!-- (tools|operations|settings): [^\n]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:

@@ -91,7 +91,8 @@ def outside(text: str) -> str:
 
 def hidden(text: str) -> int:
     """How many characters `outside` takes out of a text, joined accents and line ends apart."""
-    return len(unicodedata.normalize("NFC", NEWLINES.sub("\n", text))) - len(outside(text))
+    cleaned = outside(text)
+    return 0 if cleaned is text else len(unicodedata.normalize("NFC", NEWLINES.sub("\n", text))) - len(cleaned)
 
 
 def _cleaned(text: str) -> str:

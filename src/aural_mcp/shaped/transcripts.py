@@ -89,7 +89,7 @@ class GetSessionArguments(GetSession):
 async def get_session(client: AuralClient, given: GetSessionArguments, spent: Spent) -> SessionPage:
     """Metadata, summary and scores with a page of the transcript; tone is left to the report."""
     session = await client.call(plain(GetSession, given), spent=spent)
-    turns = [Turn(turn=number, **_words(each)) for number, each in enumerate(session.messages, 1)]
+    turns = [Turn.model_construct(turn=number, **_words(each)) for number, each in enumerate(session.messages, 1)]
     if given.question_id is not MISSING:
         report = await client.call(GetSessionReport(session_id=given.session_id), spent=spent)
         on_it = _turns_on(report.messages, given.question_id)
