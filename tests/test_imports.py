@@ -22,12 +22,14 @@ LAYERS = [
     {"resources"},
     {"prompts", "following"},
     {"server"},
-    {"demo", "commands", "web"},
+    {"demo", "web", "install"},
+    {"doctor"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]
 ALLOWED = {
-    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo"},
+    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo", "doctor"},
     "sqlalchemy": {"backend"},
     "starlette": {"backend", "web"},
     "uvicorn": {"backend", "web", "commands"},

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.request import getproxies
 
 import anyio
@@ -25,10 +25,12 @@ from aural_mcp._version import __version__
 from aural_mcp.budget import Budget
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
 from aural_mcp.models import Deleted, Record, Rows, Wire
-from aural_mcp.operations import FINDERS, PATH_VARIABLE, GetSession, GetSessionReport, ListCandidates, Operation
 from aural_mcp.retry import RetryBudget
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
+
+if TYPE_CHECKING:  # a program that has imported the client has not built every operation yet
+    from aural_mcp.operations import Operation
 
 R = TypeVar("R", bound=Record | Wire)
 
@@ -39,7 +41,6 @@ SPARE = 5.0
 """Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
-LARGE = (GetSession, GetSessionReport, ListCandidates)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NEWER = {"UpdateCandidate", "GetSessionReport", "ListPracticeSessions", "GetPracticeReport", "EndInterviewSessions"}
 """Operations that Aural's earlier generation does not have."""
@@ -238,7 +239,7 @@ class AuralClient:
         return f"AuralClient({self._connections.base_url!r})"
 
     def _may_repeat(self, operation: Operation[Any], error: errors.AuralError, attempt: int) -> bool:
-        most = 1 if isinstance(operation, LARGE) and not isinstance(error, errors.Unreachable) else retry.ATTEMPTS
+        most = 1 if operation.large and not isinstance(error, errors.Unreachable) else retry.ATTEMPTS
         may_help = retry.may_help(error, repeatable=operation.effect != "create")
         return attempt < most and may_help and self._connections.retries.spend()
 
@@ -273,7 +274,7 @@ class AuralClient:
     async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
         payload = operation.payload()
         query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
-        timeout = LARGE_TIMEOUT if isinstance(operation, LARGE) else TIMEOUT
+        timeout = LARGE_TIMEOUT if operation.large else TIMEOUT
         request = httpx.Request(
             operation.method,
             self._connections.base_url + operation.location(),
@@ -407,6 +408,8 @@ def _error_object(response: httpx.Response) -> dict[str, Any] | None:
 
 def _finder(operation: Operation[Any], message: str) -> str | None:
     """The tool that lists the ids of what the message says is missing, else of the last id in the path."""
+    from aural_mcp.operations import FINDERS, PATH_VARIABLE
+
     variables = PATH_VARIABLE.findall(operation.path)
     named = [name for name in variables if name.removesuffix("Id") in message.lower()]
     return FINDERS[(named or variables)[-1]] if variables else None

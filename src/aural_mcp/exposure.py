@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, Field
 
 from aural_mcp import models
-from aural_mcp.blind import Facts, Redactor, genderless, pseudonym
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.config import YES
 from aural_mcp.errors import NotFound, NotOffered
@@ -34,6 +33,9 @@ from aural_mcp.operations import (
     Text,
 )
 from aural_mcp.safety import hidden, inert_all
+
+if TYPE_CHECKING:
+    from aural_mcp.blind import Redactor
 
 R = TypeVar("R", bound=Record | models.Wire)
 NAME, CONTACT, PERSONAL = "name", "contact", "personal"
@@ -107,7 +109,6 @@ class People:
     usual: frozenset[str]
     texts: frozenset[str]
     read_at: float = 0.0
-    redactors: dict[str, Redactor] = field(default_factory=dict[str, Redactor])
 
     def person(self, session_id: str) -> Candidate | None:
         """Whose session it is, where that person is registered."""
@@ -176,6 +177,8 @@ class Guarded(AuralClient):
 
     def pseudonym(self, person: str) -> str:
         """What somebody is called whose id this is: a candidate's, or a session's of somebody unregistered."""
+        from aural_mcp.blind import pseudonym  # its patterns take a while, and a start does without
+
         return pseudonym(self._secret(), self.tenant, person)
 
     async def _people(self, operation: Operation[Any], result: object, spent: Spent) -> People | None:
@@ -232,7 +235,7 @@ class View:
     def __init__(self, exposure: Exposure, client: Guarded) -> None:
         self._exposure, self._client = exposure, client
         self.people: People | None = None
-        self._redactor = Redactor(Facts())
+        self._redactor: Redactor | None = None
 
     def apply(self, row: BaseModel, session_id: str | None = None) -> None:
         """Change a row, and those in it, into what may be seen of them."""
@@ -266,7 +269,7 @@ class View:
         if self._exposure.lockdown:
             locked = self._locked(value, kind)
             return type(row).model_fields[name].get_default(call_default_factory=True) if locked is None else locked
-        words = self._redacted(value, genderless if kind == ABOUT else str)
+        words = self._redacted(value, gendered=kind != ABOUT)
         if name == "insights" and isinstance(words, dict):
             insights = cast("dict[str, Any]", words)
             return {each: item for each, item in insights.items() if each != "toneAnalysis"}
@@ -281,6 +284,8 @@ class View:
         return known.id if known else session
 
     def _redactor_for(self, row: BaseModel, session_id: str | None) -> Redactor | None:
+        from aural_mcp.blind import Facts, Redactor
+
         if isinstance(row, Candidate):
             candidate, name, email = row, row.name, row.email
         elif isinstance(row, Session | SessionSummary | SessionReport):
@@ -299,13 +304,19 @@ class View:
         )
         return Redactor(facts, self.people.usual if self.people else ())
 
-    def _redacted(self, value: Any, then: Callable[[str], str]) -> Any:
-        if isinstance(value, str):
-            return then(self._redactor(value))
-        if isinstance(value, dict):
-            items = cast("dict[str, Any]", value).items()
-            return {self._redactor(key): self._redacted(item, then) for key, item in items}
-        return [self._redacted(each, then) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+    def _redacted(self, value: Any, *, gendered: bool) -> Any:
+        from aural_mcp.blind import Facts, Redactor, genderless
+
+        redactor = self._redactor or Redactor(Facts())
+
+        def clean(value: Any) -> Any:
+            if isinstance(value, str):
+                return redactor(value) if gendered else genderless(redactor(value))
+            if isinstance(value, dict):
+                return {redactor(key): clean(item) for key, item in cast("dict[str, Any]", value).items()}
+            return [clean(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+        return clean(value)
 
     def _locked(self, value: Any, kind: str) -> Any:
         """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""
@@ -349,7 +360,7 @@ def _kinds(model: type[BaseModel]) -> dict[str, str]:
 
 def _noted(session: Any) -> dict[str, Any]:
     """What a person should know of a session as it came: flagged turns, and how much in it could not be seen."""
-    from aural_mcp.flags import flags  # its patterns take a while, and a start does without
+    from aural_mcp.flags import flags
 
     found = [{"turn": each.turn, "reasons": list(each.reasons)} for each in flags(session.messages)]
     said = [session.participant_name or "", *(each.content for each in session.messages)]

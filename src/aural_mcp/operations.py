@@ -53,8 +53,9 @@ class Operation(Arguments, Generic[R]):
     """One API call: its fields are the arguments, its docstring the documentation.
 
     `effect` decides the annotations of the tool. `confirmed` marks what a person should agree to
-    first, `by_others` whose result holds words that candidates wrote. `hint` says what usually comes
-    next. `body` names the field whose value is the whole request body, where the API takes a bare array.
+    first, `by_others` whose result holds words that candidates wrote, `large` what may take Aural half
+    a minute. `hint` says what usually comes next. `body` names the field whose value is the whole
+    request body, where the API takes a bare array.
     """
 
     method: ClassVar[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]]
@@ -63,6 +64,7 @@ class Operation(Arguments, Generic[R]):
     hint: ClassVar[str] = ""
     confirmed: ClassVar[bool] = False
     by_others: ClassVar[bool] = False
+    large: ClassVar[bool] = False
     body: ClassVar[str | None] = None
 
     @classmethod
@@ -379,6 +381,7 @@ class ListCandidates(Operation[Rows[Candidate]]):
 
     method, path, effect = "GET", "/interviews/{interviewId}/candidates", "read"
     by_others = True
+    large = True
     interview_id: InterviewId
 
 
@@ -451,6 +454,7 @@ class GetSession(Operation[Session]):
 
     method, path, effect = "GET", "/sessions/{sessionId}", "read"
     by_others = True
+    large = True
     session_id: SessionId
 
 
@@ -462,6 +466,7 @@ class GetSessionReport(Operation[SessionReport]):
 
     method, path, effect = "GET", "/sessions/{sessionId}/report", "read"
     by_others = True
+    large = True
     session_id: SessionId
 
 

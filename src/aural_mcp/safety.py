@@ -20,6 +20,7 @@ import json
 import re
 import secrets
 import unicodedata
+from functools import cache
 from typing import TypeVar, cast
 
 Value = TypeVar("Value")
@@ -53,7 +54,7 @@ PICTURE = (
     "\U0001f000-\U0001faff"
 )
 IDEOGRAPH = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-HONEST = re.compile(
+HONEST = (
     f"(?<=[{JOINING}])[\u200c\u200d](?=[{JOINING}])|(?<=[{VIRAMA}])\u200d"
     f"|(?<=[{PICTURE}\ufe0f])\u200d(?=[{PICTURE}])|(?<=[{PICTURE}0-9#*])[\ufe0e\ufe0f]"
     f"|(?<=[{IDEOGRAPH}])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
@@ -75,14 +76,13 @@ MARKS = (
 )
 """Accents that stack; those of Indic and Tibetan syllables, which may be many, are not among them."""
 PILE = re.compile(f"([{MARKS}]{{4}})[{MARKS}]+")
-SUSPECT = re.compile(f"{HIDDEN.pattern}|{CONTEXTUAL.pattern}|[{MARKS}]")
 
 
 def outside(text: str) -> str:
     """The text without characters that a person cannot see, in NFC. Running it twice changes nothing more."""
     if text.isascii() and not NOT_PRINTED.search(text):
         return text
-    if not SUSPECT.search("".join(set(text))) and unicodedata.is_normalized("NFC", text):
+    if not _suspect().search("".join(set(text))) and unicodedata.is_normalized("NFC", text):
         return text
     while (cleaned := _cleaned(text)) != text:
         text = cleaned
@@ -95,13 +95,24 @@ def hidden(text: str) -> int:
     return 0 if cleaned is text else len(unicodedata.normalize("NFC", NEWLINES.sub("\n", text))) - len(cleaned)
 
 
+@cache
+def _suspect() -> re.Pattern[str]:
+    """What a text without is clean; made on first use, as it takes a while."""
+    return re.compile(f"{HIDDEN.pattern}|{CONTEXTUAL.pattern}|[{MARKS}]")
+
+
+@cache
+def _honest() -> re.Pattern[str]:
+    return re.compile(HONEST)
+
+
 def _cleaned(text: str) -> str:
     text = NEWLINES.sub("\n", text)
     parts = FLAG.split(text)
     text = "".join(part if number % 2 else HIDDEN.sub("", part) for number, part in enumerate(parts))
     text = PILE.sub(r"\1", unicodedata.normalize("NFC", text))
     if CONTEXTUAL.search(text):
-        honest = {found.start() for found in HONEST.finditer(text)}
+        honest = {found.start() for found in _honest().finditer(text)}
         text = CONTEXTUAL.sub(lambda found: found[0] if found.start() in honest else "", text)
     return unicodedata.normalize("NFC", text)
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
 
-from aural_mcp.client import AuralClient, Row
+from aural_mcp.client import AuralClient, R, Row
 from aural_mcp.config import CLOUD
 from aural_mcp.models import Rows
-from aural_mcp.operations import Operation, R
 
 if TYPE_CHECKING:
     import httpx
     from anyio.from_thread import BlockingPortal
+
+    from aural_mcp.operations import Operation
 
 END: Any = object()
 
