@@ -29,13 +29,15 @@ aural-mcp {version}: hire with Aural from any AI agent.
 This is a Model Context Protocol server. An agent host starts it and talks to it on stdin and stdout;
 typed into a terminal it has nobody to talk to. What you may want instead:
 
+  aural-mcp install        put it into the agent hosts on this computer
+  aural-mcp doctor         check settings, key, backend and hosts
   aural-mcp demo           see the whole workflow run, without an account
   aural-mcp serve --http   serve MCP over HTTP instead of stdio
   aural-mcp backend        run the REST backend for a team
   aural-mcp audit verify   check the log of what agents did
   aural-mcp --help         every command and setting
 
-To use it in Claude Desktop, Cursor or another host, add this to its MCP configuration:
+By hand, this is the entry for most hosts:
 
   {configuration}
 
@@ -191,10 +193,10 @@ def _configuration() -> str:
     """What a host's configuration needs to start this very installation."""
     import json
 
-    command = os.path.abspath(sys.argv[0])
-    module = command.endswith("__main__.py")
-    entry = {"command": sys.executable, "args": ["-m", "aural_mcp"]} if module else {"command": command}
-    return json.dumps({"mcpServers": {"aural": entry}})
+    from aural_mcp.install import this_installation
+
+    entry = this_installation(os.path.abspath(sys.argv[0]), sys.executable, sys.platform)
+    return json.dumps({"mcpServers": {"aural": {name: value for name, value in entry.items() if value}}})
 
 
 def commands() -> Group:
@@ -209,6 +211,7 @@ def commands() -> Group:
     @click.pass_context
     def group(context: click.Context) -> None:
         """Hire with Aural from any AI agent: a Model Context Protocol server."""
+        context.obj = os.environ
         if context.invoked_subcommand is None:
             backend = backend_sentence(read_settings())
             click.echo(HELLO.format(version=__version__, configuration=_configuration(), backend=backend), nl=False)
@@ -243,8 +246,10 @@ def commands() -> Group:
         else:
             serve_stdio(flags)
 
-    from aural_mcp.commands import audit, backend
+    from aural_mcp.commands import audit, backend, doctor, install
 
+    group.add_command(doctor)
+    group.add_command(install)
     group.add_command(backend)
     group.add_command(audit)
 

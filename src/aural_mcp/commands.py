@@ -1,20 +1,26 @@
-"""`aural-mcp backend`: serve the REST backend, move workspaces in and out, manage keys; `aural-mcp audit`."""
+"""`aural-mcp backend`: serve the REST backend, move workspaces in and out, manage keys; `audit`; `install`."""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
+import sys
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+
+from aural_mcp.install.hosts import HOSTS, PRINTED, Machine
 
 if TYPE_CHECKING:
     from aural_mcp.backend.store import Store
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 
 
@@ -184,6 +190,88 @@ def _decision_log() -> Path:
     if not path.exists():
         raise click.ClickException(f"There is no {path}: nothing was written down yet, or it was removed.")
     return path
+
+
+@click.command()
+@click.argument("hosts", metavar="[HOST]...", nargs=-1, type=click.Choice(list(HOSTS)))
+@click.option("--local", is_flag=True, help="Use the workspace on this computer: no key is asked for.")
+@click.option("--key-file", metavar="FILE", type=FILE, help="File that holds your key, instead of asking for it.")
+@click.option("--base-url", metavar="URL", help="Another Aural deployment, up to /api/v1.")
+@click.option("--uninstall", is_flag=True, help="Take it out again.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Change what is shown without asking.")
+@click.option("--print", "printed", metavar="HOST", type=click.Choice([*HOSTS, *PRINTED]), help="Only print an entry.")
+@click.pass_context
+def install(context: click.Context, **options: Any) -> None:
+    """Put this server into each HOST's configuration, or into those of all hosts that are found.
+
+    HOST: claude-desktop, claude-code, cursor, vscode, codex or gemini; --print also knows windsurf, zed and goose.
+    A key that you type is kept in a file of your own: no configuration holds it. Everything else in a configuration
+    stays as it is, and a backup is put beside it. Exit status 1: not all of it could be done.
+    """
+    from aural_mcp.install import Problem, this_installation
+    from aural_mcp.install.run import Console, Misuse, Request, run
+
+    question = "Aural API key (not shown; empty for the workspace on this computer)"
+    console = Console(
+        terminal=sys.stdin.isatty(),
+        say=click.echo,
+        ask_key=lambda: click.prompt(question, default="", hide_input=True, show_default=False),
+        agree=lambda: click.confirm("Change this?"),
+    )
+    start = this_installation(os.path.abspath(sys.argv[0]), sys.executable, sys.platform)
+    try:
+        done = run(Request(**options), start, Machine(sys.platform, context.obj), console)
+    except Misuse as error:
+        raise click.UsageError(str(error)) from error
+    except Problem as error:
+        raise click.ClickException(str(error)) from error
+    context.exit(0 if done else 1)
+
+
+MARKS = {"ok": click.style("ok     ", fg="green"), "warning": click.style("warning", fg="yellow")}
+MARKS["problem"] = click.style("problem", fg="red", bold=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--offline", is_flag=True, help="Ask nothing of the network, and start nothing of hosts.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
+    """Say what is right or wrong here, and what to do: settings, key, backend, workspace, hosts.
+
+    Changes nothing at the backend; a few requests count against the key's minute. Exit status 1: there is a problem.
+    """
+    from dataclasses import asdict
+    from functools import partial
+
+    import anyio
+
+    from aural_mcp.doctor import Check, Doctor
+    from aural_mcp.log import set_up_logging
+
+    made: list[Check] = []
+    color = False if context.obj.get("NO_COLOR") else None
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="replace")  # a terminal may lack an arrow
+
+    def report(check: Check) -> None:
+        made.append(check)
+        if not as_json:
+            line = f"{MARKS[check.status]}  {check.name:19}  {check.message} {check.next}".rstrip()
+            click.echo(line, color=color)
+
+    def notice(name: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"… {name}", err=True)
+
+    set_up_logging(logging.CRITICAL)
+    anyio.run(partial(Doctor(report, notice).examine, Machine(sys.platform, context.obj), offline=offline))
+    worst = max((check.status for check in made), key=[*MARKS].index)
+    if as_json:
+        checks = [{"name": check.name, **asdict(check)} for check in made]
+        click.echo(json.dumps({"checks": checks, "status": worst}, indent=1))
+    context.exit(1 if worst == "problem" else 0)
 
 
 def _store(database: str | None) -> Store:
