@@ -78,7 +78,7 @@ FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
 CODE_ANSWER = "CODE"
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
-MOST_INTERVIEWS = 200
+MOST_INTERVIEWS, MOST_SESSIONS = 200, 2_000
 LEFT_OUT = "({} words left out: lockdown)"
 
 
@@ -117,10 +117,16 @@ class People:
 
 @dataclass
 class Memory:
-    """What guarded clients of one server remember, by key and interview."""
+    """What guarded clients of one server remember, for each key."""
 
     people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
     interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def note(self, tenant: str, session_id: str, interview_id: str) -> None:
+        """Remember which interview a session belongs to: its report does not say."""
+        self.interviews[tenant, session_id] = interview_id
+        while len(self.interviews) > MOST_SESSIONS:
+            self.interviews.pop(next(iter(self.interviews)))
 
 
 class Revealed(Record):
@@ -186,8 +192,8 @@ class Guarded(AuralClient):
         interview = getattr(operation, "interview_id", None)
         if isinstance(result, Session):
             interview = result.interview.id if result.interview else None
-            if interview and isinstance(operation, GetSession):
-                self._memory.interviews[self.tenant, operation.session_id] = interview
+            if isinstance(operation, GetSession):
+                self._memory.note(self.tenant, operation.session_id, interview or "")
         elif isinstance(operation, GetSessionReport):
             interview = await self._interview_of(operation.session_id, spent)
         elif not isinstance(operation, ListSessions):
@@ -199,9 +205,7 @@ class Guarded(AuralClient):
         if known is None:
             session = await self._raw.call(GetSession(session_id=session_id), spent=spent)
             known = session.interview.id if session.interview else ""
-            self._memory.interviews[self.tenant, session_id] = known
-            while len(self._memory.interviews) > 10 * MOST_INTERVIEWS:
-                self._memory.interviews.pop(next(iter(self._memory.interviews)))
+            self._memory.note(self.tenant, session_id, known)
         return known or None
 
     async def _known(self, interview_id: str, spent: Spent) -> People:

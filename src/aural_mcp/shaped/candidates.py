@@ -21,7 +21,7 @@ from aural_mcp.operations import (
     UpdateCandidate,
     Whole,
 )
-from aural_mcp.safety import quoted
+from aural_mcp.safety import inert, quoted
 from aural_mcp.shaped.base import AllowDuplicate, contains, fitting, plain, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
@@ -165,13 +165,13 @@ async def reveal_candidate(client: AuralClient, given: RevealCandidate, spent: S
     for row in people:
         if is_it(row.id):
             return Revealed(
-                candidate=called, name=row.name, email=row.email, candidate_id=row.id, session_id=row.session_id
+                candidate=called, name=inert(row.name), email=row.email, candidate_id=row.id, session_id=row.session_id
             )
     sessions: ListSessions = ListSessions(interview_id=given.interview_id, limit=1)
     found = await search(client.raw, sessions, spent, lambda row: is_it(row.id))
     for row in found.rows:
         return Revealed(
-            candidate=called, name=row.participant_name or "", email=row.participant_email, session_id=row.id
+            candidate=called, name=inert(row.participant_name or ""), email=row.participant_email, session_id=row.id
         )
     raise NotFound(
         f"Nobody in this interview is called {quoted(called)}.",
