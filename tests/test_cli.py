@@ -27,6 +27,18 @@ def test_help_and_version(tmp_path):
     assert all(command in out for command in ("serve", "backend", "demo"))
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete(tmp_path, shell):
+    code, out, err = aural_mcp(tmp_path, "completion", shell)
+    assert (code, err) == (0, "")
+    assert f"_AURAL_MCP_COMPLETE={shell}_complete" in out
+
+
+def test_what_is_typed_is_completed_and_nothing_is_served(tmp_path):
+    typed = {"_AURAL_MCP_COMPLETE": "bash_complete", "COMP_WORDS": "aural-mcp serve --read", "COMP_CWORD": "2"}
+    assert aural_mcp(tmp_path, **typed) == (0, "plain,--read-only\n", "")
+
+
 def test_on_a_terminal_it_explains_itself(tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "aural_mcp"]

@@ -50,7 +50,8 @@ def main() -> None:
     from aural_mcp.config import BadSetting
 
     try:
-        if len(sys.argv) == 1 and not sys.stdin.isatty():
+        completing = "_AURAL_MCP_COMPLETE" in os.environ
+        if len(sys.argv) == 1 and not sys.stdin.isatty() and not completing:
             serve_stdio()
         else:
             commands()(prog_name="aural-mcp")
@@ -246,12 +247,13 @@ def commands() -> Group:
         else:
             serve_stdio(flags)
 
-    from aural_mcp.commands import audit, backend, doctor, install
+    from aural_mcp.commands import audit, backend, completion, doctor, install
 
     group.add_command(doctor)
     group.add_command(install)
     group.add_command(backend)
     group.add_command(audit)
+    group.add_command(completion)
 
     @group.command()
     @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")

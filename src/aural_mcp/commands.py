@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+COMPLETING = "_AURAL_MCP_COMPLETE"
+"""Set by the shell while somebody types; `cli.main` then completes instead of serving."""
 LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 
 
@@ -284,3 +286,19 @@ def _store(database: str | None) -> Store:
 
 def _end_of(day: date) -> str:
     return datetime.combine(day, time.max, UTC).isoformat()
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what completes commands and options in a SHELL.
+
+    bash: eval "$(aural-mcp completion bash)" in ~/.bashrc. zsh: the same with zsh in ~/.zshrc.
+    fish: aural-mcp completion fish > ~/.config/fish/completions/aural-mcp.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made_by = get_completion_class(shell)
+    if made_by is not None:
+        click.echo(made_by(context.find_root().command, {}, "aural-mcp", COMPLETING).source())
