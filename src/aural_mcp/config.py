@@ -54,10 +54,11 @@ class Variable:
     meaning: str
     default: str = ""
     flag: str = ""
+    secret: bool = False
 
 
 VARIABLES = (
-    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace."),
+    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True),
     Variable("AURAL_API_KEY_FILE", "A file that holds the key, instead."),
     Variable(
         "AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", "`https://aural-ai.com/api/v1`"
@@ -87,12 +88,14 @@ VARIABLES = (
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
         "confirmations and all give the same pseudonyms; the first seals.",
+        secret=True,
     ),
     Variable(
-        "AURAL_LLM_BASE_URL, AURAL_LLM_MODEL, AURAL_LLM_API_KEY",
+        "AURAL_LLM_BASE_URL, AURAL_LLM_MODEL",
         "A language model behind any OpenAI-compatible endpoint that asks follow-ups and scores in the local workspace "
         "(`pip install 'aural-mcp[ai]'`). Without one, rules ask the follow-ups and nobody scores but your agent.",
     ),
+    Variable("AURAL_LLM_API_KEY", "The key of that model, if it needs one.", secret=True),
 )
 
 

@@ -1,10 +1,11 @@
-"""Documents made from the operations and the skill: OpenAPI, llms.txt, llms-full.txt, the tool table, SKILL.md.
+"""What is made from the operations, settings and the skill: OpenAPI, llms.txt, tables of the README, server.json.
 
 Run `python -m aural_mcp.render` in a checkout to write the generated parts of its files, with `--check` to compare.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
+from aural_mcp._version import __version__
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.config import VARIABLES
 from aural_mcp.models import Rows
@@ -23,6 +25,8 @@ from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
 CLOUD_ORIGIN = "https://aural-ai.com"
 PREFIX = "/api/v1"
 DOCUMENTS = ("README.md", "skill/aural-hiring/SKILL.md")
+REGISTRY_NAME = "com.aural-ai/aural-mcp"
+"""Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
 ERRORS = {
     400: "A value is missing or wrong; the message says which.",
     401: "The key is missing, unknown, revoked or expired.",
@@ -348,13 +352,40 @@ def rendered(text: str) -> str:
     return MARKED.sub(lambda found: f"{found[1]}{SECTIONS[found[2]]()}\n{found[3]}", text)
 
 
+def server_json() -> str:
+    """The entry of the MCP registry: what this is, how it is started, and what can be set."""
+    variables = [
+        {"name": name, "description": each.meaning.replace("`", ""), "isRequired": False, "isSecret": each.secret}
+        for each in VARIABLES
+        for name in each.names.split(", ")
+    ]
+    package = {
+        "registryType": "pypi",
+        "identifier": "aural-mcp",
+        "version": __version__,
+        "runtimeHint": "uvx",
+        "transport": {"type": "stdio"},
+        "environmentVariables": variables,
+    }
+    entry = {
+        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+        "name": REGISTRY_NAME,
+        "title": "Aural interviews",
+        "description": "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent.",
+        "version": __version__,
+        "websiteUrl": CLOUD_ORIGIN,
+        "packages": [package],
+    }
+    return json.dumps(entry, ensure_ascii=False, indent=2) + "\n"
+
+
 def stale(root: Path, *, write: bool) -> list[str]:
     """The documents that are not current; with `write` they are brought up to date."""
     late: list[str] = []
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, "server.json"):
         path = root / name
-        text = path.read_text(encoding="utf-8")
-        if (fresh := rendered(text)) != text:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if (fresh := rendered(text) if name in DOCUMENTS else server_json()) != text:
             late.append(name)
             if write:
                 path.write_text(fresh, encoding="utf-8")
