@@ -1,6 +1,7 @@
 """`aural-mcp doctor`: each thing that can be wrong gets its own sentence, and an exit status."""
 
 import json
+import logging
 import os
 import re
 import socket
@@ -62,6 +63,16 @@ def newest(path):
 
 def refusing(status, code, message):
     return (status, {"error": {"code": code, "message": message}})
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """A command that runs in this process sets up logging for the whole of it."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

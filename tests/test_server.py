@@ -197,10 +197,10 @@ async def test_a_foreign_host_or_origin_is_refused(tmp_path):
 
 
 async def test_a_crash_tells_the_model_nothing_but_that_it_happened(agent, world, monkeypatch):
-    def boom():
+    def boom(request):
         raise RuntimeError("secret dlv_test_1")
 
-    monkeypatch.setattr(world.client._connections, "http", boom)
+    monkeypatch.setattr(world.client._connections, "send", boom)
     said = await refused(agent, "get_usage", {})
     assert said == "Get usage failed inside aural-mcp; its log on stderr says why."
 

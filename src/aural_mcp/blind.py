@@ -160,7 +160,7 @@ def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str]]:
         if phrases:
             yield "|".join(_word(phrase) for phrase in phrases), label
     names = {part for name in facts.name.split(" / ") for part in _names(name)} | {_fold(facts.email).partition("@")[0]}
-    for name in sorted(names - {""}, key=len, reverse=True):
+    for name in sorted((each for each in names if re.search(r"\w", each)), key=len, reverse=True):
         careful = name in COMMON or (name.isascii() and len(name) < 4)
         yield (f"(?P<capital>{_word(name)})" if careful else _word(name)), "(name)"
 

@@ -32,7 +32,7 @@ from aural_mcp.operations import (
     Operation,
     Text,
 )
-from aural_mcp.safety import hidden, inert_all
+from aural_mcp.safety import hidden, inert_all, is_code
 
 if TYPE_CHECKING:
     from aural_mcp.blind import Redactor
@@ -264,7 +264,8 @@ class View:
 
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
         if not self._exposure.anonymous:
-            kept = kind in (CODE, MEDIA) or (kind == WORDS and row.__dict__.get("content_type") == CODE_ANSWER)
+            coded = name == "content" and (row.__dict__.get("content_type") == CODE_ANSWER or is_code(value))
+            kept = kind in (CODE, MEDIA) or coded
             return value if kept else inert_all(value)
         if kind == NAME:
             return self._client.pseudonym(self._person(row, session_id))

@@ -13,7 +13,7 @@ from mcp.types import CallToolResult, TextContent
 from aural_mcp.config import is_loopback
 from aural_mcp.models import Record, Wire
 from aural_mcp.operations import AnyOperation
-from aural_mcp.safety import fenced, literal, outside_all, quote
+from aural_mcp.safety import code_block, fenced, is_code, literal, outside_all, quote
 from aural_mcp.schemas import SECRETS
 
 LINKS = ("url", "inviteUrl")
@@ -32,6 +32,7 @@ BY_OTHERS = frozenset(
 """Fields that a candidate writes, or that were written about one."""
 MICROSECONDS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$")
+ADDRESS = re.compile(r"https?://[^\s;\"\\]+")
 SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 
@@ -87,8 +88,10 @@ def transcript(messages: list[dict[str, Any]]) -> str:
 
 def _turn(number: int, turn: dict[str, Any]) -> str:
     speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
-    said = [str(turn.get("content", "")), *([outline(turn["code"], "")] if turn.get("code") else [])]
-    words = quote("\n".join(said))
+    said = str(turn.get("content", ""))
+    parts = [code_block(said) if turn.get("contentType") == "CODE" or is_code(said) else said]
+    parts += [code_block(outline(turn["code"], ""))] if turn.get("code") else []
+    words = quote("\n".join(parts))
     marks = [name for name, there in (("follow-up", turn.get("isFollowUp")), (turn.get("contentType"), True)) if there]
     more = "".join(f", {mark.lower()}" for mark in marks if mark)
     return f"**{number}. {speaker}** ({moment(str(turn.get('timestamp', '')))}{more})\n{words}"
@@ -155,7 +158,7 @@ def outline(value: Any, indent: str = "") -> str:
 
 
 def _single(text: str) -> str:
-    return text if MOMENT.match(text) or text.startswith(("http://", "https://")) else literal(text)
+    return text if MOMENT.match(text) or ADDRESS.fullmatch(text) else literal(text)
 
 
 def _field(name: str, value: Any, indent: str) -> str:

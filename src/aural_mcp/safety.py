@@ -69,6 +69,8 @@ FLAG = re.compile(
     + ")\U000e007f)"
 )
 """The three flags that are spelled with tags."""
+MOST_VARIANTS = 8
+"""Ideographs of one text in a form of their own, as in names; in more of them a text could be hidden."""
 MARKS = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
     "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u08d3-\u08ff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
@@ -113,6 +115,8 @@ def _cleaned(text: str) -> str:
     text = PILE.sub(r"\1", unicodedata.normalize("NFC", text))
     if CONTEXTUAL.search(text):
         honest = {found.start() for found in _honest().finditer(text)}
+        ideographs = [place for place in honest if text[place] >= "\U000e0100"]
+        honest.difference_update(ideographs if len(ideographs) > MOST_VARIANTS else ())
         text = CONTEXTUAL.sub(lambda found: found[0] if found.start() in honest else "", text)
     return unicodedata.normalize("NFC", text)
 
@@ -133,17 +137,16 @@ def outside_all(value: Value) -> Value:
 
 DOMAINS = "com|net|org|info|biz|xyz|top|site|online|link|click|app|dev|io|ai|co|me|cn|ru|de|fr|uk|in|eu"
 LINK = re.compile(
-    r"(?i)(?:\b[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|(?<![:\w])//(?=[\w-]+\.)|\bhttps?:[/\\]*|\bfile:/|\bwww\d?\.(?=\w)"
-    r"|\b(?:javascript|vbscript|mailto):(?=\S)|\bdata:(?=[\w/+-]*[;,])"
-    rf"|\b(?=(?:[\w-]{{1,63}}\.){{1,9}}(?:{DOMAINS})/))[^\s<>\"'`]*"
+    r"(?i)(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|(?<!:)//(?=[\w-]+\.)|https?:[/\\]*|file:/|www\d?\.(?=\w)"
+    r"|(?:javascript|vbscript|mailto):(?=\S)|data:(?=[\w/+-]*[;,])"
+    rf"|(?=(?:[\w-]{{1,63}}\.){{1,9}}(?:{DOMAINS})/))[^\s<>\"'`]*"
 )
 """An address in any form that a Markdown engine or a browser would take for one."""
-OPENING = re.compile(r"""(?x)
-    (?<=\]) (?=[(\[]) | (?<=\]) (?=:)                                        # [text](..), [text][ref], [ref]: ..
-    | (?<=<) (?=[a-zA-Z][a-zA-Z0-9+.-]{1,31}: | [^\s<>@]{1,64}@)              # <scheme:..>, <name@host>
-    | (?<=<) (?=[a-zA-Z/!?][^<>]{0,9999}?\b(?:href|src|srcset|action|data|poster|background|style|cite|on\w{1,20})\s*=)
-""")
-"""Where the syntax of a link, an image or HTML that loads something begins: a space there breaks it."""
+OPENING = re.compile(
+    r"(?<=\])(?=[(\[:])"  # [text](..), [text][ref], [ref]: ..
+    r"|(?<=<)(?=[a-zA-Z/!?]|[^\s<>@]{1,64}@)"  # <tag ..>, <scheme:..>, <name@host>
+)
+"""Where the syntax of a link or of HTML begins: a space there breaks it. HTML has too many ways to load something."""
 
 
 def inert(text: str) -> str:
@@ -176,7 +179,7 @@ def inert_all(value: Value) -> Value:
 
 # ── Setting apart ───────────────────────────────────────────────────────────────────────────────
 
-AMBIGUOUS = re.compile(r"""[;"\\\n]|:(?:\s|$)|^[\s>]""")
+AMBIGUOUS = re.compile(r"""[;"\\\n]|:(?:\s|$)|^\W|^\d+[.)]\s|\s$""")
 
 
 def literal(text: str) -> str:
@@ -187,6 +190,24 @@ def literal(text: str) -> str:
 def quote(text: str) -> str:
     """Somebody else's lines among ours: each behind `> `, so that none can pass for one of ours."""
     return "> " + text.replace("\n", "\n> ")
+
+
+CODE = re.compile(r"(`{3,})([\w+#.-]*)\n(?P<code>.*?)\n?\1\s*", re.DOTALL)
+"""A text that is one block of code from its first to its last line."""
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is code and nothing else: Aural stores coded answers so."""
+    found = CODE.fullmatch(text)
+    return found is not None and found[1] not in found["code"]
+
+
+def code_block(text: str) -> str:
+    """A text as code, whatever it says: between more backticks than it has in a row."""
+    found = CODE.fullmatch(text) if is_code(text) else None
+    code, language = (found["code"], found[2]) if found else (text, "")
+    ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", code)), default=0))
+    return f"{ticks}{language}\n{code}\n{ticks}"
 
 
 def fenced(text: str) -> str:
@@ -200,7 +221,10 @@ def fenced(text: str) -> str:
     )
 
 
+UNQUOTED = str.maketrans("“”", '""')
+
+
 def quoted(text: object, limit: int = 80) -> str:
     """Somebody else's words inside a sentence of ours: cleaned, on one line, shortened, in quotes."""
-    words = " ".join(inert(str(text)).split())
+    words = " ".join(inert(str(text)).translate(UNQUOTED).split())
     return f"“{words if len(words) <= limit else words[: limit - 1] + '…'}”"
