@@ -347,7 +347,8 @@ def test_what_hosts_start_is_started_and_its_key_tried(examined, tmp_path):
     ]
     assert len(asked) == 1
     assert offline["host cursor"] == ("ok", f"{home / '.cursor/mcp.json'} has aural-mcp; it was not started. ")
-    assert list((tmp_path / "data").iterdir()) == [tmp_path / "data" / "state.db"]
+    made = {each.name.removesuffix("-wal").removesuffix("-shm") for each in (tmp_path / "data").iterdir()}
+    assert made == {"state.db"}, "a workspace was made to look at what a host starts"
 
 
 def test_a_host_whose_command_says_nothing_is_not_waited_for_long(examined, tmp_path, monkeypatch):

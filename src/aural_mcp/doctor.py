@@ -88,6 +88,7 @@ class Doctor:
                 if await self._look("backend", partial(_reached, backend)):
                     for check in (_key, _generation, _latency, _clock, _budget):
                         await self._look(check.__name__[1:], partial(check, backend))
+        state.close()
 
     async def _look(self, name: str, look: Callable[[], Awaitable[Check]]) -> bool:
         """Make a check and report it, no key in it; whether to go on from there. One that fails hides no other."""
