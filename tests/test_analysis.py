@@ -93,10 +93,10 @@ def question(analysis):
 @pytest.mark.parametrize(
     ("analysis", "says"),
     [
-        (changed(lambda a: a["questionEvaluations"].pop()), "questionEvaluations lacks “Why?”"),
-        (changed(lambda a: a["criteriaEvaluations"].pop(0)), "criteriaEvaluations lacks “Ownership”"),
-        (changed(lambda a: a["criteriaEvaluations"][0].update(name="Charm")), "has “Charm”, which is not in the"),
-        (changed(lambda a: a["questionEvaluations"].append(question(a))), "has “What did you build?” twice"),
+        (changed(lambda a: a["questionEvaluations"].pop()), "questionEvaluations lacks ‘Why?’"),
+        (changed(lambda a: a["criteriaEvaluations"].pop(0)), "criteriaEvaluations lacks ‘Ownership’"),
+        (changed(lambda a: a["criteriaEvaluations"][0].update(name="Charm")), "has ‘Charm’, which is not in the"),
+        (changed(lambda a: a["questionEvaluations"].append(question(a))), "has ‘What did you build?’ twice"),
         (changed(lambda a: question(a).update(evidence=[99])), "names turn 99, but the transcript has"),
         (changed(lambda a: question(a).update(evidence=[])), "is scored without evidence"),
         (changed(lambda a: question(a).update(score=11)), "questionEvaluations[0].score must be less than"),

@@ -201,7 +201,7 @@ async def test_a_drawing_lands_as_an_svg_of_our_own_with_the_words_beside_it(age
         page = await answer(browser, page, "A queue <b>between</b>", drawing=json.dumps(strokes))
         assert 'src="data:image/svg+xml;base64,' in page.text
     turn = next(turn for turn in (await report_of(agent, made["id"]))["messages"] if turn["role"] == "USER")
-    assert (turn["contentType"], turn["content"]) == ("WHITEBOARD", "[Drawing]\nA queue <b>between</b>")
+    assert (turn["contentType"], turn["content"]) == ("WHITEBOARD", "[Drawing]\nA queue < b>between< /b>")
     assert turn["code"]["svg"] == svg_of([[(1, 2), (3, 4), (BOARD[0], 0)], [(10, 10)]])
 
 

@@ -137,9 +137,9 @@ def outside_all(value: Value) -> Value:
 
 DOMAINS = "com|net|org|info|biz|xyz|top|site|online|link|click|app|dev|io|ai|co|me|cn|ru|de|fr|uk|in|eu"
 LINK = re.compile(
-    r"(?i)(?<![a-z0-9])(?:[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|(?<!:)//(?=[\w-]+\.)|https?:[/\\]*|file:/|www\d?\.(?=\w)"
-    r"|(?:javascript|vbscript|mailto):(?=\S)|data:(?=[\w/+-]*[;,])"
-    rf"|(?=(?:[\w-]{{1,63}}\.){{1,9}}(?:{DOMAINS})/))[^\s<>\"'`]*"
+    r"(?i)(?:[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|https?:[/\\]*|(?<!:)//(?=[\w-]+\.)"
+    r"|(?<![a-z0-9])(?:file:/|www\d?\.(?=\w)|(?:javascript|vbscript|mailto):(?=\S)|data:(?=[\w/+-]*[;,])"
+    rf"|(?=(?:[\w-]{{1,63}}\.){{1,9}}(?:{DOMAINS})/)))[^\s<>\"'`]*"
 )
 """An address in any form that a Markdown engine or a browser would take for one."""
 OPENING = re.compile(
@@ -221,7 +221,7 @@ def fenced(text: str) -> str:
     )
 
 
-UNQUOTED = str.maketrans("“”", '""')
+UNQUOTED = str.maketrans("“”", "‘’")
 
 
 def quoted(text: object, limit: int = 80) -> str:
