@@ -256,8 +256,10 @@ class View:
             for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
                 if isinstance(each, BaseModel):
                     self.apply(each, session_id)
-        if kinds and self._exposure.anonymous and row.model_extra:
+        if kinds and row.model_extra:
+            added = {} if self._exposure.anonymous else inert_all(row.model_extra)
             row.model_extra.clear()
+            row.model_extra.update(added)
         if noted and row.model_extra is not None:
             row.model_extra.update(noted)
             row.model_fields_set.update(noted)
