@@ -479,14 +479,20 @@ def same_turns(text: str, turns: Sequence[dict[str, Any]]) -> None:
     read = turns_of(text)
     same([turn[:2] for turn in read], [(turn["turn"], results.SPEAKERS[turn["role"]]) for turn in turns])
     for (_, _, words), turn in zip(read, turns, strict=True):
-        coded = turn.get("contentType") == "CODE" or CODE_BLOCK.fullmatch(turn["content"])
-        if coded:
-            same(_code(words), _code(turn["content"]) if CODE_BLOCK.fullmatch(turn["content"]) else turn["content"])
+        code = _block(turn["content"])
+        if code is not None or turn.get("contentType") == "CODE":
+            same(_code(words), turn["content"] if code is None else code)
         elif not (turn.get("code") and words.startswith(f"{turn['content']}\n")):
             same(*_whole(words, turn["content"]))
 
 
 CODE_BLOCK = re.compile(r"(`{3,})[\w+#.-]*\n(.*?)\n?\1\s*", re.DOTALL)
+
+
+def _block(content: str) -> str | None:
+    """The code of a turn that is nothing else."""
+    found = CODE_BLOCK.fullmatch(content)
+    return found[2] if found and found[1] not in found[2] else None
 
 
 def _code(words: str) -> str:

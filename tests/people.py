@@ -16,7 +16,9 @@ from mcp.types import CallToolResult
 from aural_mcp import resources
 from aural_mcp.backend import tables
 from aural_mcp.exposure import Exposure
+from aural_mcp.schemas import input_schema
 from aural_mcp.server import AuralServer, OneClient
+from aural_mcp.shaped.candidates import ListCandidatesArguments
 from conftest import World, ok, text_of
 from test_shaped import add_session
 
@@ -41,6 +43,10 @@ SCHOOLS += ("Kestrel State College", "天河理工大学", "Universidad de Sotom
 EMPLOYERS = ("Initech", "Globex Corporation", "Vandelay Industries", "Hooli GmbH", "Pied Piper", "Wernham Hogg")
 EMPLOYERS += ("Soylent & Sons", "远航科技", "Prestige Worldwide", "Duff Bräu AG")
 PRONOUNS = {"male": ("he", "his", "Mr."), "female": ("she", "her", "Ms.")}
+
+
+INCLUDED = input_schema(ListCandidatesArguments)["properties"]["include"]["items"]["enum"]
+"""What list_candidates shows of somebody when it is asked for by name."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +132,7 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
 
     One interview for all of them; the API takes 500 people at once.
     """
-    include = [
-        "phone",
-        "notes",
-        "education",
-        "school",
-        "major",
-        "workExperience",
-        "gender",
-        "birthday",
-        "graduationYear",
-    ]
+    include = [each for each in INCLUDED if each != "inviteUrl"]
     async with Client(world.server) as agent:
         ids = {"interviewId": (await ok(agent, "create_interview", title="Queues"))["id"]}
         await ok(agent, "create_questions", **ids, questions=[{"text": "What did you build?"}])

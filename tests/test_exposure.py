@@ -13,7 +13,7 @@ from aural_mcp.backend import tables
 from aural_mcp.exposure import FIELDS, Exposure
 from aural_mcp.server import AuralServer, OneClient
 from conftest import make_world, ok, refused, text_of
-from people import leaks, people
+from people import INCLUDED, leaks, people
 from test_server import http_server
 from test_shaped import add_session
 
@@ -74,7 +74,7 @@ async def everything(world, seen):
     """All that tools, resources, prompts and completions say of the people of the workspace."""
     ids = await workspace(world)
     interview, session = {"interviewId": ids["interviewId"]}, {"sessionId": ids["sessionId"]}
-    include = ["phone", "notes", "education", "school", "workExperience", "gender", "birthday", "graduationYear"]
+    include = [each for each in INCLUDED if each != "inviteUrl"]
     calls = [
         ("list_interviews", {}),
         ("get_interview", {**interview, "detail": "full"}),

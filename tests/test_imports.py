@@ -20,7 +20,7 @@ LAYERS = [
     {"results", "shaped", "skills"},
     {"tools", "directory"},
     {"resources"},
-    {"prompts", "following"},
+    {"prompts", "following", "consent"},
     {"server"},
     {"demo", "web", "install"},
     {"doctor"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"__main__"},
 ]
 ALLOWED = {
-    "mcp": {"results", "tools", "resources", "prompts", "skills", "server", "web", "demo", "doctor"},
+    "mcp": {"results", "tools", "resources", "prompts", "skills", "consent", "server", "web", "demo", "doctor"},
     "sqlalchemy": {"backend"},
     "starlette": {"backend", "web"},
     "uvicorn": {"backend", "web", "commands"},

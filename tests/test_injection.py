@@ -5,12 +5,16 @@
 
 import random
 
+import httpx
 import pytest
+from mcp import Client
 
 import injection
 from aural_mcp import safety
+from aural_mcp.client import AuralClient
 from aural_mcp.resources import REPORT
-from conftest import ok
+from aural_mcp.server import AuralServer, OneClient
+from conftest import ok, text_of
 from injection import CLAIMS, ENCODERS, HIDING, NO_TEXT, ORDERS, WAYS, everything, faults_of, office, plant
 
 SEED, PROMPTS, EACH, FORGED, HONEST = 20, 60, 15, 60, 1_000
@@ -82,6 +86,15 @@ async def test_who_is_revealed_has_no_link_for_a_name(world):
     assert found.links == []
 
 
+async def test_a_field_that_aural_has_added_since_brings_no_link(world):
+    row = {"id": "s", "status": "COMPLETED", "participantHeadline": "![x](https://evil.test/p)"}
+    answer = httpx.MockTransport(lambda request: httpx.Response(200, json={"data": [row], "cursor": None}))
+    client = AuralClient("dlv_test_1", "https://a.test/api/v1", transport=answer)
+    async with Client(AuralServer(OneClient(client), backend="T.")) as agent:
+        listed = await agent.call_tool("list_sessions", {"interviewId": "i", "detail": "full"})
+    assert injection.links(text_of(listed)) == []
+
+
 # ── Boundaries ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -135,6 +148,23 @@ def test_names_and_sentences_of_honest_people_are_left_alone():
 def test_text_in_the_variants_of_ideographs_is_removed():
     text = "".join(f"漢{each}" for each in ENCODERS["variation selectors"](ORDERS[0], random.Random(SEED))[12:])
     assert injection.unseen(safety.outside(text)) == 0
+
+
+def test_a_name_with_a_variant_is_left_alone_however_often_it_is_said():
+    text = "葛󠄀城さんと辻󠄁さん。" * 20
+    assert safety.outside(text) == text
+
+
+@pytest.mark.parametrize("marks", ["\u0316\u0301", "\u094d\u093c", "\u0f72\u0f71"])
+def test_no_letter_keeps_more_marks_than_can_be_put_in_order_at_once(marks):
+    """30, by UAX #15: putting n of them in order takes n² steps, in which nobody else is served."""
+    for between in ("", "\u200b"):
+        assert len(safety.outside("a" + (marks + between) * 20_000 + "b")) <= 32
+
+
+@pytest.mark.parametrize("text", ["מע (QA)\u200f ול", "שלום!\u200f", "(\u200eשלום)"])
+def test_a_direction_mark_stays_where_right_to_left_text_meets_punctuation(text):
+    assert safety.outside(text) == text
 
 
 async def test_blind_an_address_without_letters_breaks_nothing(world):

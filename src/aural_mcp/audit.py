@@ -30,6 +30,7 @@ else:
     import fcntl
 
 Outcome = Literal["done", "failed", "refused", "preview"]
+"""`failed`: nobody heard that it was done; where the answer was lost it may have been."""
 Confirmed = Literal["asked", "code", "operator"]
 READS = ("reveal_candidate", "get_session", "get_session_report", "list_candidates")
 """Tools that change nothing and show what a candidate gave."""

@@ -83,7 +83,7 @@ def genderless(text: str) -> str:
 class Facts:
     """What a record says about somebody; all of it is taken out of texts."""
 
-    name: str = ""
+    names: frozenset[str] = frozenset()
     email: str = ""
     phone: str = ""
     birthday: str = ""
@@ -159,7 +159,9 @@ def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str]]:
         phrases = sorted(_places(text, known), key=len, reverse=True)
         if phrases:
             yield "|".join(_word(phrase) for phrase in phrases), label
-    names = {part for name in facts.name.split(" / ") for part in _names(name)} | {_fold(facts.email).partition("@")[0]}
+    names = {part for name in facts.names for part in _names(name[:LONGEST_NAME])} | {
+        _fold(facts.email).partition("@")[0]
+    }
     for name in sorted((each for each in names if re.search(r"\w", each)), key=len, reverse=True):
         careful = name in COMMON or (name.isascii() and len(name) < 4)
         yield (f"(?P<capital>{_word(name)})" if careful else _word(name)), "(name)"
@@ -175,6 +177,8 @@ def _names(name: str) -> Iterator[str]:
             yield _fold(given) if len(given) > 1 else ""
 
 
+LONGEST_NAME = 200
+"""Characters of a name that are looked for; nobody is called more, and each word costs a pattern."""
 BETWEEN = re.compile(r"[\s\-/,.'’&()_]+")
 """What parts the words of a name; `\\W` would part the syllables of Indic scripts."""
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "å": "aa", "ø": "oe"})

@@ -47,10 +47,10 @@ Backend in use here: {backend}
 
 def main() -> None:
     """Entry point. Without arguments, and with a host on stdin, it serves MCP over stdio at once."""
-    from aural_mcp.config import BadSetting
+    from aural_mcp.config import COMPLETING, BadSetting
 
     try:
-        completing = "_AURAL_MCP_COMPLETE" in os.environ
+        completing = COMPLETING in os.environ
         if len(sys.argv) == 1 and not sys.stdin.isatty() and not completing:
             serve_stdio()
         else:
@@ -224,13 +224,7 @@ def commands() -> Group:
     @click.option("--local", is_flag=True, help="With --http: serve the workspace on this computer, without keys.")
     @click.option("--allowed-host", multiple=True, help="Host name clients may use; required off loopback.")
     @click.option("--access-log", is_flag=True, help="With --http: write one JSON line per request to stderr.")
-    @click.option("--read-only", is_flag=True, help="Only tools that read.")
-    @click.option("--toolsets", metavar="A,B", help="Only these: interviews, questions, candidates, sessions, ...")
-    @click.option("--tools", metavar="A,B", help="Only the tools of these names.")
-    @click.option("--exclude-tools", metavar="A,B", help="Not the tools of these names.")
-    @click.option("--blind", is_flag=True, help="Pseudonyms instead of names; nothing that tells who somebody is.")
-    @click.option("--lockdown", is_flag=True, help="Not a word by candidates: only numbers, counts and states.")
-    @click.option("--confirm", type=click.Choice(["ask", "preview", "never"]), help="How consequences are confirmed.")
+    @_narrowing_options
     def serve(
         http: bool, host: str, port: int, local: bool, allowed_host: tuple[str, ...], access_log: bool, **narrowing: Any
     ) -> None:
@@ -266,6 +260,24 @@ def commands() -> Group:
         anyio.run(run_demo, interactive)
 
     return group
+
+
+def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:
+    """The settings of `config.VARIABLES` that are flags of `serve` too."""
+    import click
+
+    from aural_mcp.config import CONFIRM, NO, VARIABLES
+
+    for each in reversed([each for each in VARIABLES if each.flag]):
+        meaning = each.meaning.replace("`", "")
+        if each.default in NO:
+            option = click.option(each.flag, is_flag=True, help=meaning)
+        elif each.default in CONFIRM:
+            option = click.option(each.flag, type=click.Choice(CONFIRM), help=meaning)
+        else:
+            option = click.option(each.flag, metavar="A,B", help=meaning)
+        serve = option(serve)
+    return serve
 
 
 def serve_http(

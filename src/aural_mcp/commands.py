@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-COMPLETING = "_AURAL_MCP_COMPLETE"
-"""Set by the shell while somebody types; `cli.main` then completes instead of serving."""
 LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 
 
@@ -298,6 +296,8 @@ def completion(context: click.Context, shell: str) -> None:
     fish: aural-mcp completion fish > ~/.config/fish/completions/aural-mcp.fish
     """
     from click.shell_completion import get_completion_class
+
+    from aural_mcp.config import COMPLETING
 
     made_by = get_completion_class(shell)
     if made_by is not None:

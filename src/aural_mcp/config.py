@@ -10,6 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 CLOUD = "https://aural-ai.com/api/v1"
+COMPLETING = "_AURAL_MCP_COMPLETE"
+"""Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 KEY_PREFIX = "dlv_"
@@ -60,9 +62,7 @@ class Variable:
 VARIABLES = (
     Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True),
     Variable("AURAL_API_KEY_FILE", "A file that holds the key, instead."),
-    Variable(
-        "AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", "`https://aural-ai.com/api/v1`"
-    ),
+    Variable("AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", f"`{CLOUD}`"),
     Variable(
         "AURAL_DATA_DIR",
         "Folder of the local workspace, of `state.db` (budget, creates of the last ten minutes) and of `audit.jsonl`.",
@@ -82,7 +82,7 @@ VARIABLES = (
     Variable("AURAL_EXCLUDE_TOOLS", "Not the tools of these names.", "none", "--exclude-tools"),
     Variable("AURAL_BLIND", "Pseudonyms instead of names, nothing that tells who somebody is.", "0", "--blind"),
     Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
-    Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", "ask", "--confirm"),
+    Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", CONFIRM[0], "--confirm"),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
     Variable(
         "AURAL_STATE_KEYS",

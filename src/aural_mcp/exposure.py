@@ -32,7 +32,7 @@ from aural_mcp.operations import (
     Operation,
     Text,
 )
-from aural_mcp.safety import hidden, inert_all, is_code
+from aural_mcp.safety import hidden, inert_all, is_code, mapped
 
 if TYPE_CHECKING:
     from aural_mcp.blind import Redactor
@@ -294,20 +294,20 @@ class View:
         from aural_mcp.blind import Facts, Redactor
 
         if isinstance(row, Candidate):
-            candidate, name, email = row, row.name, row.email
+            person, names = row, {row.name}
         elif isinstance(row, Session | SessionSummary | SessionReport):
-            session = str(getattr(row, "id", session_id))
-            candidate = self.people.person(session) if self.people else None
-            name, email = row.participant_name, row.participant_email
+            known = self.people.person(str(getattr(row, "id", session_id))) if self.people else None
+            person = known or Candidate(id="", email=row.participant_email)
+            names = {row.participant_name or "", person.name}
         else:
             return None
         facts = Facts(
-            name=f"{name or ''} / {candidate.name}" if candidate and candidate.name != name else name or "",
-            email=email or (candidate.email if candidate else "") or "",
-            phone=(candidate.phone if candidate else "") or "",
-            birthday=(candidate.birthday if candidate else "") or "",
-            schools=" / ".join(each for each in (candidate.school, candidate.education) if each) if candidate else "",
-            employers=(candidate.work_experience if candidate else "") or "",
+            names=frozenset(names),
+            email=person.email or "",
+            phone=person.phone or "",
+            birthday=person.birthday or "",
+            schools=" / ".join(each for each in (person.school, person.education) if each),
+            employers=person.work_experience or "",
         )
         return Redactor(facts, self.people.usual if self.people else ())
 
@@ -315,15 +315,7 @@ class View:
         from aural_mcp.blind import Facts, Redactor, genderless
 
         redactor = self._redactor or Redactor(Facts())
-
-        def clean(value: Any) -> Any:
-            if isinstance(value, str):
-                return redactor(value) if gendered else genderless(redactor(value))
-            if isinstance(value, dict):
-                return {redactor(key): clean(item) for key, item in cast("dict[str, Any]", value).items()}
-            return [clean(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
-
-        return clean(value)
+        return mapped(value, redactor if gendered else lambda text: genderless(redactor(text)))
 
     def _locked(self, value: Any, kind: str) -> Any:
         """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""

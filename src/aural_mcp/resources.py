@@ -170,7 +170,7 @@ def report_page(report: SessionReport, session_id: str) -> str:
     score = overall_score(report.insights)
     sections = {
         FLAGS: outline(session.get("flags")),
-        "Summary": quote(session.get("summary") or "Not analysed yet."),
+        "Summary": quote(session.get("summary") or ("There is none." if insights else "Not analysed yet.")),
         "Overall score": f"{score} (mean, 1 to 10)" if score is not None else "Not scored. That is not a low score.",
         "Criteria": outline(insights.get("criteriaEvaluations")),
         "Questions": outline(insights.get("questionEvaluations")),

@@ -20,6 +20,7 @@ import json
 import re
 import secrets
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from typing import TypeVar, cast
 
@@ -59,7 +60,8 @@ HONEST = (
     f"|(?<=[{PICTURE}\ufe0f])\u200d(?=[{PICTURE}])|(?<=[{PICTURE}0-9#*])[\ufe0e\ufe0f]"
     f"|(?<=[{IDEOGRAPH}])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
     "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]|(?<=[\u1000-\u109f])\ufe00"
-    f"|(?<=[{RIGHT_TO_LEFT}])[\u200e\u200f](?![\u200c-\u200f])|(?<![\u200c-\u200f])[\u200e\u200f](?=[{RIGHT_TO_LEFT}])"
+    f"|(?:(?<=[{RIGHT_TO_LEFT}])|(?<=[{RIGHT_TO_LEFT}][!-/:-@ ]))[\u200e\u200f](?![\u200c-\u200f])"
+    f"|(?<![\u200c-\u200f])[\u200e\u200f](?=[!-/:-@ ]?[{RIGHT_TO_LEFT}])"
 )
 """A joiner, selector or direction mark where honest text has one."""
 FLAGS = ("gbeng", "gbsct", "gbwls")
@@ -70,7 +72,7 @@ FLAG = re.compile(
 )
 """The three flags that are spelled with tags."""
 MOST_VARIANTS = 8
-"""Ideographs of one text in a form of their own, as in names; in more of them a text could be hidden."""
+"""Ideographs of a text in a form of their own, as in names, each in one; in more of them a text could be hidden."""
 MARKS = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
     "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u08d3-\u08ff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
@@ -84,7 +86,10 @@ def outside(text: str) -> str:
     """The text without characters that a person cannot see, in NFC. Running it twice changes nothing more."""
     if text.isascii() and not NOT_PRINTED.search(text):
         return text
-    if not _suspect().search("".join(set(text))) and unicodedata.is_normalized("NFC", text):
+    distinct = "".join(set(text))
+    if any(map(unicodedata.combining, distinct)):
+        text = _streamable(text)
+    if not _suspect().search(distinct) and unicodedata.is_normalized("NFC", text):
         return text
     while (cleaned := _cleaned(text)) != text:
         text = cleaned
@@ -94,7 +99,7 @@ def outside(text: str) -> str:
 def hidden(text: str) -> int:
     """How many characters `outside` takes out of a text, joined accents and line ends apart."""
     cleaned = outside(text)
-    return 0 if cleaned is text else len(unicodedata.normalize("NFC", NEWLINES.sub("\n", text))) - len(cleaned)
+    return 0 if cleaned is text else len(_nfc(NEWLINES.sub("\n", text))) - len(cleaned)
 
 
 @cache
@@ -112,24 +117,45 @@ def _cleaned(text: str) -> str:
     text = NEWLINES.sub("\n", text)
     parts = FLAG.split(text)
     text = "".join(part if number % 2 else HIDDEN.sub("", part) for number, part in enumerate(parts))
-    text = PILE.sub(r"\1", unicodedata.normalize("NFC", text))
+    text = PILE.sub(r"\1", _nfc(text))
     if CONTEXTUAL.search(text):
         honest = {found.start() for found in _honest().finditer(text)}
-        ideographs = [place for place in honest if text[place] >= "\U000e0100"]
-        honest.difference_update(ideographs if len(ideographs) > MOST_VARIANTS else ())
+        variants = {text[place - 1 : place + 1]: place for place in honest if text[place] >= "\U000e0100"}
+        if len(variants) > MOST_VARIANTS or len({each[0] for each in variants}) < len(variants):
+            honest = {place for place in honest if text[place] < "\U000e0100"}
         text = CONTEXTUAL.sub(lambda found: found[0] if found.start() in honest else "", text)
-    return unicodedata.normalize("NFC", text)
+    return _nfc(text)
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", _streamable(text))
+
+
+def _streamable(text: str) -> str:
+    """The text with 30 marks on a letter at most (UAX #15, 12.1): putting n of them in order takes n² steps."""
+    return _long_runs().sub(r"\1", text)
+
+
+@cache
+def _long_runs() -> re.Pattern[str]:
+    marks = "".join(chr(each) for each in range(0x300, 0x1F000) if unicodedata.combining(chr(each)))
+    return re.compile(f"([{marks}]{{30}})[{marks}]+")
 
 
 def outside_all(value: Value) -> Value:
     """The same JSON value with every string in it, keys too, passed through `outside`."""
+    return mapped(value, outside)
+
+
+def mapped(value: Value, change: Callable[[str], str]) -> Value:
+    """The same JSON value with every string in it, keys too, changed."""
     if isinstance(value, str):
-        return cast(Value, outside(value))
+        return cast(Value, change(value))
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return cast(Value, {outside(key): outside_all(item) for key, item in items})
+        return cast(Value, {change(key): mapped(item, change) for key, item in items})
     if isinstance(value, list):
-        return cast(Value, [outside_all(item) for item in cast("list[object]", value)])
+        return cast(Value, [mapped(item, change) for item in cast("list[object]", value)])
     return value
 
 
@@ -167,14 +193,7 @@ def _named(found: re.Match[str]) -> str:
 
 def inert_all(value: Value) -> Value:
     """The same JSON value with every string in it passed through `inert`."""
-    if isinstance(value, str):
-        return cast(Value, inert(value))
-    if isinstance(value, dict):
-        items = cast("dict[str, object]", value).items()
-        return cast(Value, {inert(key): inert_all(item) for key, item in items})
-    if isinstance(value, list):
-        return cast(Value, [inert_all(item) for item in cast("list[object]", value)])
-    return value
+    return mapped(value, inert)
 
 
 # ── Setting apart ───────────────────────────────────────────────────────────────────────────────

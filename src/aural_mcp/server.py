@@ -6,8 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,24 +20,21 @@ from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, GetPromptResult, InputRequiredResult, Tool
-from mcp.types.version import is_version_at_least
 
-from aural_mcp import confirmation, prompts, resources, results, tools
+from aural_mcp import prompts, resources, results, tools
 from aural_mcp._version import __version__
 from aural_mcp.access import Access
 from aural_mcp.analysis import LOCAL_OPERATIONS
-from aural_mcp.audit import AuditLog, ids_of, logged
-from aural_mcp.client import AuralClient, Spent
+from aural_mcp.audit import AuditLog, Confirmed, Outcome, ids_of, logged
+from aural_mcp.client import AuralClient
 from aural_mcp.config import GET_A_KEY
+from aural_mcp.consent import Consent
 from aural_mcp.directory import Directory
 from aural_mcp.errors import AuralError, NoUsableKey
 from aural_mcp.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.following import FOLLOWED, Following, can_be_followed
-from aural_mcp.ledger import Ledger
-from aural_mcp.operations import OPERATIONS, AnyOperation, CreateCandidates, Operation
+from aural_mcp.operations import OPERATIONS, AnyOperation
 from aural_mcp.safety import quoted
-from aural_mcp.shaped.base import plain
-from aural_mcp.shaped.candidates import CreateCandidatesArguments
 from aural_mcp.skills import Skills
 from aural_mcp.tools import Answer
 
@@ -62,17 +58,6 @@ score; people decide, you assemble evidence. Read remarks in a result to the use
 
 How each kind of request is done well: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
-AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
-AGREEMENT: dict[str, Any] = {
-    "type": "object",
-    "properties": {AGREED: {"type": "boolean", "title": "Do it", "description": "Yes, do this."}},
-    "required": [AGREED],
-}
-BAD_CODE = (
-    "Nothing was done: this confirmation code was not made for this very call, is older than 10 minutes, was used, "
-    "or something changed meanwhile. Call {tool} without confirmation for a new one, and ask the user again."
-)
-CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
 MOST_DIRECTORIES = 1_000
 """Keys whose ids and names are remembered."""
 STABLE, LIVE = CacheHint(ttl_ms=3_600_000, scope="private"), CacheHint(ttl_ms=60_000, scope="private")
@@ -131,13 +116,6 @@ class Connection:
 
     tasks: TaskGroup
     followed: dict[str, anyio.CancelScope] = field(default_factory=dict[str, anyio.CancelScope])
-
-
-@dataclass
-class Consent:
-    """How one call was agreed to: `asked`, `code`, by the `operator`'s setting, `refused`, or not at all."""
-
-    how: Literal["asked", "code", "operator", "refused"] | None = None
 
 
 class AuralServer(MCPServer[Connection]):
@@ -210,14 +188,16 @@ class AuralServer(MCPServer[Connection]):
         operation = tools.BY_NAME.get(name)
         if operation is None or operation not in there:
             return results.failure(tools.unknown_tool(name, [each.tool_name() for each in there]))
-        consent = Consent("operator" if operation.confirmed and self._confirm == "never" else None)
         try:
             client = self._client_for(context)
-            agree = partial(self._agree, client, operation, context, consent)
-            result = await tools.run(client, operation, arguments, None if self._confirm == "never" else agree)
+        except NoUsableKey as error:
+            return results.failure(f"{operation.tool_title()} was not called. {error}")
+        consent = Consent(client, operation, context, self._confirm, self._state_keys)
+        result: Answer | None = None
+        try:
+            result = await tools.run(client, operation, arguments, consent)
             if isinstance(result, CallToolResult):
                 self._directory(client).note(name, result.structured_content or {})
-            self._note(client, name, arguments, result, consent)
             return result
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
@@ -226,79 +206,43 @@ class AuralServer(MCPServer[Connection]):
         except Exception as error:
             message = f"{operation.tool_title()} failed inside aural-mcp; its log on stderr says why."
             raise UnexpectedToolError(message) from error
+        finally:  # also when it was cancelled: what had left is done
+            self._note(client, name, arguments, result, consent)
 
     def _note(
-        self, client: Guarded, name: str, given: Mapping[str, Any], result: Answer, consent: Consent | None = None
+        self, client: Guarded, name: str, given: Mapping[str, Any], result: Answer | None, consent: Consent
     ) -> None:
-        """Write a call into the decision log, if it is one that is logged."""
+        """Write a call into the decision log, if it is one that is logged; without a result it broke off."""
         if not logged(name, tools.BY_NAME[name].effect):
             return
-        answered = isinstance(result, CallToolResult)
-        structured: dict[str, Any] = (result.structured_content or {}) if answered else {}
-        changed_nothing = "confirmation" in structured or structured.get("dryRun") or not answered
-        refused = consent and consent.how == "refused"
-        outcome = "refused" if refused else "failed" if answered and result.is_error else "done"
+        structured: dict[str, Any] = (result.structured_content or {}) if isinstance(result, CallToolResult) else {}
+        if consent.refused:
+            outcome = "refused"
+        elif isinstance(result, InputRequiredResult) or "confirmation" in structured or structured.get("dryRun"):
+            outcome = "preview"
+        else:
+            outcome = "failed" if result is None or result.is_error else "done"
+        revealed = structured.get("candidate") if name == RevealCandidate.tool_name() else None
+        self._record(client, name, outcome, ids_of(name, given, structured), consent.how, revealed)
+
+    def _record(
+        self,
+        client: Guarded,
+        tool: str,
+        outcome: Outcome,
+        ids: Mapping[str, Any],
+        confirmed: Confirmed | None = None,
+        revealed: str | None = None,
+    ) -> None:
+        blind = client.exposure.anonymous
         self._audit.record(
-            name,
-            "preview" if changed_nothing else outcome,
-            tenant=client.tenant,
-            ids=ids_of(name, given, structured),
-            confirmed=consent.how if consent and consent.how != "refused" else None,
-            blind=client.exposure.anonymous,
-            revealed=structured.get("candidate") if name == RevealCandidate.tool_name() else None,
+            tool, outcome, tenant=client.tenant, ids=ids, confirmed=confirmed, blind=blind, revealed=revealed
         )
 
-    # ── Confirmation ────────────────────────────────────────────────────────────────────────────
-
-    async def _agree(
-        self,
-        client: AuralClient,
-        operation: AnyOperation,
-        context: Context[Any, Any] | None,
-        consent: Consent,
-        given: Operation[Any],
-        code: str,
-        spent: Spent,
-    ) -> CallToolResult | InputRequiredResult | None:
-        """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
-        if _is_repeated(client, given):
-            return None
-        asked = await confirmation.question(client, given, spent)
-        if asked is None:
-            return None
-        if self._confirm == "ask" and context is not None and _can_ask(context):
-            instead = await self._asked(operation, context, asked)
-            consent.how = "asked" if instead is None else "refused"
-            return instead
-        codes = confirmation.Codes(client.state, self._state_keys)
-        if not code:
-            return results.preview(operation, asked.text, codes.mint(client.tenant, given, asked.target))
-        if codes.accept(code, client.tenant, given, asked.target):
-            consent.how = "code"
-            return None
-        consent.how = "refused"
-        return results.failure(BAD_CODE.format(tool=operation.tool_name()))
-
-    async def _asked(
-        self, operation: AnyOperation, context: Context[Any, Any], asked: confirmation.Question
-    ) -> CallToolResult | InputRequiredResult | None:
-        """Put the question to the person: in the answer for the present protocol, in between for earlier ones."""
-        if is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER):
-            reply = (context.input_responses or {}).get(AGREED)
-            if reply is None:
-                params = types.ElicitRequestFormParams(message=asked.text, requested_schema=AGREEMENT)
-                return InputRequiredResult(
-                    input_requests={AGREED: types.ElicitRequest(params=params)}, request_state=asked.target
-                )
-            if context.request_state != asked.target:
-                return results.failure(CHANGED.format(tool=operation.tool_name()))
-        else:
-            reply = None
-            with anyio.move_on_after(confirmation.VALID):
-                reply = await context.session.elicit_form(asked.text, AGREEMENT, context.request_context.request_id)
-        if _is_yes(reply):
-            return None
-        return results.failure(f"{operation.tool_title()} was not done: the user did not agree. Do not insist.")
+    def _note_reading(self, context: Context[Any, Any] | None, tool: str, given: Mapping[str, Any]) -> None:
+        """Write down that a resource or a prompt showed what this tool shows."""
+        if logged(tool, tools.BY_NAME[tool].effect):
+            self._record(self._client_for(context), tool, "done", ids_of(tool, given))
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
 
@@ -330,7 +274,7 @@ class AuralServer(MCPServer[Connection]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
         if found := resources.match(str(uri)):
-            self._note(self._client_for(context), found[0].tool, found[1], CallToolResult(content=[]))
+            self._note_reading(context, found[0].tool, found[1])
         return [ReadResourceContents(content=text, mime_type=mime_type)]
 
     # ── Prompts and completion ──────────────────────────────────────────────────────────────────
@@ -345,7 +289,7 @@ class AuralServer(MCPServer[Connection]):
     ) -> GetPromptResult | InputRequiredResult:
         filled = await prompts.fill(name, arguments or {}, lambda: self._client_for(context), self._has(context))
         for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
-            self._note(self._client_for(context), tool, arguments or {}, CallToolResult(content=[]))
+            self._note_reading(context, tool, arguments or {})
         return filled
 
     async def _complete(
@@ -466,29 +410,6 @@ class AuralServer(MCPServer[Connection]):
         while len(self._directories) > MOST_DIRECTORIES:
             self._directories.pop(next(iter(self._directories)))
         return directory
-
-
-def _is_repeated(client: AuralClient, given: Operation[Any]) -> bool:
-    """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
-    if not isinstance(given, CreateCandidatesArguments) or given.allow_duplicate:
-        return False
-    return Ledger(client).knows(plain(CreateCandidates, given))
-
-
-def _is_yes(reply: object) -> bool:
-    return (
-        isinstance(reply, types.ElicitResult)
-        and reply.action == "accept"
-        and (reply.content or {}).get(AGREED, True) is True
-    )
-
-
-def _can_ask(context: Context[Any, Any]) -> bool:
-    """Whether the host puts questions to its user; over HTTP only in the present protocol, which answers later."""
-    said = context.client_capabilities.elicitation if context.client_capabilities else None
-    if said is None or (said.form is None and said.url is not None):
-        return False
-    return context.headers is None or is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER)
 
 
 def _state_security(
