@@ -84,9 +84,10 @@ PILE = re.compile(f"([{MARKS}]{{4}})[{MARKS}]+")
 
 def outside(text: str) -> str:
     """The text without characters that a person cannot see, in NFC. Running it twice changes nothing more."""
-    if text.isascii() and not NOT_PRINTED.search(text):
+    if (text.isascii() and not NOT_PRINTED.search(text)) or _plain.issuperset(text):
         return text
     distinct = "".join(set(text))
+    _plain.update(filter(_is_plain, distinct))
     if any(map(unicodedata.combining, distinct)):
         text = _streamable(text)
     if not _suspect().search(distinct) and unicodedata.is_normalized("NFC", text):
@@ -100,6 +101,21 @@ def hidden(text: str) -> int:
     """How many characters `outside` takes out of a text, joined accents and line ends apart."""
     cleaned = outside(text)
     return 0 if cleaned is text else len(_nfc(NEWLINES.sub("\n", text))) - len(cleaned)
+
+
+_plain: set[str] = set()
+"""Characters that were seen and that no rule is about: of a text of these alone nothing need be looked at."""
+
+
+def _is_plain(character: str) -> bool:
+    """Whether a character is clean by itself and next to any other: no mark, no jamo, nothing that NFC changes."""
+    return (
+        character < "\U00010000"
+        and not "\u1100" <= character <= "\u11ff"
+        and not unicodedata.category(character).startswith("M")
+        and unicodedata.is_normalized("NFC", character)
+        and not _suspect().search(character)
+    )
 
 
 @cache

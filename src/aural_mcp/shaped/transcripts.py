@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar, cast
 
@@ -89,16 +89,16 @@ class GetSessionArguments(GetSession):
 async def get_session(client: AuralClient, given: GetSessionArguments, spent: Spent) -> SessionPage:
     """Metadata, summary and scores with a page of the transcript; tone is left to the report."""
     session = await client.call(plain(GetSession, given), spent=spent)
-    turns = [Turn.model_construct(turn=number, **_words(each)) for number, each in enumerate(session.messages, 1)]
+    turns = list(enumerate(session.messages, 1))
     if given.question_id is not MISSING:
         report = await client.call(GetSessionReport(session_id=given.session_id), spent=spent)
         on_it = _turns_on(report.messages, given.question_id)
-        turns = [turn for turn, each in zip(turns, session.messages, strict=True) if each.id in on_it]
+        turns = [(number, each) for number, each in turns if each.id in on_it]
     head = {**_head(session, given), "interview": session.interview}
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
-    page = _page(head, turns, given, len(session.messages))
+    page = _page(head, turns, _words, given, len(session.messages))
     remarks += warnings_of(session)
     return SessionPage.model_validate({**page, "remarks": remarks if given.from_turn == 1 else []})
 
@@ -213,12 +213,12 @@ class GetSessionReportArguments(GetSessionReport):
 async def get_session_report(client: AuralClient, given: GetSessionReportArguments, spent: Spent) -> ReportPage:
     """The page of a session, and what get_session leaves out: media, the integrity log, tone, code."""
     report = await client.call(plain(GetSessionReport, given), spent=spent)
-    turns = [ReportTurn.model_validate({"turn": n, **all_of(each)}) for n, each in enumerate(report.messages, 1)]
     media, remarks = media_of(report, MOST_LINKS, given.session_id)
     integrity, left_out = integrity_of(report, MOST_EVENTS, given.session_id)
     about = {"title": report.interview_title, "objective": report.interview_objective}
     first = {**integrity, **media} if given.from_turn == 1 else {}
-    page = _page({**_head(report, given), "interview": about, **first}, turns, given, len(report.messages))
+    turns = list(enumerate(report.messages, 1))
+    page = _page({**_head(report, given), "interview": about, **first}, turns, all_of, given, len(turns))
     return ReportPage.model_validate(
         {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
     )
@@ -284,37 +284,42 @@ def _unless_said(drawn: Any, content: str) -> Any:
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
 
-T = TypeVar("T", bound=Turn)
+M = TypeVar("M", bound=Message)
 
 
 def _page(
-    head: Mapping[str, Any], turns: Sequence[T], given: GetSessionArguments | GetSessionReportArguments, total: int
-) -> dict[str, Any]:
+    head: Mapping[str, Any],
+    messages: Sequence[tuple[int, M]],
+    shown: Callable[[M], Row],
+    given: GetSessionArguments | GetSessionReportArguments,
+    total: int,
+) -> Row:
     """The head with the turns that fit; `nextTurn` says where the rest begins."""
-    wanted = [turn for turn in turns if turn.turn >= given.from_turn]
-    most = wanted if given.max_turns is MISSING else wanted[: given.max_turns]
+    wanted = [(number, each) for number, each in messages if number >= given.from_turn]
     plain_head = {name: value.model_dump() if isinstance(value, Record) else value for name, value in head.items()}
-    page = _fitting(most, max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given.session_id)
+    most = len(wanted) if given.max_turns is MISSING else given.max_turns
+    turns = ({"turn": number, **shown(each)} for number, each in wanted[:most])
+    page = _fitting(turns, max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
     rest = wanted[len(page) :]
     return {
         "id": given.session_id,
         **plain_head,
         "turns": total,
-        "nextTurn": rest[0].turn if rest else None,
-        "messages": [turn.model_dump(exclude_unset=True) for turn in page],
+        "nextTurn": rest[0][0] if rest else None,
+        "messages": page,
     }
 
 
-def _fitting(turns: Sequence[T], room: int, session_id: str) -> list[T]:
+def _fitting(turns: Iterable[Row], room: int, given: GetSessionArguments | GetSessionReportArguments) -> list[Row]:
     """As many turns as fit; one that is too long by itself is cut, and says where to read the whole."""
-    page: list[T] = []
+    page: list[Row] = []
     for turn in turns:
         size = _turn_size(turn)
         if size > room and not page:
-            whole = "report" if isinstance(turn, ReportTurn) else "transcript"
-            rest = f" … (cut; the whole turn stands in aural://sessions/{session_id}/{whole})"
-            words = _cut(turn.content, room - 400) + rest
-            return [type(turn)(turn=turn.turn, role=turn.role, timestamp=turn.timestamp, content=words)]
+            whole = "report" if isinstance(given, GetSessionReportArguments) else "transcript"
+            rest = f" … (cut; the whole turn stands in aural://sessions/{given.session_id}/{whole})"
+            kept = {name: turn[name] for name in ("turn", "role", "timestamp")}
+            return [{**kept, "content": _cut(turn["content"], room - 400) + rest}]
         room -= size
         if room < 0:
             break
@@ -322,10 +327,11 @@ def _fitting(turns: Sequence[T], room: int, session_id: str) -> list[T]:
     return page
 
 
-def _turn_size(turn: Turn) -> int:
+def _turn_size(turn: Row) -> int:
     """The larger of what a turn takes as JSON and as quoted text."""
-    quoted = len(turn.content.encode()) + 2 * turn.content.count("\n") + 80
-    return max(size_of(turn.model_dump(exclude_unset=True)) + 2, quoted)
+    content: str = turn["content"]
+    quoted = len(content.encode("utf-8", "replace")) + 2 * content.count("\n") + 80
+    return max(size_of(turn) + 2, quoted)
 
 
 def _cut(text: str, most: int) -> str:
