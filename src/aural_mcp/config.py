@@ -57,12 +57,16 @@ class Variable:
     default: str = ""
     flag: str = ""
     secret: bool = False
+    title: str = ""
+    """What a host that asks its user for settings calls it; without one it is not asked for."""
 
 
 VARIABLES = (
-    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True),
+    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True, title="API key"),
     Variable("AURAL_API_KEY_FILE", "A file that holds the key, instead."),
-    Variable("AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", f"`{CLOUD}`"),
+    Variable(
+        "AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", f"`{CLOUD}`", title="Address"
+    ),
     Variable(
         "AURAL_DATA_DIR",
         "Folder of the local workspace, of `state.db` (budget, creates of the last ten minutes) and of `audit.jsonl`.",
@@ -71,7 +75,7 @@ VARIABLES = (
     Variable("AURAL_PAGE_PORT", "Port of the local candidate pages; 0 takes any free one.", "8410, remembered"),
     Variable("AURAL_PUBLIC_URL", "Origin that local candidate links carry, when a tunnel or proxy leads to that port."),
     Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
-    Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only"),
+    Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only", title="Only read"),
     Variable(
         "AURAL_TOOLSETS",
         "Only these: `interviews`, `questions`, `candidates`, `sessions`, `practice`, `usage`.",
@@ -80,7 +84,13 @@ VARIABLES = (
     ),
     Variable("AURAL_TOOLS", "Only the tools of these names.", "all", "--tools"),
     Variable("AURAL_EXCLUDE_TOOLS", "Not the tools of these names.", "none", "--exclude-tools"),
-    Variable("AURAL_BLIND", "Pseudonyms instead of names, nothing that tells who somebody is.", "0", "--blind"),
+    Variable(
+        "AURAL_BLIND",
+        "Pseudonyms instead of names, nothing that tells who somebody is.",
+        "0",
+        "--blind",
+        title="Blind review",
+    ),
     Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
     Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", CONFIRM[0], "--confirm"),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
