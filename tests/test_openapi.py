@@ -39,7 +39,9 @@ async def test_typescript_types_are_made_of_the_document_and_compile(world, tmp_
     (tmp_path / "openapi.json").write_text((await fetched(world, "/api/v1/openapi.json")).text, encoding="utf-8")
     use = (Path(__file__).parent / "openapi" / "use.ts").read_text(encoding="utf-8")
     (tmp_path / "use.ts").write_text(use, encoding="utf-8")
-    (tmp_path / "wrong.ts").write_text(use.replace("/{interviewId}/sessions", "/{interviewId}/meetings"), encoding="utf-8")
+    (tmp_path / "wrong.ts").write_text(
+        use.replace("/{interviewId}/sessions", "/{interviewId}/meetings"), encoding="utf-8"
+    )
     subprocess.run([make, "openapi.json", "-o", "aural.d.ts"], cwd=tmp_path, check=True, capture_output=True)
     compiled = {
         name: subprocess.run([compiler, "--strict", "--noEmit", name], cwd=tmp_path, capture_output=True, text=True)

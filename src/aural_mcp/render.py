@@ -21,6 +21,7 @@ from aural_mcp.manifests import SITE
 from aural_mcp.models import Rows
 from aural_mcp.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
+from aural_mcp.workflows import WORKFLOWS
 
 PREFIX = "/api/v1"
 DOCUMENTS = ("README.md", "skill/aural-hiring/SKILL.md")
@@ -327,6 +328,7 @@ def tool_table() -> str:
     rows += [
         f"| `{op.tool_name()}`, local workspace only | {op.first_sentence()} | {_acts(op)} |" for op in LOCAL_OPERATIONS
     ]
+    rows += [f"| `{op.tool_name()}`, several requests | {op.first_sentence()} | {_acts(op)} |" for op in WORKFLOWS]
     return "\n".join(["| Tool | What it does | Acts |", "|---|---|---|", *rows])
 
 
