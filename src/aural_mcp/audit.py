@@ -32,7 +32,7 @@ else:
 Outcome = Literal["done", "failed", "refused", "preview"]
 """`failed`: nobody heard that it was done; where the answer was lost it may have been."""
 Confirmed = Literal["asked", "code", "operator"]
-READS = ("reveal_candidate", "get_session", "get_session_report", "list_candidates")
+READS = ("reveal_candidate", "get_session", "get_session_report", "list_candidates", "compare_candidates")
 """Tools that change nothing and show what a candidate gave."""
 NOUNS = ("interview", "question", "candidate", "session")
 ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
@@ -55,7 +55,10 @@ def logged(tool: str, effect: str) -> bool:
 def ids_of(tool: str, *values: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What may be ids in a call's arguments and structured result; a plain `id` goes by the tool's noun."""
     own = next((noun for word in reversed(tool.split("_")) for noun in NOUNS if word.startswith(noun)), "")
-    rows = [*values, *(row for value in values for name in ("data", "results") for row in _list(value.get(name)))]
+    rows = [
+        *values,
+        *(row for value in values for name in ("data", "results", "candidates") for row in _list(value.get(name))),
+    ]
     found: dict[str, list[Any]] = {}
     for name, item in (
         pair for row in rows if isinstance(row, Mapping) for pair in cast("dict[str, Any]", row).items()

@@ -324,7 +324,10 @@ class View:
         from aural_mcp.blind import Facts, Redactor, genderless
 
         redactor = self._redactor or Redactor(Facts())
-        return mapped(value, redactor if gendered else lambda text: genderless(redactor(text)))
+        if gendered:
+            return mapped(value, redactor)
+        own = self.people.texts if self.people else frozenset[str]()
+        return mapped(value, lambda text: text if text in own else genderless(redactor(text)))
 
     def _locked(self, value: Any, kind: str) -> Any:
         """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""

@@ -19,6 +19,8 @@ from aural_mcp.safety import code_block, fenced, is_code, literal, outside_all, 
 from aural_mcp.schemas import SECRETS
 
 LINKS = ("url", "inviteUrl")
+MEAN = "mean"
+"""A number that reads rounded to hundredths; structured content has all of it."""
 UNLIMITED = "none"
 """How a `limit` of null reads: elsewhere null says nothing and is left out."""
 LOCAL_LINK = (
@@ -163,6 +165,7 @@ def _single(text: str) -> str:
 
 
 def _field(name: str, value: Any, indent: str) -> str:
+    value = round(value, 2) if name == MEAN and isinstance(value, float) else value
     name = name if name.replace(" ", "").isidentifier() else json.dumps(name, ensure_ascii=False)
     if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
         return f"{indent}{name}:\n" + outline(value, indent + "  ")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import fsum, isfinite
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import MISSING, Field
@@ -81,17 +83,32 @@ def _row(each: SessionSummary) -> SessionRow:
 
 
 def overall_score(insights: Any) -> float | None:
-    """The mean of the question scores, else of the criteria scores, as Aural's dashboard shows it; None without any."""
-    if not isinstance(insights, dict):
-        return None
+    """The mean score as it is shown: rounded to hundredths; None without any."""
+    mean = mean_score(insights)
+    return None if mean is None else round(mean, 2)
+
+
+def mean_score(insights: Any) -> float | None:
+    """The mean of the question scores, else of the criteria scores, as Aural's dashboard has it; None without any."""
     for field in ("questionEvaluations", "criteriaEvaluations"):
-        listed = cast("dict[str, Any]", insights).get(field)
-        rows = cast("list[Any]", listed) if isinstance(listed, list) else []
-        scores = [cast("dict[str, Any]", row).get("score") for row in rows if isinstance(row, dict)]
-        known = [score for score in scores if isinstance(score, int | float) and not isinstance(score, bool)]
-        if known:
-            return round(sum(known) / len(known), 2)
+        scores = [score for row in evaluations_in(insights, field) if (score := score_of(row)) is not None]
+        if scores:
+            return fsum(scores) / len(scores)
     return None
+
+
+def evaluations_in(insights: Any, field: str) -> list[dict[str, Any]]:
+    """The evaluations in an analysis; none where the deployment has it in another shape."""
+    listed = cast("dict[str, Any]", insights).get(field) if isinstance(insights, dict) else None
+    rows = cast("list[Any]", listed) if isinstance(listed, list) else []
+    return [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
+
+
+def score_of(evaluation: Mapping[str, Any] | None) -> float | None:
+    """The score in an evaluation; None is not scored."""
+    score = (evaluation or {}).get("score")
+    known = isinstance(score, int | float) and not isinstance(score, bool) and isfinite(score)
+    return score if known else None
 
 
 # ── Ending sessions ─────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,282 @@
+"""Candidates of one interview side by side: arithmetic and evidence, and no ranking where it would be unsound."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import MISSING, Field
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import BadRequest
+from aural_mcp.models import Record, Session, SessionSummary
+from aural_mcp.operations import Cursor, GetInterview, Id, InterviewId, Operation
+from aural_mcp.safety import quoted
+from aural_mcp.shaped.base import PAGE_BYTES, size_of
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
+from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
+from aural_mcp.workflows.soundness import (
+    LIST_ENDED,
+    NOT_ALL_READ,
+    Candidate,
+    look_at_rows,
+    look_at_transcript,
+    rank,
+    sentences,
+)
+
+LONGEST_NAME = 100
+"""Characters of a column's name."""
+RANKED = "Means that differ by less than half a point do not differ; equal means share a rank. A person decides."
+NOT_RANKED = "Nobody is ranked: why stands in unsound. Tell the user that first, and do not rank in its place."
+GO_ON = "{number} candidates remain: call again with the same arguments and cursor {cursor}."
+UNREAD = "Transcripts were not read. quotes true reads them: short evidence, garbled and flagged turns."
+FLAGGED = "Turns in flaggedTurns are for a person to look at; they prove nothing and change no score."
+LOCKED = "In lockdown nobody's words are shown, so there are no quotes."
+SCORERS = "Not all were scored by the same, see scorers: their scales may differ."
+
+
+class Quote(Record):
+    """A candidate's own words for a score."""
+
+    columns: str = Field(description="The columns that it is evidence for.")
+    turn: int
+    said: str
+
+
+class ComparedColumn(Record):
+    """What a column is: a criterion (C1, C2, ...) or a question (Q1, Q2, ...)."""
+
+    column: str
+    name: str
+
+
+class ComparedRow(Record):
+    """A candidate; beside these each column is a field, its score 1 to 10, null for not scored, never 0."""
+
+    session_id: str
+    name: str = ""
+    rank: int | None = Field(default=None, description="Equal means share a rank; missing where nobody is ranked.")
+    mean: float | None = Field(default=None, description="As Aural's dashboard: of the questions, else the criteria.")
+    coverage: str | None = Field(default=None, description="Questions with a score, e.g. `5 of 6`.")
+    turns: int | None = None
+    not_scored: str | None = Field(default=None, description="Columns without a score.")
+    unsound: str | None = Field(default=None, description="What keeps this candidate from being ranked.")
+    scored_by: str | None = Field(default=None, description="Where not all were scored by the same.")
+    flagged_turns: str | None = Field(default=None, description="For a person to look at; no score changes.")
+    quotes: list[Quote] = []
+
+
+class Comparison(Record):
+    """Candidates of one interview by criterion and question."""
+
+    interview: str = ""
+    rubric_version: str = ""
+    ranked: bool = False
+    unsound: list[str] = Field(default=[], description="Why nobody is ranked; say it first.")
+    scorers: list[str] = []
+    columns: list[ComparedColumn] = []
+    candidates: list[ComparedRow] = []
+    cursor: str | None = Field(default=None, description="Goes on with the next candidate; null at the end.")
+
+
+class CompareCandidates(Operation[Comparison]):
+    """Compare the candidates of one interview: scores by criterion and question, mean, coverage, what is not scored.
+
+    Where a comparison is unsound (missing scores, another rubric, short or garbled transcripts) it says why and
+    ranks nobody. It computes; it never judges a person.
+    """
+
+    effect = "read"
+    by_others = True
+    hint = "Next: get_session for the turns behind a score. People decide; you assemble evidence."
+    interview_id: InterviewId
+    session_ids: Annotated[
+        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all finished when omitted.")
+    ] = MISSING
+    quotes: Annotated[bool, Field(description="A short quote with its turn for each score; reads each session.")] = (
+        False
+    )
+    cursor: Cursor = MISSING
+
+
+async def compare_candidates(client: AuralClient, given: CompareCandidates, spent: Spent) -> Comparison:
+    """Scores stand in the list of sessions; transcripts are read only for quotes."""
+    begin(spent)
+    interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
+    listed, complete = await all_sessions(client, given.interview_id, spent)
+    work = _Comparing(client, spent, rubric_of(interview), complete)
+    work.add(chosen(listed, given.session_ids, complete=complete))
+    rows, cursor = await work.page(given)
+    left_out = Counter(row.status for row in listed if row.status != "COMPLETED")
+    remarks = work.remarks(given, cursor, left_out if given.session_ids is MISSING else Counter())
+    found = {
+        "interview": interview.title,
+        "rubric_version": work.rubric.version,
+        "ranked": work.ranked,
+        **({"unsound": work.unsound} if work.unsound else {}),
+        **({"scorers": [f"{name}: {count}" for name, count in work.scorers.most_common()]} if work.differ else {}),
+        "columns": [{"column": each.id, "name": short(each.name)} for each in work.rubric.columns],
+        "candidates": rows,
+        "cursor": cursor,
+        "remarks": remarks,
+    }
+    return Comparison.model_validate(found)
+
+
+def chosen(listed: Sequence[SessionSummary], wanted: Any, *, complete: bool) -> list[SessionSummary]:
+    """The sessions that are asked for, oldest first: those named, else those that are finished.
+
+    Raises:
+        BadRequest: one that is named is not of this interview.
+    """
+    if wanted is MISSING:
+        return [row for row in reversed(listed) if row.status == "COMPLETED"]
+    known = {row.id for row in listed}
+    strange = [each for each in wanted if each not in known]
+    if strange and complete:
+        raise BadRequest(
+            f"This interview has no session {quoted(strange[0])}.",
+            "Take ids from list_sessions with this interviewId.",
+            status=400,
+            code="NOT_FOUND",
+        )
+    return [row for row in reversed(listed) if row.id in wanted]
+
+
+def short(text: str) -> str:
+    """A name as a legend shows it: on one line, its end left out where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_NAME else line[: LONGEST_NAME - 1] + "…"
+
+
+class _Comparing:
+    """Those who are compared, what is unsound about it, and the rows that are shown."""
+
+    def __init__(self, client: AuralClient, spent: Spent, rubric: Rubric, complete: bool) -> None:
+        self._client, self._spent, self.rubric, self._complete = client, spent, rubric, complete
+        self._locked = is_locked(client)
+        self.all: list[Candidate] = []
+        self.unsound: list[str] = []
+        self.ranked, self.left = False, 0
+
+    def add(self, rows: Sequence[SessionSummary]) -> None:
+        """Those who are compared, looked at as far as the list goes."""
+        self.all = [Candidate(row, card_of(row.insights, self.rubric, lockdown=self._locked)) for row in rows]
+        look_at_rows(self.all, self.rubric)
+        self.judge()
+
+    @property
+    def scorers(self) -> Counter[str]:
+        """How many were scored by whom."""
+        return Counter(each.card.scorer for each in self.all if each.card.mean is not None)
+
+    @property
+    def differ(self) -> bool:
+        """Whether not all were scored by the same."""
+        return len(self.scorers) > 1
+
+    def judge(self, unread: str = "") -> None:
+        """Say in sentences what is unsound; rank where nothing is."""
+        self.unsound = [*sentences(self.all), *([] if self._complete else [LIST_ENDED]), *([unread] if unread else [])]
+        self.ranked = bool(self.all) and not self.unsound
+        rank(self.all, really=self.ranked)
+
+    # ── What is shown ───────────────────────────────────────────────────────────────────────────
+
+    async def page(self, given: CompareCandidates) -> tuple[list[dict[str, Any]], str | None]:
+        """The rows that fit, after the cursor, and the session with which the next page begins after this one."""
+        quoting, before = given.quotes and not self._locked, None if given.cursor is MISSING else given.cursor
+        if quoting:
+            self.all.sort(key=lambda each: (each.row.created_at, each.row.id))
+        start = self._after(before)
+        shown = await self._fitting(start, quoting)
+        if quoting:
+            whole = len(shown) == len(self.all)
+            self.judge("" if whole else NOT_ALL_READ.format(read=len(shown), total=len(self.all)))
+            shown = self.all if whole else shown
+        self.left = len(self.all) - start - len(shown)
+        return [self._row(each) for each in shown], (shown[-1].row.id if shown else before) if self.left else None
+
+    async def _fitting(self, start: int, quoting: bool) -> list[Candidate]:
+        """Those from a place on who fit into the answer, and into time and budget when they are read."""
+        shown: list[Candidate] = []
+        room = PAGE_BYTES
+        for number, each in enumerate(self.all[start:], start + 1):
+            if quoting and not await self._read(each):
+                break
+            room -= size_of(self._row(each)) + 40
+            if room < 0 and shown:
+                break
+            shown.append(each)
+            if quoting:
+                await self._spent.report(number, len(self.all), f"{number} of {len(self.all)} candidates")
+        return shown
+
+    def _after(self, cursor: str | None) -> int:
+        places: dict[str | None, int] = {each.row.id: number for number, each in enumerate(self.all, 1)}
+        if cursor not in {None: 0, **places}:
+            raise BadRequest("This cursor is not of this comparison.", "Omit it.", status=400, code="CURSOR")
+        return places.get(cursor, 0)
+
+    async def _read(self, each: Candidate) -> bool:
+        """Read a transcript and look at it; False when time or budget ended."""
+        try:
+            each.session = await read_session(self._client, each.row.id, self._spent)
+        except OUT_OF_BUDGET:
+            return False
+        look_at_transcript(each, self.rubric)
+        return True
+
+    def _row(self, each: Candidate) -> dict[str, Any]:
+        scores = {column.id: each.card.score(column.id) for column in self.rubric.columns}
+        asked = [column for column in scores if column[0] == "Q"]
+        more = {
+            "rank": each.rank,
+            "turns": each.turns,
+            "not_scored": ", ".join(column for column, score in scores.items() if score is None),
+            "unsound": ", ".join(each.reasons),
+            "scored_by": each.card.scorer if self.differ and each.card.mean is not None else None,
+            "flagged_turns": _flagged(each.session),
+            "coverage": f"{sum(scores[column] is not None for column in asked)} of {len(asked)}" if asked else None,
+            "quotes": self._quotes(each),
+        }
+        return {
+            "session_id": each.row.id,
+            "name": each.row.participant_name or "",
+            "mean": each.card.mean,
+            **scores,
+            **{name: value for name, value in more.items() if value not in (None, "", [])},
+        }
+
+    def _quotes(self, each: Candidate) -> list[dict[str, Any]]:
+        if each.session is None:
+            return []
+        found: dict[tuple[int, str], list[str]] = {}
+        for column in self.rubric.columns:
+            evaluation = each.card.evaluations.get(column.id)
+            if evaluation and (said := quote_for(evaluation, each.session.messages)):
+                found.setdefault(said, []).append(column.id)
+        return [{"columns": ", ".join(ids), "turn": turn, "said": said} for (turn, said), ids in found.items()]
+
+    def remarks(self, given: CompareCandidates, cursor: str | None, left_out: Counter[str]) -> list[str]:
+        """What to tell the user, most important first."""
+        others = ", ".join(f"{count} {status}" for status, count in left_out.most_common())
+        said = {
+            "There is nobody to compare: no session is finished.": not self.all,
+            NOT_RANKED: bool(self.all) and not self.ranked,
+            RANKED: self.ranked,
+            SCORERS: self.differ,
+            f"Not compared, as they are not finished: {others}.": bool(others),
+            FLAGGED: any(_flagged(each.session) for each in self.all),
+            LOCKED: given.quotes and self._locked,
+            UNREAD: not given.quotes and bool(self.all) and not self._locked,
+            GO_ON.format(number=self.left, cursor=cursor): cursor is not None,
+        }
+        return [remark for remark, there in said.items() if there]
+
+
+def _flagged(session: Session | None) -> str:
+    more = (session.model_extra if session else None) or {}
+    return ", ".join(str(each["turn"]) for each in more.get("flags", []))

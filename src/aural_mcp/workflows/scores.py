@@ -1,0 +1,165 @@
+"""The scores of a session against the rubric that its interview has now, and a candidate's own words for each.
+
+Whoever scored names criteria and questions in words of their own, so they are compared without case, punctuation
+and numbering, and a question that was cut short counts as itself. What is not scored is None, never 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import AuralError, BudgetExhausted
+from aural_mcp.exposure import Guarded
+from aural_mcp.models import InterviewDetail, Message, Session
+from aural_mcp.operations import GetSession
+from aural_mcp.safety import inert
+from aural_mcp.shaped.sessions import evaluations_in, mean_score, score_of
+from aural_mcp.workflows.base import OUT_OF_BUDGET, digest, is_over
+
+CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluations", "question", "Q")
+"""Where evaluations stand, what in them names the criterion or question, and how its column begins."""
+AURAL, NOT_SHOWN = "Aural", "not shown in lockdown"
+LONGEST_QUOTE = 160
+LEAST_PREFIX = 20
+"""Characters from which the beginning of a question counts as that question."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A criterion (C1, C2, ...) or a question (Q1, Q2, ...) of an interview."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """What is scored in an interview now; the version changes with any of it."""
+
+    columns: Sequence[Column]
+    version: str
+
+    @property
+    def asked(self) -> int:
+        """How many questions there are."""
+        return sum(column.id.startswith("Q") for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What one session scored."""
+
+    mean: float | None
+    evaluations: dict[str, dict[str, Any]]
+    """By column; what nobody evaluated is not there."""
+    strange: list[str]
+    """What was scored that the interview does not have now."""
+    scorer: str
+
+    def score(self, column: str) -> float | None:
+        """The score in a column; None is not scored."""
+        return score_of(self.evaluations.get(column))
+
+
+def rubric_of(interview: InterviewDetail) -> Rubric:
+    """The columns of an interview: its criteria, then its questions."""
+    criteria = interview.assessment_criteria or []
+    columns = [Column(f"C{number}", each.name) for number, each in enumerate(criteria, 1)]
+    columns += [Column(f"Q{number}", each.text) for number, each in enumerate(interview.questions, 1)]
+    asked = [[each.text, each.type, each.options, each.description] for each in interview.questions]
+    return Rubric(columns, digest(*criteria, *asked)[:12])
+
+
+def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
+    """The scores in an analysis, by the columns of a rubric."""
+    found: dict[str, dict[str, Any]] = {}
+    strange: list[str] = []
+    for field, naming, kind in (CRITERIA, QUESTIONS):
+        free = [column for column in rubric.columns if column.id.startswith(kind)]
+        for row in evaluations_in(insights, field):
+            column = next((each for each in free if _is_same(each.name, str(row.get(naming) or ""))), None)
+            if column is None:
+                strange.append(str(row.get(naming) or "something unnamed"))
+            else:
+                free.remove(column)
+                found[column.id] = row
+    return Card(mean_score(insights), found, strange, NOT_SHOWN if lockdown else _scorer(insights))
+
+
+def _is_same(name: str, given: str) -> bool:
+    one, other = _key(name), _key(given)
+    return one == other or (len(other) >= LEAST_PREFIX and one.startswith(other))
+
+
+@lru_cache(1024)
+def _key(name: str) -> str:
+    from aural_mcp.blind import genderless  # its patterns take a while, and a start does without
+
+    words = re.sub(r"\W+", " ", genderless(inert(name)).casefold()).strip()
+    return re.sub(r"^(?:q|question )?\d+ ", "", words) or name
+
+
+def _scorer(insights: Any) -> str:
+    by = cast("dict[str, Any]", insights).get("scoredBy") if isinstance(insights, dict) else None
+    name = cast("dict[str, Any]", by).get("name") if isinstance(by, dict) else by
+    return str(name) if name else AURAL
+
+
+def is_locked(client: AuralClient) -> bool:
+    """Whether words of candidates are left out."""
+    return isinstance(client, Guarded) and client.exposure.lockdown
+
+
+async def read_session(client: AuralClient, session_id: str, spent: Spent) -> Session | None:
+    """A session with its transcript; None when it cannot be read.
+
+    Raises:
+        BudgetExhausted, RateLimited: there is no time or no budget for another one.
+    """
+    if is_over(spent):
+        raise BudgetExhausted("The time of this call is over.", "", 0)
+    try:
+        return await client.call(GetSession(session_id=session_id), spent=spent)
+    except OUT_OF_BUDGET:
+        raise
+    except AuralError:
+        return None
+
+
+# ── Words ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def quote_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> tuple[int, str] | None:
+    """A turn of the candidate's that supports an evaluation, and a short part of it; None where none does."""
+    answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
+    for turn in _listed(evaluation.get("evidence")):
+        if answers.get(turn):
+            return turn, excerpt(answers[turn])
+    for highlight in _listed(evaluation.get("highlights")):
+        wanted = set(words_of(str(highlight)))
+        for turn, said in answers.items():
+            if len(wanted) > 1 and wanted <= set(words_of(said)):
+                return turn, excerpt(said)
+    return None
+
+
+def excerpt(text: str, at: int = 0, most: int = LONGEST_QUOTE) -> str:
+    """A part of a text around a place, on one line, with … where something is left out."""
+    start = max(0, min(at - most // 4, len(text) - most))
+    end = start + most
+    part = " ".join(text[start:end].split())
+    return f"{'…' if start else ''}{part[: most - 2]}{'…' if end < len(text) or len(part) > most - 2 else ''}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text; of scripts without spaces, the characters."""
+    return re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+", text.casefold())
