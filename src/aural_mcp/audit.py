@@ -32,7 +32,10 @@ else:
 Outcome = Literal["done", "failed", "refused", "preview"]
 """`failed`: nobody heard that it was done; where the answer was lost it may have been."""
 Confirmed = Literal["asked", "code", "operator"]
-READS = ("reveal_candidate", "get_session", "get_session_report", "list_candidates", "compare_candidates")
+READS = (
+    *("reveal_candidate", "get_session", "get_session_report", "list_candidates"),
+    *("compare_candidates", "search_transcripts", "export_results"),
+)
 """Tools that change nothing and show what a candidate gave."""
 NOUNS = ("interview", "question", "candidate", "session")
 ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")

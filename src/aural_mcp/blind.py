@@ -119,10 +119,10 @@ class Redactor:
 
 def _replaced(text: str, pattern: re.Pattern[str], label: str) -> str:
     """The text with every match, accents and upper case aside, replaced by the label."""
-    folded, places = _folded(text)
+    plain, places = folded(text)
     parts: list[str] = []
     end = 0
-    for found in pattern.finditer(folded):
+    for found in pattern.finditer(plain):
         start, stop = places[found.start()], places[found.end() - 1] + 1
         if start < end or (found.lastgroup == "capital" and not text[start].isupper()):
             continue
@@ -133,7 +133,7 @@ def _replaced(text: str, pattern: re.Pattern[str], label: str) -> str:
     return "".join(parts) + text[end:] if parts else text
 
 
-def _folded(text: str) -> tuple[str, list[int] | range]:
+def folded(text: str) -> tuple[str, list[int] | range]:
     """The text without case and accents, and where in the text each of its characters comes from."""
     if text.isascii():
         return text.lower(), range(len(text))
@@ -148,7 +148,7 @@ def _folded(text: str) -> tuple[str, list[int] | range]:
 
 
 def _fold(text: str) -> str:
-    return _folded(outside(text))[0]
+    return folded(outside(text))[0]
 
 
 def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from pydantic import MISSING, Field
 
 from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import BadRequest
 from aural_mcp.models import Record, Session, SessionSummary
 from aural_mcp.operations import Cursor, GetInterview, Id, InterviewId, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.shaped.base import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
-from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
+from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, refused, rubric_of
 from aural_mcp.workflows.soundness import (
     LIST_ENDED,
     NOT_ALL_READ,
@@ -136,12 +135,7 @@ def chosen(listed: Sequence[SessionSummary], wanted: Any, *, complete: bool) -> 
     known = {row.id for row in listed}
     strange = [each for each in wanted if each not in known]
     if strange and complete:
-        raise BadRequest(
-            f"This interview has no session {quoted(strange[0])}.",
-            "Take ids from list_sessions with this interviewId.",
-            status=400,
-            code="NOT_FOUND",
-        )
+        raise refused(f"This interview has no session {quoted(strange[0])}", "Take ids from list_sessions")
     return [row for row in reversed(listed) if row.id in wanted]
 
 
@@ -217,7 +211,7 @@ class _Comparing:
     def _after(self, cursor: str | None) -> int:
         places: dict[str | None, int] = {each.row.id: number for number, each in enumerate(self.all, 1)}
         if cursor not in {None: 0, **places}:
-            raise BadRequest("This cursor is not of this comparison.", "Omit it.", status=400, code="CURSOR")
+            raise refused("This cursor is not of this comparison", "Omit it")
         return places.get(cursor, 0)
 
     async def _read(self, each: Candidate) -> bool:

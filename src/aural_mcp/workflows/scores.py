@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError, BudgetExhausted
+from aural_mcp.errors import AuralError, BadRequest, BudgetExhausted
 from aural_mcp.exposure import Guarded
 from aural_mcp.models import InterviewDetail, Message, Session
 from aural_mcp.operations import GetSession
@@ -110,6 +110,11 @@ def _scorer(insights: Any) -> str:
     return str(name) if name else AURAL
 
 
+def refused(message: str, step: str) -> BadRequest:
+    """A refusal of ours, before or instead of asking Aural."""
+    return BadRequest(f"{message}.", f"{step}.", status=400, code="REFUSED")
+
+
 def is_locked(client: AuralClient) -> bool:
     """Whether words of candidates are left out."""
     return isinstance(client, Guarded) and client.exposure.lockdown
@@ -149,11 +154,13 @@ def quote_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> tuple[
 
 
 def excerpt(text: str, at: int = 0, most: int = LONGEST_QUOTE) -> str:
-    """A part of a text around a place, on one line, with … where something is left out."""
+    """A part of a text around a place, on one line, with … where something is left out; code in it is no code here."""
     start = max(0, min(at - most // 4, len(text) - most))
-    end = start + most
-    part = " ".join(text[start:end].split())
-    return f"{'…' if start else ''}{part[: most - 2]}{'…' if end < len(text) or len(part) > most - 2 else ''}"
+    part = inert(" ".join(text[start : start + most].split()))[: most - 2]
+    whole = start + most >= len(text) and len(part) < most - 2
+    part = re.sub(r"^\S{1,20}\s", "", part) if start else part
+    part = part if whole else re.sub(r"\s\S{1,20}$", "", part)
+    return f"{'…' if start else ''}{part}{'' if whole else '…'}"
 
 
 def _listed(value: Any) -> list[Any]:
