@@ -1,7 +1,7 @@
 """Text that means harm: how it is written, planted in a workspace, and looked for in everything that is read of it.
 
 What counts as unseen, as a link that fires, and as a boundary that is crossed is said here once more, by other means
-than in `safety.py` and `results.py`: the Unicode database, two Markdown engines, and a parser of our texts that
+than in `safety.py` and `outlines.py`: the Unicode database, two Markdown engines, and a parser of our texts that
 takes one reading and no other.
 """
 
@@ -29,7 +29,7 @@ from mcp import Client, MCPError
 from mcp.shared.uri_template import UriTemplate
 from sqlalchemy import delete, insert, select, update
 
-from aural_mcp import resources, results, safety
+from aural_mcp import outlines, resources, safety
 from aural_mcp.backend import store, tables
 from aural_mcp.exposure import Exposure
 from aural_mcp.server import AuralServer, OneClient
@@ -344,7 +344,7 @@ def unfenced(text: str) -> tuple[str, str, str]:
 
 
 class Reader:
-    """Reads an outline or a table as `results.py` writes it."""
+    """Reads an outline or a table as `outlines.py` writes it."""
 
     def __init__(self, text: str) -> None:
         self.lines, self.place = text.splitlines(), 0
@@ -455,10 +455,11 @@ def shown(value: Any) -> Any:
     """A structured value as its text shows it: what is null or empty is left out, all else is text."""
     if isinstance(value, dict):
         items = {name: "none" if name == "limit" and item is None else item for name, item in value.items()}
+        items |= {"mean": round(items["mean"], 2)} if isinstance(items.get("mean"), float) else {}
         return {name: shown(item) for name, item in items.items() if item not in (None, "", [], {})} or ""
     if isinstance(value, list):
         return [shown(item) for item in value] or ""
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else results.moment(str(value))
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else outlines.moment(str(value))
 
 
 def same(read: Any, wanted: Any) -> None:
@@ -477,7 +478,7 @@ def same(read: Any, wanted: Any) -> None:
 def same_turns(text: str, turns: Sequence[dict[str, Any]]) -> None:
     """Raise `Crossed` unless a transcript is that of these turns; code stands below the words of its turn."""
     read = turns_of(text)
-    same([turn[:2] for turn in read], [(turn["turn"], results.SPEAKERS[turn["role"]]) for turn in turns])
+    same([turn[:2] for turn in read], [(turn["turn"], outlines.SPEAKERS[turn["role"]]) for turn in turns])
     for (_, _, words), turn in zip(read, turns, strict=True):
         code = _block(turn["content"])
         if code is not None or turn.get("contentType") == "CODE":

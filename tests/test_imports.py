@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
     {"_version", "safety", "errors", "models", "config", "audit"},
-    {"operations", "state", "retry", "log", "pool", "blind", "flags"},
+    {"operations", "state", "retry", "log", "pool", "blind", "flags", "outlines"},
     {"analysis", "budget"},
     {"client", "schemas", "manifests"},
     {"exposure", "sync"},

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from aural_mcp import errors, operations, render
 from aural_mcp.client import AuralClient, Spent
 from aural_mcp.models import Record, SessionReport, SessionSummary, Wire
-from aural_mcp.results import moment, outline, table, transcript, without_secrets
+from aural_mcp.outlines import moment, outline, table, transcript
+from aural_mcp.results import without_secrets
 from aural_mcp.safety import fenced, literal, outside, outside_all, quote, quoted
 from aural_mcp.shaped import SHAPES
 from aural_mcp.shaped.base import MOST_PAGES

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -15,14 +12,11 @@ from aural_mcp.config import is_loopback
 from aural_mcp.exposure import FIELDS, MEDIA
 from aural_mcp.models import Record, Wire
 from aural_mcp.operations import AnyOperation
-from aural_mcp.safety import code_block, fenced, is_code, literal, outside_all, quote
+from aural_mcp.outlines import outline, table, transcript
+from aural_mcp.safety import fenced, outside_all
 from aural_mcp.schemas import SECRETS
 
 LINKS = ("url", "inviteUrl")
-MEAN = "mean"
-"""A number that reads rounded to hundredths; structured content has all of it."""
-UNLIMITED = "none"
-"""How a `limit` of null reads: elsewhere null says nothing and is left out."""
 LOCAL_LINK = (
     "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
     "of a tunnel or reverse proxy to this computer's page port, restart, and ask for the links again."
@@ -33,10 +27,6 @@ BY_OTHERS = frozenset(
     to_camel(name) for fields in FIELDS.values() for name, kind in fields.items() if kind != MEDIA
 ) | {"code"}
 """Fields that a candidate writes, or that were written about one."""
-MICROSECONDS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$")
-ADDRESS = re.compile(r"https?://[^\s;\"\\]+")
-SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 
 def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]) -> CallToolResult:
@@ -83,23 +73,6 @@ def failure(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def transcript(messages: list[dict[str, Any]]) -> str:
-    """Numbered turns in Markdown, every line of what was said quoted."""
-    turns = [_turn(turn.get("turn", number), turn) for number, turn in enumerate(messages, 1)]
-    return "\n\n".join(turns) or "Nothing has been said yet."
-
-
-def _turn(number: int, turn: dict[str, Any]) -> str:
-    speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
-    said = str(turn.get("content", ""))
-    parts = [code_block(said) if turn.get("contentType") == "CODE" or is_code(said) else said]
-    parts += [code_block(outline(turn["code"], ""))] if turn.get("code") else []
-    words = quote("\n".join(parts))
-    marks = [name for name, there in (("follow-up", turn.get("isFollowUp")), (turn.get("contentType"), True)) if there]
-    more = "".join(f", {mark.lower()}" for mark in marks if mark)
-    return f"**{number}. {speaker}** ({moment(str(turn.get('timestamp', '')))}{more})\n{words}"
-
-
 def _text(value: dict[str, Any]) -> tuple[str, str]:
     """What a result is, in our words, and itself as an outline: null and empty are left out, rows are numbered."""
     if isinstance(rows := value.get("data"), list):
@@ -110,11 +83,6 @@ def _text(value: dict[str, Any]) -> tuple[str, str]:
     messages = cast("list[dict[str, Any]]", value["messages"])
     rest = outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn")}, "")
     return _which_turns(value, messages), f"{rest}\n\n{transcript(messages)}"
-
-
-def table(rows: Sequence[Any]) -> str:
-    """Rows, numbered: plain values on one line, others as an outline."""
-    return "\n".join(f"{number}. {_item(row, '   ')}" for number, row in enumerate(rows, 1))
 
 
 def _how_many(value: dict[str, Any], shown: int) -> str:
@@ -134,47 +102,6 @@ def _which_turns(value: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     first, last = messages[0].get("turn", 1), messages[-1].get("turn", len(messages))
     more = f" For the rest call again with fromTurn {value['nextTurn']}." if value.get("nextTurn") else ""
     return f"Transcript, turns {first} to {last} of {value.get('turns', len(messages))}.{more}"
-
-
-def _item(item: Any, indent: str) -> str:
-    """An item of a list: plain values on one line, any other as an outline."""
-    fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-    if not fields or any(isinstance(each, dict | list) or "\n" in str(each) for each in fields.values()):
-        return outline(item, indent).lstrip()
-    return "; ".join(_field(name, each, "") for name, each in fields.items() if each not in (None, ""))
-
-
-def outline(value: Any, indent: str = "") -> str:
-    """A JSON value as indented lines; what is null or empty is left out."""
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        items = {
-            name: UNLIMITED if name == "limit" and item is None else item
-            for name, item in cast("dict[str, Any]", value).items()
-        }
-        return "\n".join(_field(name, item, indent) for name, item in items.items() if item not in (None, "", [], {}))
-    if isinstance(value, list):
-        return "\n".join(f"{indent}- " + _item(item, indent + "  ") for item in cast("list[Any]", value))
-    text = str(value).lower() if isinstance(value, bool) else moment(str(value))
-    return indent + (quote(text).replace("\n", f"\n{indent}") if "\n" in text else _single(text))
-
-
-def _single(text: str) -> str:
-    return text if MOMENT.match(text) or ADDRESS.fullmatch(text) else literal(text)
-
-
-def _field(name: str, value: Any, indent: str) -> str:
-    value = round(value, 2) if name == MEAN and isinstance(value, float) else value
-    name = name if name.replace(" ", "").isidentifier() else json.dumps(name, ensure_ascii=False)
-    if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
-        return f"{indent}{name}:\n" + outline(value, indent + "  ")
-    return f"{indent}{name}: " + outline(value, "")
-
-
-def moment(text: str) -> str:
-    """A time without its microseconds; any other text as it is."""
-    return MICROSECONDS.sub(r"\1Z", text)
 
 
 def without_secrets(value: Any) -> Any:
