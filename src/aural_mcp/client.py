@@ -219,6 +219,11 @@ class AuralClient:
         return result
 
     @property
+    def base_url(self) -> str:
+        """The deployment that is asked, up to and including `/api/v1`."""
+        return self._connections.base_url
+
+    @property
     def link_origin(self) -> str:
         """`scheme://host[:port]` of candidate links."""
         return self._connections.link_origin()

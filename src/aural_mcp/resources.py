@@ -28,9 +28,10 @@ from aural_mcp.shaped.interviews import question_view
 from aural_mcp.shaped.sessions import overall_score
 from aural_mcp.shaped.transcripts import all_of, integrity_of, media_of
 from aural_mcp.tools import BY_NAME
+from aural_mcp.workflows.exporting import ExportResults, collected, written
 
 Ids = Mapping[str, str]
-MARKDOWN, TEXT, JSON = "text/markdown", "text/plain", "application/json"
+MARKDOWN, TEXT, JSON, CSV = "text/markdown", "text/plain", "application/json", "text/csv"
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,18 @@ async def _usage(client: AuralClient, ids: Ids) -> str:
     return f"# Usage\n\n{outline(usage)}{remarks}\n"
 
 
+def _exported(form: str, format: str) -> Callable[[AuralClient, Ids], Awaitable[str]]:
+    """Reads an export, which is made anew each time."""
+
+    async def read(client: AuralClient, ids: Ids) -> str:
+        given: dict[str, Any] = {name: value for name, value in ids.items() if name != "sessions"}
+        given |= {"sessionIds": ids["sessions"].split(",")} if ids.get("sessions") else {}
+        asked = ExportResults.model_validate({**given, "form": form, "format": format})
+        return written(await collected(client, asked, Spent()), asked)
+
+    return read
+
+
 def _clean(result: Record | Wire) -> dict[str, Any]:
     return without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
 
@@ -213,6 +226,7 @@ def _line(value: Any) -> str:
 
 INTERVIEW, SESSION = "aural://interviews/{interviewId}", "aural://sessions/{sessionId}"
 TRANSCRIPT, REPORT, SESSIONS = f"{SESSION}/transcript", f"{SESSION}/report", f"{INTERVIEW}/sessions"
+PACKET = f"{INTERVIEW}/candidates/{{candidateId}}/packet"
 
 ADDRESSES = (
     Address(
@@ -281,6 +295,53 @@ ADDRESSES = (
         "get_session",
         JSON,
         priority=0.3,
+    ),
+    Address(
+        f"{INTERVIEW}/results.md{{?sessions}}",
+        "results_markdown",
+        "Results",
+        "Scores, evidence and rubric version of everybody, or of these sessions (ids with commas), for a panel.",
+        _exported("results", "markdown"),
+        "export_results",
+    ),
+    Address(
+        f"{INTERVIEW}/results.csv{{?sessions}}",
+        "results_csv",
+        "Results as CSV",
+        "One row a candidate, one column a criterion or question; an empty cell is not scored.",
+        _exported("results", "csv"),
+        "export_results",
+        CSV,
+        priority=0.3,
+    ),
+    Address(
+        f"{INTERVIEW}/results.json{{?sessions}}",
+        "results_json",
+        "Results as JSON",
+        "The same with all evidence.",
+        _exported("results", "json"),
+        "export_results",
+        JSON,
+        priority=0.3,
+    ),
+    Address(
+        f"{PACKET}.md",
+        "packet_markdown",
+        "Data-subject packet",
+        "All that is held on one person, and where it can be erased. Not in blind mode.",
+        _exported("packet", "markdown"),
+        "export_results",
+        priority=0.3,
+    ),
+    Address(
+        f"{PACKET}.json",
+        "packet_json",
+        "Data-subject packet as JSON",
+        "The same for machines.",
+        _exported("packet", "json"),
+        "export_results",
+        JSON,
+        priority=0.2,
     ),
 )
 

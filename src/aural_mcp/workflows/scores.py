@@ -24,7 +24,8 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, digest, is_over
 CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluations", "question", "Q")
 """Where evaluations stand, what in them names the criterion or question, and how its column begins."""
 AURAL, NOT_SHOWN = "Aural", "not shown in lockdown"
-LONGEST_QUOTE = 160
+LONGEST_QUOTE, MOST_EVIDENCE = 160, 10
+"""Characters of a quote, and turns that are named for one score."""
 LEAST_PREFIX = 20
 """Characters from which the beginning of a question counts as that question."""
 
@@ -35,6 +36,7 @@ class Column:
 
     id: str
     name: str
+    description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class Card:
 def rubric_of(interview: InterviewDetail) -> Rubric:
     """The columns of an interview: its criteria, then its questions."""
     criteria = interview.assessment_criteria or []
-    columns = [Column(f"C{number}", each.name) for number, each in enumerate(criteria, 1)]
-    columns += [Column(f"Q{number}", each.text) for number, each in enumerate(interview.questions, 1)]
+    columns = [Column(f"C{number}", each.name, each.description) for number, each in enumerate(criteria, 1)]
+    columns += [Column(f"Q{number}", each.text, each.description) for number, each in enumerate(interview.questions, 1)]
     asked = [[each.text, each.type, each.options, each.description] for each in interview.questions]
     return Rubric(columns, digest(*criteria, *asked)[:12])
 
@@ -151,6 +153,15 @@ def quote_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> tuple[
             if len(wanted) > 1 and wanted <= set(words_of(said)):
                 return turn, excerpt(said)
     return None
+
+
+def evidence_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The turns that an evaluation names, with the candidate's words where the transcript was read."""
+    answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
+    named = [turn for turn in _listed(evaluation.get("evidence")) if isinstance(turn, int)][:MOST_EVIDENCE]
+    if not named and (found := quote_for(evaluation, messages)):
+        return [{"turn": found[0], "said": found[1]}]
+    return [{"turn": turn, **({"said": excerpt(answers[turn])} if answers.get(turn) else {})} for turn in named]
 
 
 def excerpt(text: str, at: int = 0, most: int = LONGEST_QUOTE) -> str:

@@ -1,0 +1,285 @@
+"""Results to hand on, and all that is held on one person: as a resource, in the answer, or in the operator's folder.
+
+An export is made anew each time it is read; nothing is kept. It says what it could not read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import MISSING, Field
+
+from aural_mcp._version import __version__
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.exposure import Guarded
+from aural_mcp.models import Record, SessionSummary
+from aural_mcp.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
+from aural_mcp.safety import outside_all, quoted
+from aural_mcp.workflows import packets, sheets
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, file_in
+from aural_mcp.workflows.comparing import chosen
+from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, refused, rubric_of
+from aural_mcp.workflows.soundness import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
+
+Format = Literal["markdown", "csv", "json"]
+EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
+MOST_INLINE = 60_000
+"""Bytes of an export that an answer still holds."""
+TOO_LARGE = "It is {size} KB, too much for an answer: read the resource, or say saveAs, fewer sessionIds, or csv."
+NOT_READ = (
+    "{number} of {total} transcripts were not read, as time or budget ended: quotes and flags of these are missing."
+)
+
+
+class Exported(Record):
+    """What an export holds, where it is, and itself where it is short."""
+
+    form: str
+    format: str
+    address: str = Field(description="The resource; reading it makes the export anew.")
+    saved_as: str | None = Field(default=None, description="The file in the operator's folder.")
+    bytes: int
+    sessions: int = 0
+    not_read: list[str] = Field(default=[], description="Sessions whose transcripts are missing in it.")
+    rubric_version: str | None = None
+    names: str = Field(default="", description="named, blind or lockdown.")
+    columns: list[str] = Field(default=[], description="Of the CSV, in order.")
+    session_ids: list[str] = []
+    content: str | None = Field(default=None, description="The export, unless it was saved or is too long.")
+
+
+class ExportResults(Operation[Exported]):
+    """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version, who scored.
+
+    One candidate, a shortlist (sessionIds) or everybody. form packet is all that is held on one person, for that
+    person, and where it can be erased. Nobody is ranked. saveAs writes a new file into the operator's folder.
+    """
+
+    effect = "read"
+    by_others = True
+    hint = "Give the user the content, the file or the address; do not shorten or correct it."
+    interview_id: InterviewId
+    session_ids: Annotated[
+        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all when omitted.")
+    ] = MISSING
+    candidate_id: Annotated[
+        Id | MISSING,
+        Field(description="Only this one: from list_candidates, or the sessionId of somebody not registered."),
+    ] = MISSING
+    form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
+    format: Annotated[Format, Field(description="csv: one row per candidate; results only.")] = "markdown"
+    save_as: Annotated[
+        Text | MISSING, Field(max_length=200, description="Name of a new file in the folder of --files.")
+    ] = MISSING
+
+
+async def export_results(client: AuralClient, given: ExportResults, spent: Spent) -> Exported:
+    """Made, saved where asked, and shown where it is short enough."""
+    path = None if given.save_as is MISSING else new_file(client, given.save_as, EXTENSIONS[given.format])
+    whole = await collected(client, given, spent)
+    content = written(whole, given)
+    if path is not None:
+        save(path, content)
+    size = len(content.encode())
+    shown = path is None and size <= MOST_INLINE
+    found: dict[str, Any] = {
+        "form": given.form,
+        "format": given.format,
+        "address": _address(given, whole),
+        "bytes": size,
+        **whole.about,
+        "sessionIds": whole.session_ids,
+        **({"savedAs": path.name} if path is not None else {}),
+        **({"content": content} if shown else {}),
+        **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
+        "remarks": [*whole.remarks, *([] if shown or path else [TOO_LARGE.format(size=size // 1000)])],
+    }
+    return Exported.model_validate(found)
+
+
+async def collected(client: AuralClient, given: ExportResults, spent: Spent) -> packets.Collected:
+    """What is exported, cleaned.
+
+    Raises:
+        BadRequest: there is no such person or session, or a packet of somebody who must not be named.
+    """
+    begin(spent)
+    seen = client.exposure if isinstance(client, Guarded) else None
+    names = "lockdown" if seen and seen.lockdown else "blind" if seen and seen.blind else "named"
+    if given.form == "packet":
+        whole = await packets.packet(client, given.interview_id, _who(given, names), spent)
+    else:
+        whole = await _results(client, given, spent)
+    export = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "software": f"aural-mcp {__version__}",
+        "backend": urlsplit(client.base_url).netloc,
+        "names": names,
+    }
+    whole.value = outside_all({"export": {**export, **whole.value.pop("export", {})}, **whole.value})
+    whole.about |= {"names": names}
+    return whole
+
+
+def written(whole: packets.Collected, given: ExportResults) -> str:
+    """The export as text in a format."""
+    if given.format == "json":
+        return sheets.as_json(whole.value)
+    if given.format == "csv":
+        return sheets.as_csv(whole.value)
+    return packets.as_markdown(whole.value) if given.form == "packet" else sheets.as_markdown(whole.value)
+
+
+def _who(given: ExportResults, names: str) -> str:
+    """Whose packet may be made."""
+    if names != "named":
+        step = "Ask whoever runs the server for one without --blind and --lockdown"
+        raise refused(f"A packet names a person, and here nobody is named ({names})", step)
+    if given.candidate_id is MISSING:
+        raise refused("A packet is of one person", "Give candidateId, from list_candidates")
+    if given.format == "csv":
+        raise refused("A packet is no table", "Use format markdown or json")
+    return given.candidate_id
+
+
+# ── Results ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _results(client: AuralClient, given: ExportResults, spent: Spent) -> packets.Collected:
+    interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
+    rubric = rubric_of(interview)
+    listed, complete = await all_sessions(client, given.interview_id, spent)
+    wanted = await _wanted(client, given, listed, spent)
+    rows = chosen(listed, wanted, complete=complete)
+    people = [Candidate(row, card_of(row.insights, rubric, lockdown=is_locked(client))) for row in rows]
+    look_at_rows(people, rubric)
+    unread = await _read(client, people, rubric, spent)
+    missing = [NOT_READ.format(number=len(unread), total=len(people))] if unread else []
+    missing += [] if complete else [LIST_ENDED]
+    value = {
+        "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing},
+        "interview": {"id": interview.id, "title": interview.title, "objective": interview.objective},
+        "rubric": [{"column": each.id, "name": each.name, "description": each.description} for each in rubric.columns],
+        "unsound": sentences(people),
+        "candidates": [_person(each, rubric, read=each.row.id not in unread) for each in people],
+    }
+    about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
+    return packets.Collected(value, about, [each.row.id for each in people], missing)
+
+
+async def _wanted(client: AuralClient, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent) -> Any:
+    """The ids that are asked for: the sessions named, the one of the candidate, else all."""
+    if given.candidate_id is MISSING:
+        return [row.id for row in listed] if given.session_ids is MISSING else given.session_ids
+    if given.session_ids is not MISSING:
+        raise refused("candidateId and sessionIds were both given", "Give one of them")
+    if any(row.id == given.candidate_id for row in listed):
+        return [given.candidate_id]
+    people = (await client.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
+    person = next((each for each in people if each.id == given.candidate_id), None)
+    if person is None:
+        raise refused(f"This interview has no candidate {quoted(given.candidate_id)}", "Take ids from list_candidates")
+    if person.session_id is None:
+        raise refused("This candidate has not begun, so there are no results", "Look at list_candidates")
+    return [person.session_id]
+
+
+async def _read(client: AuralClient, people: Sequence[Candidate], rubric: Rubric, spent: Spent) -> list[str]:
+    """Read the transcripts for quotes and flags; the ids of those that time or budget did not allow."""
+    for number, each in enumerate(people):
+        try:
+            each.session = await read_session(client, each.row.id, spent)
+        except OUT_OF_BUDGET:
+            return [late.row.id for late in people[number:]]
+        look_at_transcript(each, rubric)
+        await spent.report(number + 1, len(people), f"{number + 1} of {len(people)} sessions read")
+    return []
+
+
+def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
+    scores = [_score(each, column.id) for column in rubric.columns]
+    asked = [row for row in scores if row["column"].startswith("Q")]
+    more = (each.session.model_extra if each.session else None) or {}
+    return {
+        "sessionId": each.row.id,
+        "name": each.row.participant_name or "",
+        "status": each.row.status,
+        "begunAt": each.row.created_at,
+        "mean": each.card.mean,
+        "scored": f"{sum(row['score'] is not None for row in asked)} of {len(asked)} questions" if asked else None,
+        "scoredBy": each.card.scorer if each.card.mean is not None else None,
+        "transcriptRead": read and each.session is not None,
+        "unsound": each.reasons,
+        "flags": more.get("flags", []),
+        "summary": each.row.summary,
+        "scores": scores,
+    }
+
+
+def _score(each: Candidate, column: str) -> dict[str, Any]:
+    evaluation = each.card.evaluations.get(column, {})
+    messages = each.session.messages if each.session else []
+    return {
+        "column": column,
+        "score": each.card.score(column),
+        "why": evaluation.get("evaluation") or evaluation.get("reasoning"),
+        "highlights": evaluation.get("highlights") or [],
+        "improvements": evaluation.get("improvements") or [],
+        "evidence": [] if not evaluation else evidence_for(evaluation, messages),
+    }
+
+
+# ── Where it goes ───────────────────────────────────────────────────────────────────────────────
+
+
+def _address(given: ExportResults, whole: packets.Collected) -> str:
+    """The resource that gives the same."""
+    interview, extension = f"aural://interviews/{quote(given.interview_id, safe='')}", EXTENSIONS[given.format]
+    if given.form == "packet":
+        return f"{interview}/candidates/{quote(str(given.candidate_id), safe='')}/packet.{extension}"
+    everybody = given.session_ids is MISSING and given.candidate_id is MISSING
+    only = "" if everybody else f"?sessions={quote(','.join(whole.session_ids), safe='')}"
+    return f"{interview}/results.{extension}{only}"
+
+
+def new_file(client: AuralClient, name: str, extension: str) -> Path:
+    """The path of a file that is not there yet, in the folder that the operator allows.
+
+    Raises:
+        BadRequest: no folder is allowed, the name leads out of it, or something of that name is there.
+    """
+    path = file_in(client, name if name.lower().endswith(f".{extension}") else f"{name}.{extension}")
+    if os.path.lexists(path):
+        raise refused(f"There is a {quoted(path.name)} already, and nothing is written over", "Give another name")
+    if not path.parent.is_dir():
+        raise refused(f"There is no folder for {quoted(name)}", "Give a name without a folder")
+    return path
+
+
+def save(path: Path, content: str) -> None:
+    """Write a file whole or not at all, for its owner only, and never over another.
+
+    Raises:
+        BadRequest: it appeared meanwhile, or cannot be written.
+    """
+    try:
+        number, made = tempfile.mkstemp(dir=path.parent, prefix=".export-")
+        try:
+            with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+                file.write(content)
+            os.link(made, path)
+        finally:
+            os.unlink(made)
+    except FileExistsError as error:
+        raise refused(
+            f"There is a {quoted(path.name)} already, and nothing is written over", "Give another name"
+        ) from error
+    except OSError as error:
+        step = "Check the folder of --files, or leave saveAs out"
+        raise refused(f"{quoted(path.name)} cannot be written ({error.strerror})", step) from error

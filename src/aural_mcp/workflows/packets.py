@@ -1,0 +1,119 @@
+"""All that is held on one person, for that person: what the API gives, and what it cannot erase and where to do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import NotFound, NotOffered
+from aural_mcp.models import Candidate, ReportMessage, SessionReport, SessionSummary
+from aural_mcp.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
+from aural_mcp.outlines import outline, transcript
+from aural_mcp.safety import quoted
+from aural_mcp.shaped.transcripts import all_of
+from aural_mcp.workflows.base import all_sessions
+from aural_mcp.workflows.scores import rubric_of
+from aural_mcp.workflows.sheets import bullets, listed
+
+ERASE = (
+    "The API erases nothing: no candidate, no session, no transcript, no recording.",
+    "At Aural: erase the candidate and the session in the Aural dashboard, or ask Aural to; links to recordings and "
+    "pictures end after 24 hours, the files do not.",
+    "What the API can do: update_candidate with null clears the fields of the candidate record; name, address and "
+    "words in the session stay.",
+    "In a local workspace: docs/privacy.md, Delete, says how one person is taken out of it.",
+    "Copies: files that were exported, and conversations of the host that read them. The decision log has ids only.",
+)
+ELSEWHERE = "This is of one interview. Look for the person in the others: list_candidates and list_sessions with name."
+SAME = "Sessions of this interview with the same e-mail address, which may be the same person's: {ids}."
+INCOMPLETE = "Not all sessions of the interview could be listed: others with the same e-mail address are not known."
+
+
+@dataclass
+class Collected:
+    """What is exported; what an answer says about it; whose sessions are in it; what is missing."""
+
+    value: dict[str, Any]
+    about: dict[str, Any]
+    session_ids: list[str]
+    remarks: list[str]
+
+
+async def packet(client: AuralClient, interview_id: str, candidate_id: str, spent: Spent) -> Collected:
+    """Somebody registered, or who came by the public link; whole or not at all.
+
+    Raises:
+        NotFound: nobody has this id.
+    """
+    interview = await client.call(GetInterview(interview_id=interview_id), spent=spent)
+    person = await _registered(client, interview_id, candidate_id, spent)
+    rows, complete = await all_sessions(client, interview_id, spent)
+    own = person.session_id if person else candidate_id
+    if person is None and own not in {row.id for row in rows}:
+        step = "Take the id from list_candidates, or from list_sessions for who came by the public link."
+        raise NotFound(f"Nobody here has the id {quoted(candidate_id)}.", step, status=404, code="NOT_FOUND")
+    session = await _session(client, own, spent) if own else None
+    address = (person.email if person else None) or (session or {}).get("participantEmail")
+    notes = [ELSEWHERE, *([] if complete else [INCOMPLETE]), *_same(rows, address, own)]
+    value = {
+        "interview": {"id": interview.id, "title": interview.title, "rubricVersion": rubric_of(interview).version},
+        "candidate": _record(person),
+        "session": session,
+        "erase": list(ERASE),
+        "elsewhere": notes,
+    }
+    ids = [own] if own else []
+    return Collected(value, {"sessions": len(ids), "rubricVersion": rubric_of(interview).version}, ids, notes)
+
+
+async def _registered(client: AuralClient, interview_id: str, candidate_id: str, spent: Spent) -> Candidate | None:
+    try:
+        people = (await client.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+    except NotOffered:
+        return None
+    return next((each for each in people if candidate_id in (each.id, each.session_id)), None)
+
+
+async def _session(client: AuralClient, session_id: str, spent: Spent) -> dict[str, Any]:
+    """The report, with all that Aural has; on an older deployment the session."""
+    try:
+        report = await client.call(GetSessionReport(session_id=session_id), spent=spent)
+    except NotOffered:
+        session = await client.call(GetSession(session_id=session_id), spent=spent)
+        report = SessionReport.model_validate(session.model_dump(by_alias=True, exclude_unset=True))
+    row = report.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"id": session_id, **row}
+
+
+def _record(person: Candidate | None) -> dict[str, Any] | None:
+    """The record without the token, which would open the link to whoever reads this."""
+    return person.model_dump(mode="json", by_alias=True, exclude={"invite_token"}) if person else None
+
+
+def _same(rows: list[SessionSummary], address: Any, own: str | None) -> list[str]:
+    wanted = str(address or "").strip().casefold()
+    ids = [row.id for row in rows if wanted and (row.participant_email or "").strip().casefold() == wanted]
+    others = [each for each in ids if each != own]
+    return [SAME.format(ids=", ".join(others))] if others else []
+
+
+def as_markdown(whole: dict[str, Any]) -> str:
+    """The record, the session with everything in it, and where it can be erased."""
+    export, session = whole["export"], cast("dict[str, Any]", whole["session"] or {})
+    said = [ReportMessage.model_validate(each) for each in session.get("messages", [])]
+    turns = [{"turn": number, **all_of(each)} for number, each in enumerate(said, 1)]
+    facts = {
+        "Interview": whole["interview"]["title"],
+        "Exported": f"{export['at']}, {export['software']}, from {export['backend']}",
+    }
+    sections = {
+        "Candidate record": outline(whole["candidate"]) or "There is none: this person was not registered.",
+        "Session": outline({name: value for name, value in session.items() if name != "messages"})
+        or "There is none: this person has not begun.",
+        "Transcript": transcript(turns) if session else "",
+        "Where it can be erased": bullets(whole["erase"]),
+        "Where else to look": bullets(whole["elsewhere"]),
+    }
+    parts = [f"## {title}\n\n{text}" for title, text in sections.items() if text]
+    return "\n\n".join(["# All that is held on one person", listed(facts), *parts]) + "\n"
