@@ -254,11 +254,12 @@ def new_file(client: AuralClient, name: str, extension: str) -> Path:
     Raises:
         BadRequest: no folder is allowed, the name leads out of it, or something of that name is there.
     """
-    path = file_in(client, name if name.lower().endswith(f".{extension}") else f"{name}.{extension}")
-    if os.path.lexists(path):
-        raise refused(f"There is a {quoted(path.name)} already, and nothing is written over", "Give another name")
-    if not path.parent.is_dir():
-        raise refused(f"There is no folder for {quoted(name)}", "Give a name without a folder")
+    full = name if name.lower().endswith(f".{extension}") else f"{name}.{extension}"
+    path, folder = file_in(client, full), client.files if isinstance(client, Guarded) else None
+    if folder and (os.path.lexists(folder / full) or os.path.lexists(path)):
+        raise refused(f"There is a {quoted(full)} already, and nothing is written over", "Give another name")
+    if path.name.startswith(".") or not path.parent.is_dir():
+        raise refused(f"{quoted(name)} is no name of a file in that folder", "Give one without a folder or a first dot")
     return path
 
 

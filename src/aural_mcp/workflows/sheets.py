@@ -45,7 +45,7 @@ def header(whole: Whole) -> list[str]:
 def as_csv(whole: Whole) -> str:
     """A row for each candidate; an empty cell is not scored, never 0, and no cell can be taken for a formula."""
     out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\r\n")
+    rows = csv.writer(out, lineterminator="\n")
     rows.writerow([_cell(name) for name in header(whole)])
     export = whole["export"]
     last = [export["rubricVersion"], export["names"], export["at"], export["software"]]
@@ -99,9 +99,9 @@ def listed(facts: Whole) -> str:
     return "\n".join(f"- {name}: {value}" for name, value in shown.items())
 
 
-def bullets(values: Sequence[Any]) -> str:
-    """Texts by others, one a line."""
-    return "\n".join(f"- {literal(_line(value))}" for value in values)
+def bullets(sentences: Sequence[str]) -> str:
+    """Sentences of ours, one a line."""
+    return "\n".join(f"- {_line(each)}" for each in sentences)
 
 
 def _scores(whole: Whole) -> str:
