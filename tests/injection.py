@@ -8,6 +8,8 @@ takes one reading and no other.
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import itertools
 import json
 import random
@@ -557,6 +559,7 @@ REPORTED = {
 """Sections of a report, and where the tool has the same."""
 HEADINGS = {*REPORTED, "Transcript", "Summary", "Overall score", "Media"}
 HEADINGS |= {"Integrity log, which proves nothing by itself"}
+HEADINGS |= {"Candidate record", "Session", "Where it can be erased", "Where else to look"}
 
 
 def sections(text: str) -> dict[str, str]:
@@ -600,6 +603,42 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
         same(Reader(parts[""]).whole(), shown(rest))
         same(Reader(parts["Questions"]).whole(), shown(structured["questions"]))
     return None
+
+
+RESULT_LINE = re.compile(
+    r"# Results: .*|## (?:What makes a comparison unsound|Rubric|Scores|Candidate \d+)|Summary:|Assembled from what .*"
+    r"|### [CQ]\d+: (?:[\d.-]+|not scored)|\*\*Missing:\*\* .*|(?:- |> | |\| ).*|"
+)
+"""A line of the results as a document: what others wrote stands behind a mark of ours."""
+
+
+def check_export(address: str, text: str, said: dict[str, Said]) -> None:
+    """Raise `Crossed` unless an export is what the tool showed, and reads back as what it was made of."""
+    packet, extension = "/packet." in address, address.split("{?")[0].rsplit(".", 1)[1]
+    inside = unfenced(text)[1] if extension == "md" else text.strip("\n")
+    for each in said["export_results"].structured:
+        if each["address"].endswith(f"/{'packet' if packet else 'results'}.{extension}") and "content" in each:
+            same(CHANGING.sub("", inside), CHANGING.sub("", each["content"].strip("\n")))
+    whole = json.loads(said[address.replace(f".{extension}", ".json")].texts[0])
+    if packet and extension == "md":
+        check_packet(sections(inside), whole)
+    elif extension == "csv":
+        rows = [*csv.reader(io.StringIO(text, newline=""))]
+        same([len(row) for row in rows], [len(rows[0])] * (1 + len(whole["candidates"])))
+    elif extension == "md":
+        lines = inside.split("\n")
+        if wrong := [line for line in lines if not RESULT_LINE.fullmatch(line)]:
+            raise Crossed(f"no line of ours: {wrong[0]:.200}")
+        same(sum(line.startswith("## Candidate ") for line in lines), len(whole["candidates"]))
+        same(sum(line.startswith("### ") for line in lines), len(whole["candidates"]) * len(whole["rubric"]))
+
+
+def check_packet(parts: dict[str, str], whole: dict[str, Any]) -> None:
+    """Raise `Crossed` unless a packet as a document reads back as the same packet as JSON."""
+    turns = [{"turn": number, **each} for number, each in enumerate(whole["session"].pop("messages"), 1)]
+    same_turns(parts["Transcript"], turns)
+    same(Reader(parts["Candidate record"]).whole(), shown(whole["candidate"]))
+    same(Reader(parts["Session"]).whole(), shown(whole["session"]))
 
 
 # ── Planted, and read ───────────────────────────────────────────────────────────────────────────
@@ -659,7 +698,12 @@ async def plant(
     moment = store.now()
     common = {**ids, "createdAt": moment, "updatedAt": moment}
     people, sessions = [store.new_id() for _ in texts], [store.new_id() for _ in texts]
-    ids |= {"sessionId": sessions[0], "practiceId": store.new_id(), "questionId": questions[0]}
+    ids |= {
+        "sessionId": sessions[0],
+        "candidateId": people[0],
+        "practiceId": store.new_id(),
+        "questionId": questions[0],
+    }
     with office.world.store.writing() as db:
 
         def change(table: Any, row: str, **values: Any) -> None:
@@ -798,6 +842,12 @@ def _reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("get_session", session),
         ("get_session", {"sessionId": planted.sessions[-1]}),
         ("get_session_report", session),
+        ("compare_candidates", planted.interview),
+        ("compare_candidates", {**planted.interview, "sessionIds": planted.sessions[:50], "quotes": True}),
+        *(("search_transcripts", {**planted.interview, "query": each}) for each in ("code", _word(planted.texts[0]))),
+        ("search_transcripts", {**planted.interview, "query": _word(planted.questions[0]), "speaker": "anyone"}),
+        *(("export_results", {**planted.interview, "format": each}) for each in ("markdown", "csv", "json")),
+        ("export_results", {**planted.interview, "candidateId": planted.people[0], "form": "packet"}),
         ("list_practice_sessions", planted.interview),
         ("get_practice_report", {"practiceId": planted.ids["practiceId"]}),
         ("list_interviews", {"detail": "full"}),
@@ -806,6 +856,12 @@ def _reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("end_interview_sessions", {**planted.interview, "ids": planted.sessions[:50]}),
         ("get_usage", {}),
     ]
+
+
+def _word(text: str) -> str:
+    """A word of a text, as one may search for it."""
+    found = re.search(r"[^\W_]{2,20}", safety.outside(text))
+    return found[0] if found else "code"
 
 
 def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
@@ -822,6 +878,7 @@ def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("create_candidates", people),
         ("create_candidates", people),
         ("create_interview", {"title": title, "allowDuplicate": True}),
+        ("launch_interviews", {"interviews": [{"title": title}], "allowDuplicate": True}),
         ("update_interview", {**planted.interview, "description": title}),
         ("create_questions", {**planted.interview, "questions": [{"text": title}]}),
         ("update_question", {**question, "description": title}),
@@ -898,7 +955,7 @@ def faults_of(said: dict[str, Said]) -> Faults:
             if (plain := CHANGING.sub("", text)) not in known:
                 known.add(plain)
                 found.unseen += [(place, f"{count} in {text[:200]!r}")] if (count := unseen(text)) else []
-                found.links += [(place, link[:200]) for link in links("" if place.endswith(".json") else text)]
+                found.links += [(place, link[:200]) for link in links("" if ".json" in place else text)]
     for place, check in _checks(said):
         try:
             check()
@@ -927,6 +984,8 @@ def _checks(said: dict[str, Said]) -> Iterator[tuple[str, Callable[[], None]]]:
         if place in BY_NAME:
             for text, structured in zip(each.texts, each.structured, strict=True):
                 yield place, partial(check_tool, place, text, structured)
+        elif "/results." in place or "/packet." in place:
+            yield place, partial(check_export, place, each.texts[0], said)
         elif "://" in place and place not in NO_TEXT:
             yield place, partial(check_resource, place, each.texts[0], tools)
         elif place.startswith("prompt "):

@@ -157,6 +157,12 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
             ("list_sessions", {"detail": "full", "limit": 100}),
             ("list_candidates", {"include": include}),
             ("create_candidates", {"candidates": [{**records[0], "major": "Another"}]}),
+            ("compare_candidates", {}),
+            ("compare_candidates", {"quotes": True}),
+            ("search_transcripts", {"query": "queue"}),
+            ("search_transcripts", {"query": "what", "speaker": "anyone"}),
+            *(("export_results", {"format": each}) for each in ("markdown", "csv", "json")),
+            ("export_results", {"form": "packet", "candidateId": rows[0]["id"]}),
         ):
             check(tool, said_by(await agent.call_tool(tool, {**ids, **given})), group)
         check("resources/list", (await agent.list_resources()).model_dump_json(), group)
@@ -175,7 +181,8 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
             for address in (resources.TRANSCRIPT, resources.REPORT, f"{resources.SESSION}.json"):
                 text = (await agent.read_resource(UriTemplate.parse(address).expand(here))).contents[0].text
                 check(address, text, [person])
-        for address in (resources.SESSIONS, f"{resources.INTERVIEW}/candidates"):
+        results = [f"{resources.INTERVIEW}/results.{each}{{?sessions}}" for each in ("md", "csv", "json")]
+        for address in (resources.SESSIONS, f"{resources.INTERVIEW}/candidates", *results):
             check(address, (await agent.read_resource(UriTemplate.parse(address).expand(ids))).contents[0].text, group)
         for prompt in ("review_session", "score_session", "compare_candidates", "invite_candidates"):
             here = {"interviewId": ids["interviewId"]} if "candidates" in prompt else {"sessionId": sessions[0]}

@@ -86,6 +86,9 @@ async def everything(world, seen):
         ("update_candidate", {**interview, "candidateId": ids["candidateId"], "notes": "Anna-Lena again."}),
         ("create_candidates", {**interview, "candidates": [{**PERSON, "school": "MIT"}]}),
         ("end_interview_sessions", {**interview, "ids": [ids["sessionId"]]}),
+        ("compare_candidates", {**interview, "quotes": True}),
+        *([] if seen.lockdown else [("search_transcripts", {**interview, "query": "billing"})]),
+        *(("export_results", {**interview, "format": each}) for each in ("markdown", "csv", "json")),
     ]
     said = {}
     async with Client(server_on(world, seen)) as agent:
@@ -95,8 +98,12 @@ async def everything(world, seen):
             said[name, str(given)] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
         said["resources/list"] = (await agent.list_resources()).model_dump_json()
         for address in resources.ADDRESSES:
-            uri = UriTemplate.parse(address.uri).expand({**interview, **session})
-            said[address.uri] = (await agent.read_resource(uri)).contents[0].text
+            uri = UriTemplate.parse(address.uri).expand({**interview, **session, "candidateId": ids["candidateId"]})
+            if seen.anonymous and address.uri.startswith(resources.PACKET):
+                with pytest.raises(MCPError, match="here nobody is named"):
+                    await agent.read_resource(uri)
+            else:
+                said[address.uri] = (await agent.read_resource(uri)).contents[0].text
         for prompt in (await agent.list_prompts()).prompts:
             given = {each.name: ids.get(each.name, "x") for each in prompt.arguments}
             said[prompt.name] = (await agent.get_prompt(prompt.name, given)).model_dump_json()

@@ -69,7 +69,8 @@ async def test_everything_that_is_listed_can_be_read_and_has_the_size_it_says(ag
 async def test_every_template_gives_the_document_it_promises(agent, world):
     ids = {"interviewId": await interview_of(agent, "Backend engineer")}
     await ok(agent, "create_questions", **ids, questions=[{"text": "What broke last?"}])
-    await ok(agent, "create_candidates", **ids, candidates=[{"name": "Bo Ek"}])
+    made = await ok(agent, "create_candidates", **ids, candidates=[{"name": "Bo Ek"}])
+    ids["candidateId"] = made["data"][0]["id"]
     ids["sessionId"] = add_session(world, ids["interviewId"], ["Q", "It broke."], participantName="Ann Lee")
     says = {
         resources.INTERVIEW: "# Backend engineer",
@@ -79,6 +80,11 @@ async def test_every_template_gives_the_document_it_promises(agent, world):
         resources.TRANSCRIPT: "> It broke.",
         resources.REPORT: "Not scored. That is not a low score.",
         f"{resources.SESSION}.json": '"participantName": "Ann Lee"',
+        f"{resources.INTERVIEW}/results.md{{?sessions}}": "# Results: Backend engineer",
+        f"{resources.INTERVIEW}/results.csv{{?sessions}}": f"{ids['sessionId']},Ann Lee",
+        f"{resources.INTERVIEW}/results.json{{?sessions}}": '"name": "Ann Lee"',
+        f"{resources.PACKET}.md": "this person has not begun",
+        f"{resources.PACKET}.json": '"name": "Bo Ek"',
     }
     templates = (await agent.list_resource_templates()).resource_templates
     assert {each.uri_template for each in templates} == set(says)

@@ -87,7 +87,12 @@ async def planted(world):
         "archive_interview": ids,
     }
     assert set(everything) == {operation.tool_name() for operation in OPERATIONS}
-    return everything, session
+    everything |= {
+        "compare_candidates": {**ids, "sessionIds": [session], "quotes": True},
+        "search_transcripts": {**ids, "query": "did"},
+        "export_results": ids,
+    }
+    return everything, session, people["data"][0]["id"]
 
 
 def _plant_rows(world, interview, session, question):
@@ -128,7 +133,7 @@ async def scored(agent, interview, session):
 
 async def everything_said(world):
     """Every word that leaves the server: tools that succeed and fail, resources, prompts, errors."""
-    calls, session = await planted(world)
+    calls, session, candidate = await planted(world)
     said = {}
     async with Client(AuralServer(OneClient(world.client), backend="T.", local=True, confirm="never")) as agent:
         for name, arguments in calls.items():
@@ -144,7 +149,7 @@ async def everything_said(world):
         said["save_session_analysis"] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
         said["unknown tool"] = text_of(await agent.call_tool(f"get{TAG}", {}))
         said["resources/list"] = "".join(f"{each.title}{each.description}" for each in await listed(agent))
-        ids = {"interviewId": interview, "sessionId": session}
+        ids = {"interviewId": interview, "sessionId": session, "candidateId": candidate}
         for address in resources.ADDRESSES:
             uri = UriTemplate.parse(address.uri).expand(ids)
             said[address.uri] = (await agent.read_resource(uri)).contents[0].text
