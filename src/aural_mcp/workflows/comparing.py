@@ -62,7 +62,7 @@ class ComparedRow(Record):
     turns: int | None = None
     not_scored: str | None = Field(default=None, description="Columns without a score.")
     unsound: str | None = Field(default=None, description="What keeps this candidate from being ranked.")
-    scored_by: str | None = Field(default=None, description="Where not all were scored by the same.")
+    scored_by: str | None = Field(default=None, description="Where it is not the first of scorers.")
     flagged_turns: str | None = Field(default=None, description="For a person to look at; no score changes.")
     quotes: list[Quote] = []
 
@@ -74,7 +74,7 @@ class Comparison(Record):
     rubric_version: str = ""
     ranked: bool = False
     unsound: list[str] = Field(default=[], description="Why nobody is ranked; say it first.")
-    scorers: list[str] = []
+    scorers: list[str] = Field(default=[], description="Where not all were scored by the same: who, and how many.")
     columns: list[ComparedColumn] = []
     candidates: list[ComparedRow] = []
     cursor: str | None = Field(default=None, description="Goes on with the next candidate; null at the end.")
@@ -152,6 +152,7 @@ class _Comparing:
         self._client, self._spent, self.rubric, self._complete = client, spent, rubric, complete
         self._locked = is_locked(client)
         self.all: list[Candidate] = []
+        self.scorers: Counter[str] = Counter()
         self.unsound: list[str] = []
         self.ranked, self.left = False, 0
 
@@ -159,12 +160,13 @@ class _Comparing:
         """Those who are compared, looked at as far as the list goes."""
         self.all = [Candidate(row, card_of(row.insights, self.rubric, lockdown=self._locked)) for row in rows]
         look_at_rows(self.all, self.rubric)
+        self.scorers = Counter(each.card.scorer for each in self.all if each.card.mean is not None)
         self.judge()
 
     @property
-    def scorers(self) -> Counter[str]:
-        """How many were scored by whom."""
-        return Counter(each.card.scorer for each in self.all if each.card.mean is not None)
+    def usual(self) -> str | None:
+        """Who scored most of them."""
+        return self.scorers.most_common(1)[0][0] if self.scorers else None
 
     @property
     def differ(self) -> bool:
@@ -231,7 +233,7 @@ class _Comparing:
             "turns": each.turns,
             "not_scored": ", ".join(column for column, score in scores.items() if score is None),
             "unsound": ", ".join(each.reasons),
-            "scored_by": each.card.scorer if self.differ and each.card.mean is not None else None,
+            "scored_by": each.card.scorer if each.card.mean is not None and each.card.scorer != self.usual else None,
             "flagged_turns": _flagged(each.session),
             "coverage": f"{sum(scores[column] is not None for column in asked)} of {len(asked)}" if asked else None,
             "quotes": self._quotes(each),

@@ -22,7 +22,6 @@ PHRASE = re.compile(r'["“”„«»「」]([^"“”„«»「」]*)["“”�
 SPACED = re.compile(r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """A letter of a script that sets words apart, and does not join them as Korean does."""
 ENDED = "Time or budget ended before all sessions were listed: call again in a minute."
-NO_HIT = " None of those has it."
 UNREADABLE = " {number} could not be read just now."
 CUT = "{number} more turns match in session {session}; get_session shows all of it."
 
@@ -79,34 +78,55 @@ async def search_transcripts(client: AuralClient, given: SearchTranscripts, spen
     begin(spent)
     listed, complete = await all_sessions(client, given.interview_id, spent)
     rows = _from(listed, given, complete)
-    found: list[dict[str, Any]] = []
-    read, unreadable, remarks, last = 0, 0, list[str](), None if given.cursor is MISSING else given.cursor
-    for row in rows:
+    work = _Search(wanted, given.speaker)
+    for number, row in enumerate(rows):
         try:
             session = await read_session(client, row.id, spent)
         except OUT_OF_BUDGET:
             break
-        hits = _hits(session, row, wanted, given.speaker) if session else []
-        fitting, cut = _fitting(hits, found)
-        if fitting is None:
+        if not work.look_into(row, session):
             break
-        found += fitting
-        remarks += [CUT.format(number=cut, session=row.id)] if cut else []
-        read, unreadable, last = read + 1, unreadable + (session is None), row.id
-        await spent.report(read, len(rows), f"{read} of {len(rows)} sessions read, {len(found)} hits")
-    left = len(rows) - read
-    cursor = last if left else None
-    how_far = _how_far(read - unreadable, left, len(rows), cursor) + ("" if found or not read else NO_HIT)
-    how_far += UNREADABLE.format(number=unreadable) if unreadable else ""
-    return Hits.model_validate(
-        {
-            "data": found,
-            "sessionsRead": read - unreadable,
-            "sessionsLeft": left,
-            **({"cursor": cursor} if cursor or not left else {}),
-            "remarks": [how_far, *([] if complete else [ENDED]), *remarks],
-        }
-    )
+        await spent.report(number + 1, len(rows), f"{number + 1} of {len(rows)} sessions, {len(work.hits)} hits")
+    return work.outcome(rows, None if given.cursor is MISSING else given.cursor, complete=complete)
+
+
+class _Search:
+    """The sessions that were looked into, and what was found."""
+
+    def __init__(self, wanted: Sequence[re.Pattern[str]], speaker: str) -> None:
+        self._wanted, self._speaker = wanted, speaker
+        self.hits: list[dict[str, Any]] = []
+        self._seen: list[str] = []
+        self._unreadable = 0
+        self._remarks: list[str] = []
+
+    def look_into(self, row: SessionSummary, session: Session | None) -> bool:
+        """Look through a session; False where its hits do not fit behind those that are there."""
+        hits = _hits(session, row, self._wanted, self._speaker) if session else []
+        fit = _fitting(hits, MOST_HITS - len(self.hits), MOST_BYTES - sum(map(size_of, self.hits)))
+        if fit < len(hits) and self.hits:
+            return False
+        self.hits += hits[:fit]
+        self._remarks += [CUT.format(number=len(hits) - fit, session=row.id)] if fit < len(hits) else []
+        self._unreadable += session is None
+        self._seen.append(row.id)
+        return True
+
+    def outcome(self, rows: Sequence[SessionSummary], before: str | None, *, complete: bool) -> Hits:
+        """What was found among these sessions, and how far that is."""
+        left, read = len(rows) - len(self._seen), len(self._seen) - self._unreadable
+        cursor = (self._seen[-1] if self._seen else before) if left else None
+        how_far = _how_far(read, left, len(rows), cursor, found=bool(self.hits))
+        how_far += UNREADABLE.format(number=self._unreadable) if self._unreadable else ""
+        return Hits.model_validate(
+            {
+                "data": self.hits,
+                "sessionsRead": read,
+                "sessionsLeft": left,
+                **({"cursor": cursor} if cursor or not left else {}),
+                "remarks": [how_far, *([] if complete else [ENDED]), *self._remarks],
+            }
+        )
 
 
 def patterns(query: str) -> list[re.Pattern[str]]:
@@ -160,22 +180,18 @@ def _hits(
     return found
 
 
-def _fitting(hits: list[dict[str, Any]], found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]] | None, int]:
-    """The hits of a session and how many are cut off; None where they do not fit behind those that are there."""
-    room = MOST_BYTES - sum(map(size_of, found))
-    fit = 0
-    for hit in hits[: MOST_HITS - len(found)]:
+def _fitting(hits: Sequence[dict[str, Any]], most: int, room: int) -> int:
+    """How many of these fit."""
+    for number, hit in enumerate(hits[:most]):
         room -= size_of(hit)
         if room < 0:
-            break
-        fit += 1
-    if fit < len(hits) and found:
-        return None, 0
-    return hits[:fit], len(hits) - fit
+            return number
+    return min(len(hits), most)
 
 
-def _how_far(read: int, left: int, total: int, cursor: str | None) -> str:
+def _how_far(read: int, left: int, total: int, cursor: str | None, *, found: bool) -> str:
+    said = f"{read} of {total} sessions were read" + ("" if found or not read else ", and none has it")
     if not left:
-        return f"{read} of {total} sessions were read."
+        return f"{said}."
     go_on = f"call again with the same arguments and cursor {cursor}" if cursor else "call again in a minute"
-    return f"{read} of {total} sessions were read; {left} are left, and what is in them is not known: {go_on}."
+    return f"{said}; {left} are left, and what is in them is not known: {go_on}."

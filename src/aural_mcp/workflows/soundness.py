@@ -32,7 +32,7 @@ REASONS = {
 LIST_ENDED = (
     "Time or budget ended before all sessions were listed: who is missing is not known. Call again in a minute."
 )
-NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call."
+NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call; without quotes all scores are compared."
 
 
 @dataclass
