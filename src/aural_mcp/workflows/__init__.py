@@ -10,8 +10,9 @@ from typing import Any
 
 from aural_mcp.operations import AnyOperation
 from aural_mcp.shaped.base import Shape
-from aural_mcp.workflows import launch
+from aural_mcp.workflows import launch, waiting
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
+    waiting.WaitForSessions: Shape(waiting.WaitForSessions, waiting.Waited, waiting.wait_for_sessions),
 }

@@ -41,8 +41,8 @@ PROTECTED = {
 }
 PROTECTED_TOPICS = {topic: re.compile(rf"(?i)(?:\b(?:{words}))") for topic, words in PROTECTED.items()}
 VAGUE = re.compile(
-    r"(?i)^\W*(?:(?:very|really|overall|general)\W+)*(?:good|great|nice|strong|bad|culture fit|cultural fit|fit|"
-    r"attitude|personality|smart|impression|passion|enthusiasm|potential|气质|态度|印象|潜力)\W*$"
+    r"(?i)^\W*(?:(?:very|really|overall|general)\W+)*(?:good|great|nice|strong|bad|culture fit|cultural fit|"
+    r"fit|attitude|personality|smart|impression|passion|enthusiasm|potential|气质|态度|印象|潜力)\W*$"
 )
 FEWEST_WORDS = 4
 """Words of a criterion's description that can say what is observed."""
