@@ -24,7 +24,7 @@ from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
 
 CLOUD_ORIGIN = "https://aural-ai.com"
 PREFIX = "/api/v1"
-DOCUMENTS = ("README.md", "skill/aural-hiring/SKILL.md")
+DOCUMENTS = ("README.md", "docs/configuration.md", "skill/aural-hiring/SKILL.md")
 REGISTRY_NAME = "com.aural-ai/aural-mcp"
 """Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
 ERRORS = {
