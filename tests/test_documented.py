@@ -33,10 +33,10 @@ ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
     "docker compose": "needs a Docker daemon",
     ".venv/bin/pytest": "would run these tests within themselves",
-    ".venv/bin/ruff": "is run by `.ci/run`, which this one would write into",
+    ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",
     ".venv/bin/python -m aural_mcp.render": "is checked by tests/test_documents.py",
 }
-"""Beginnings or parts of lines that are not run here, and why."""
+"""Parts of lines that are not run here, and why."""
 SERVER = re.compile(r"aural-mcp (serve --http|backend(?= --|$))")
 HEALTH = {"serve --http": "/healthz", "backend": "/workspace"}
 POSTGRESQL = re.compile(r"postgresql\+psycopg://\S+")
