@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.operations import OPERATIONS
-from conftest import ORIGIN
+from conftest import ORIGIN, needs
 from test_cli import aural_mcp, backend
 from test_server import free_port
 
@@ -32,6 +32,23 @@ async def fetched(world, path):
         response = await http.get(path)
     assert response.status_code == 200
     return response
+
+
+async def test_typescript_types_are_made_of_the_document_and_compile(world, tmp_path):
+    make, compiler = needs("openapi-typescript"), needs("tsc")
+    (tmp_path / "openapi.json").write_text((await fetched(world, "/api/v1/openapi.json")).text, encoding="utf-8")
+    use = (Path(__file__).parent / "openapi" / "use.ts").read_text(encoding="utf-8")
+    (tmp_path / "use.ts").write_text(use, encoding="utf-8")
+    (tmp_path / "wrong.ts").write_text(
+        use.replace("/{interviewId}/sessions", "/{interviewId}/meetings"), encoding="utf-8"
+    )
+    subprocess.run([make, "openapi.json", "-o", "aural.d.ts"], cwd=tmp_path, check=True, capture_output=True)
+    compiled = {
+        name: subprocess.run([compiler, "--strict", "--noEmit", name], cwd=tmp_path, capture_output=True, text=True)
+        for name in ("use.ts", "wrong.ts")
+    }
+    assert compiled["use.ts"].returncode == 0, compiled["use.ts"].stdout
+    assert "is not assignable to type" in compiled["wrong.ts"].stdout
 
 
 async def test_the_openapi_document_is_valid_and_needs_no_key(world):

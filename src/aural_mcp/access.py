@@ -12,6 +12,7 @@ from aural_mcp import operations as op
 from aural_mcp.analysis import SaveSessionAnalysis
 from aural_mcp.config import YES, BadSetting, Narrowing
 from aural_mcp.exposure import RevealCandidate
+from aural_mcp.workflows import WORKFLOWS
 
 TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
     "interviews": (
@@ -27,6 +28,7 @@ TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
     "sessions": (op.ListSessions, op.GetSession, op.GetSessionReport, op.EndInterviewSessions, SaveSessionAnalysis),
     "practice": (op.ListPracticeSessions, op.GetPracticeReport),
     "usage": (op.GetUsage,),
+    "workflows": tuple(WORKFLOWS),
 }
 NAMES = {each.tool_name(): each for group in TOOLSETS.values() for each in group}
 

@@ -133,6 +133,7 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
         audit=AuditLog(partial(decision_log, settings)),
+        files=None if per_request else settings.files,
     )
     return Setup(server, client, workspace)
 
@@ -275,7 +276,7 @@ def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:
         elif each.default in CONFIRM:
             option = click.option(each.flag, type=click.Choice(CONFIRM), help=meaning)
         else:
-            option = click.option(each.flag, metavar="A,B", help=meaning)
+            option = click.option(each.flag, metavar=each.takes, help=meaning)
         serve = option(serve)
     return serve
 

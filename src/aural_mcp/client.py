@@ -9,8 +9,9 @@ async with AuralClient("dlv_...") as aural:
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -56,11 +57,27 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass
 class Spent:
-    """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost."""
+    """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
+
+    And what it may: `until` is when it must be over, on the monotonic clock; `tell` says to the host how far it is,
+    as (done, total, sentence).
+    """
 
     requests: int = 0
     waited: float = 0.0
     lost: bool = False
+    until: float = math.inf
+    tell: Callable[[float, float, str], Awaitable[None]] | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds until it must be over."""
+        return self.until - time.monotonic()
+
+    async def report(self, done: float, total: float, said: str) -> None:
+        """Tell the host how far this is, where it wants to know."""
+        if self.tell is not None:
+            await self.tell(done, total, said)
 
 
 @dataclass
@@ -147,7 +164,8 @@ class AuralClient:
         Raises:
             AuralError: one of the tree in `aural_mcp.errors`, with the next step in its text.
         """
-        spent, key, deadline = spent or Spent(), self._usable_key(), time.monotonic() + DEADLINE
+        spent, key = spent or Spent(), self._usable_key()
+        deadline = min(time.monotonic() + DEADLINE, spent.until)
         budget, attempt, lost = self._connections.budget(key), 0, False
         while True:
             try:

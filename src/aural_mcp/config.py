@@ -57,12 +57,18 @@ class Variable:
     default: str = ""
     flag: str = ""
     secret: bool = False
+    takes: str = "A,B"
+    """What the flag takes, where it is not a switch or a choice."""
+    title: str = ""
+    """What a host that asks its user for settings calls it; without one it is not asked for."""
 
 
 VARIABLES = (
-    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True),
+    Variable("AURAL_API_KEY", "Your key, `dlv_...`. Empty means the local workspace.", secret=True, title="API key"),
     Variable("AURAL_API_KEY_FILE", "A file that holds the key, instead."),
-    Variable("AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", f"`{CLOUD}`"),
+    Variable(
+        "AURAL_BASE_URL", "Another Aural deployment, up to `/api/v1`; needs a key.", f"`{CLOUD}`", title="Address"
+    ),
     Variable(
         "AURAL_DATA_DIR",
         "Folder of the local workspace, of `state.db` (budget, creates of the last ten minutes) and of `audit.jsonl`.",
@@ -71,18 +77,31 @@ VARIABLES = (
     Variable("AURAL_PAGE_PORT", "Port of the local candidate pages; 0 takes any free one.", "8410, remembered"),
     Variable("AURAL_PUBLIC_URL", "Origin that local candidate links carry, when a tunnel or proxy leads to that port."),
     Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
-    Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only"),
+    Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only", title="Only read"),
     Variable(
         "AURAL_TOOLSETS",
-        "Only these: `interviews`, `questions`, `candidates`, `sessions`, `practice`, `usage`.",
+        "Only these: `interviews`, `questions`, `candidates`, `sessions`, `practice`, `usage`, `workflows`.",
         "all",
         "--toolsets",
     ),
     Variable("AURAL_TOOLS", "Only the tools of these names.", "all", "--tools"),
     Variable("AURAL_EXCLUDE_TOOLS", "Not the tools of these names.", "none", "--exclude-tools"),
-    Variable("AURAL_BLIND", "Pseudonyms instead of names, nothing that tells who somebody is.", "0", "--blind"),
+    Variable(
+        "AURAL_BLIND",
+        "Pseudonyms instead of names, nothing that tells who somebody is.",
+        "0",
+        "--blind",
+        title="Blind review",
+    ),
     Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
     Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", CONFIRM[0], "--confirm"),
+    Variable(
+        "AURAL_FILES",
+        "Folder in which files are read (imports) and written (exports); stdio only.",
+        "",
+        "--files",
+        takes="DIR",
+    ),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
     Variable(
         "AURAL_STATE_KEYS",
@@ -119,6 +138,7 @@ class Settings:
     narrowing: Narrowing = Narrowing()
     confirm: str = "ask"
     state_keys: tuple[bytes, ...] = ()
+    files: Path | None = None
     audit_log: Path | None = None
     """Where decisions are logged when not in the data folder; `Path("off")` is nowhere."""
 
@@ -168,6 +188,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         confirm=_choice(environment, "AURAL_CONFIRM", CONFIRM),
         state_keys=_state_keys(environment),
+        files=_folder(environment, "AURAL_FILES"),
         audit_log=Path("off" if audit_log.lower() == "off" else audit_log).expanduser() if audit_log else None,
     )
 
@@ -233,6 +254,16 @@ def _value(environment: Mapping[str, str], name: str) -> str | None:
     """The setting's text; empty and unexpanded `${...}` count as not set."""
     text = environment.get(name, "").strip()
     return None if not text or re.fullmatch(r"\$\{.*\}", text) else text
+
+
+def _folder(environment: Mapping[str, str], name: str) -> Path | None:
+    text = _value(environment, name)
+    if text is None:
+        return None
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        raise BadSetting(f"{name} names {text}, which is not a folder. Make it, or name another.")
+    return folder.absolute()
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

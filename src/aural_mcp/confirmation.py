@@ -33,6 +33,7 @@ from aural_mcp.operations import (
 )
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
+from aural_mcp.workflows.launch import LaunchInterviews
 
 VALID = 600
 """Seconds for which a question stands."""
@@ -68,6 +69,8 @@ def _has_consequence(operation: Operation[Any]) -> bool:
         return not operation.dry_run
     if isinstance(operation, CreateCandidates):
         return len(operation.candidates) > MANY
+    if isinstance(operation, LaunchInterviews):
+        return not operation.dry_run and any(each.publish for each in operation.interviews)
     return True
 
 
@@ -111,6 +114,13 @@ async def _reveal(client: AuralClient, operation: RevealCandidate, spent: Spent)
     return f"Show who {quoted(operation.candidate)} of {of} is? The decision log will say that it was shown.", None
 
 
+async def _launch(client: AuralClient, operation: LaunchInterviews, spent: Spent) -> Seen:
+    number, opened = len(operation.interviews), [each.title for each in operation.interviews if each.publish]
+    titles = ", ".join(quoted(each) for each in opened[:10]) + (" and others" if len(opened) > 10 else "")
+    made = "an interview and open it" if number == 1 else f"{number} interviews and open {len(opened)} of them"
+    return f"Make {made} to everyone who has the link ({titles})? Aural cannot make one invite-only again.", None
+
+
 async def _interview(client: AuralClient, interview_id: str, spent: Spent) -> Seen:
     found = await client.call(GetInterview(interview_id=interview_id), spent=spent)
     seen = [found.updated_at, found.is_active, found.require_invite, len(found.questions)]
@@ -125,6 +135,7 @@ ASKED: dict[type[Operation[Any]], Asking] = {
     EndInterviewSessions: _end,
     CreateCandidates: _register,
     RevealCandidate: _reveal,
+    LaunchInterviews: _launch,
 }
 
 

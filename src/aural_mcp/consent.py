@@ -21,6 +21,8 @@ from aural_mcp.operations import AnyOperation, CreateCandidates, Operation
 from aural_mcp.shaped.base import plain
 from aural_mcp.shaped.candidates import CreateCandidatesArguments
 from aural_mcp.tools import Answer
+from aural_mcp.workflows.base import agreements, digest
+from aural_mcp.workflows.launch import LaunchInterviews
 
 AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
 AGREEMENT: dict[str, Any] = {
@@ -33,6 +35,10 @@ BAD_CODE = (
     "or something changed meanwhile. Call {tool} without confirmation for a new one, and ask the user again."
 )
 CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
+
+
+CONTINUED = (LaunchInterviews,)
+"""What is called again with the same arguments to go on; it is agreed to once."""
 
 
 class Consent:
@@ -108,6 +114,8 @@ class Consent:
 
 def _is_repeated(client: AuralClient, given: Operation[Any]) -> bool:
     """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
+    if type(given) in CONTINUED:
+        return bool(agreements(client).done([digest(given)]))
     if not isinstance(given, CreateCandidatesArguments) or given.allow_duplicate:
         return False
     return Ledger(client).knows(plain(CreateCandidates, given))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, Field
@@ -155,11 +156,19 @@ class Guarded(AuralClient):
     Args:
         raw: the client that asks; its key and connections are used.
         secret: makes pseudonyms; the same one gives the same.
+        files: the folder in which files may be read and written; None where there is none.
     """
 
-    def __init__(self, raw: AuralClient, exposure: Exposure, memory: Memory, secret: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        raw: AuralClient,
+        exposure: Exposure,
+        memory: Memory,
+        secret: Callable[[], bytes],
+        files: Path | None = None,
+    ) -> None:
         super().__init__(raw._key, connections=raw._connections)
-        self._raw, self.exposure, self._memory, self._secret = raw, exposure, memory, secret
+        self._raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
 
     @property
     def raw(self) -> AuralClient:

@@ -85,6 +85,11 @@ class Operation(Arguments, Generic[R]):
         return f"{text} {cls.hint}".strip()
 
     @classmethod
+    def first_sentence(cls) -> str:
+        """The first sentence of the documentation."""
+        return re.split(r"(?<=\.)\s", cls.documentation(), maxsplit=1)[0]
+
+    @classmethod
     @cache
     def result_type(cls) -> type[R]:
         """The model of a successful answer."""

@@ -1,11 +1,10 @@
-"""What is made from the operations, settings and the skill: OpenAPI, llms.txt, tables of the README, server.json.
+"""What is made from the operations, settings and the skill: OpenAPI, llms.txt, tables of the README; and `manifests`.
 
 Run `python -m aural_mcp.render` in a checkout to write the generated parts of its files, with `--check` to compare.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -15,18 +14,17 @@ from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
-from aural_mcp._version import __version__
+from aural_mcp import manifests
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.config import VARIABLES
+from aural_mcp.manifests import SITE
 from aural_mcp.models import Rows
 from aural_mcp.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
+from aural_mcp.workflows import WORKFLOWS
 
-CLOUD_ORIGIN = "https://aural-ai.com"
 PREFIX = "/api/v1"
 DOCUMENTS = ("README.md", "docs/configuration.md", "skill/aural-hiring/SKILL.md")
-REGISTRY_NAME = "com.aural-ai/aural-mcp"
-"""Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
 ERRORS = {
     400: "A value is missing or wrong; the message says which.",
     401: "The key is missing, unknown, revoked or expired.",
@@ -74,7 +72,7 @@ def openapi() -> Schema:
         "security": [{"apiKey": []}],
         "paths": paths,
         "components": {
-            "schemas": {**definitions["$defs"], "Error": ERROR_SCHEMA},
+            "schemas": {**_untitled(definitions["$defs"]), "Error": ERROR_SCHEMA},
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "A key: `dlv_...`."}},
         },
     }
@@ -138,6 +136,16 @@ def _open(schema: Any) -> Any:
     return {name: _open(item) for name, item in items if (name, item) != ("additionalProperties", False)}
 
 
+def _untitled(schema: Any) -> Any:
+    """The schema without generated titles; a field of that name stays."""
+    if isinstance(schema, list):
+        return [_untitled(item) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    items = cast("Schema", schema).items()
+    return {name: _untitled(item) for name, item in items if name != "title" or isinstance(item, dict)}
+
+
 def _envelope(operation: AnyOperation) -> Schema:
     answer = _ref(_component(operation.result_type()))
     if issubclass(operation.result_type(), Rows):
@@ -160,7 +168,7 @@ def _json_answer(description: str, schema: Schema) -> Schema:
 # ── Documents for agents ────────────────────────────────────────────────────────────────────────
 
 
-def llms_txt(origin: str = CLOUD_ORIGIN) -> str:
+def llms_txt(origin: str = SITE) -> str:
     """The API in one prompt: what it is, how to call it, each operation in a line."""
     return f"""\
 # Aural Developer API
@@ -193,16 +201,16 @@ def llms_txt(origin: str = CLOUD_ORIGIN) -> str:
 """
 
 
-def llms_full_txt(origin: str = CLOUD_ORIGIN) -> str:
+def llms_full_txt(origin: str = SITE) -> str:
     """Every endpoint, parameter and response field."""
     errors = "\n".join(f"- {status}: {text}" for status, text in ERRORS.items())
     endpoints = "\n".join(_endpoint(operation) for operation in (*OPERATIONS, *LOCAL_OPERATIONS))
     return f"{llms_txt(origin)}\n## Errors\n\n{errors}\n\n# Endpoints\n\n{endpoints}"
 
 
-def skill_md(origin: str = CLOUD_ORIGIN) -> str:
+def skill_md(origin: str = SITE) -> str:
     """The skill as a file for an agent that has no tools: its REST calls go to this origin."""
-    return skill_files()[0].text.replace(CLOUD_ORIGIN, origin)
+    return skill_files()[0].text.replace(SITE, origin)
 
 
 def skill_text() -> str:
@@ -316,21 +324,17 @@ def _type(field: Schema) -> str:
 
 def tool_table() -> str:
     """The README's table: each tool, what it does, how it acts."""
-    rows = [f"| `{op.tool_name()}` | {first_sentence(op)} | {_acts(op)} |" for op in OPERATIONS]
+    rows = [f"| `{op.tool_name()}` | {op.first_sentence()} | {_acts(op)} |" for op in OPERATIONS]
     rows += [
-        f"| `{op.tool_name()}`, local workspace only | {first_sentence(op)} | {_acts(op)} |" for op in LOCAL_OPERATIONS
+        f"| `{op.tool_name()}`, local workspace only | {op.first_sentence()} | {_acts(op)} |" for op in LOCAL_OPERATIONS
     ]
+    rows += [f"| `{op.tool_name()}`, several requests | {op.first_sentence()} | {_acts(op)} |" for op in WORKFLOWS]
     return "\n".join(["| Tool | What it does | Acts |", "|---|---|---|", *rows])
 
 
 def operation_list() -> str:
     """The skill's list: each operation as a tool and as a REST call."""
-    return "\n".join(f"- `{op.tool_name()}` ({op.method} {op.path}): {first_sentence(op)}" for op in OPERATIONS)
-
-
-def first_sentence(operation: AnyOperation) -> str:
-    """The first sentence of the documentation."""
-    return re.split(r"(?<=\.)\s", operation.documentation(), maxsplit=1)[0]
+    return "\n".join(f"- `{op.tool_name()}` ({op.method} {op.path}): {op.first_sentence()}" for op in OPERATIONS)
 
 
 def settings_table() -> str:
@@ -343,8 +347,8 @@ def settings_table() -> str:
     return "\n".join(["| Variable | Meaning | Default | `serve` |", "|---|---|---|---|", *rows])
 
 
-SECTIONS = {"tools": tool_table, "operations": operation_list, "settings": settings_table}
-MARKED = re.compile(r"(<!-- (tools|operations|settings): [^\n]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+SECTIONS = {"tools": tool_table, "operations": operation_list, "settings": settings_table, "links": manifests.links}
+MARKED = re.compile(r"(<!-- (tools|operations|settings|links): [^\n]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
@@ -352,42 +356,16 @@ def rendered(text: str) -> str:
     return MARKED.sub(lambda found: f"{found[1]}{SECTIONS[found[2]]()}\n{found[3]}", text)
 
 
-def server_json() -> str:
-    """The entry of the MCP registry: what this is, how it is started, and what can be set."""
-    variables = [
-        {"name": name, "description": each.meaning.replace("`", ""), "isRequired": False, "isSecret": each.secret}
-        for each in VARIABLES
-        for name in each.names.split(", ")
-    ]
-    package = {
-        "registryType": "pypi",
-        "identifier": "aural-mcp",
-        "version": __version__,
-        "runtimeHint": "uvx",
-        "transport": {"type": "stdio"},
-        "environmentVariables": variables,
-    }
-    entry = {
-        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
-        "name": REGISTRY_NAME,
-        "title": "Aural interviews",
-        "description": "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent.",
-        "version": __version__,
-        "websiteUrl": CLOUD_ORIGIN,
-        "packages": [package],
-    }
-    return json.dumps(entry, ensure_ascii=False, indent=2) + "\n"
-
-
 def stale(root: Path, *, write: bool) -> list[str]:
     """The documents that are not current; with `write` they are brought up to date."""
     late: list[str] = []
-    for name in (*DOCUMENTS, "server.json"):
+    for name in (*DOCUMENTS, *manifests.FILES):
         path = root / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if (fresh := rendered(text) if name in DOCUMENTS else server_json()) != text:
+        if (fresh := rendered(text) if name in DOCUMENTS else manifests.text(name)) != text:
             late.append(name)
             if write:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(fresh, encoding="utf-8")
     return late
 

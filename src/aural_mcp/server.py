@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
@@ -37,6 +38,7 @@ from aural_mcp.operations import OPERATIONS, AnyOperation
 from aural_mcp.safety import quoted
 from aural_mcp.skills import Skills
 from aural_mcp.tools import Answer
+from aural_mcp.workflows import WORKFLOWS
 
 NAME = "aural-mcp"
 TITLE = "Aural interviews"
@@ -136,6 +138,7 @@ class AuralServer(MCPServer[Connection]):
         state_keys: Sequence[bytes] = (),
         exposure: Exposure | None = None,
         audit: AuditLog | None = None,
+        files: Path | None = None,
     ) -> None:
         super().__init__(
             NAME,
@@ -151,10 +154,10 @@ class AuralServer(MCPServer[Connection]):
             request_state_security=_state_security(state_keys, self._tenant),
         )
         self._clients = clients
-        self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()))
+        self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()), *WORKFLOWS)
         self._exposure, self._memory, self._audit = exposure or Exposure(), Memory(), audit or AuditLog(lambda: None)
         self._access = access or Access()
-        self._confirm, self._state_keys = confirm, tuple(state_keys)
+        self._confirm, self._state_keys, self._files = confirm, tuple(state_keys), files
         self._tools: dict[AnyOperation, Tool] = {}
         self._directories: dict[tuple[str, Exposure], Directory] = {}
         handle = self._lowlevel_server.add_request_handler
@@ -195,7 +198,9 @@ class AuralServer(MCPServer[Connection]):
         consent = Consent(client, operation, context, self._confirm, self._state_keys)
         result: Answer | None = None
         try:
-            result = await tools.run(client, operation, arguments, consent)
+            result = await tools.run(
+                client, operation, arguments, consent, context.report_progress if context else None
+            )
             if isinstance(result, CallToolResult):
                 self._directory(client).note(name, result.structured_content or {})
             return result
@@ -397,7 +402,7 @@ class AuralServer(MCPServer[Connection]):
         raw = self._clients.client_for(headers)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
-        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret)
+        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, self._files)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)

@@ -30,6 +30,10 @@ create table if not exists creates (
     begun_at real not null, result text, primary key (tenant, digest)
 );
 create table if not exists secrets (name text primary key, value blob not null);
+create table if not exists journal (
+    tenant text not null, task text not null, item text not null, done text not null, at real not null,
+    primary key (tenant, task, item)
+);
 create table if not exists codes (code text primary key, expires_at real not null);
 """
 log = logging.getLogger(__name__)

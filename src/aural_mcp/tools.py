@@ -19,11 +19,14 @@ from aural_mcp.exposure import RevealCandidate
 from aural_mcp.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.schemas import CODE, Schema, input_schema, main_branch, output_schema
-from aural_mcp.shaped import SHAPES
+from aural_mcp.shaped import SHAPES as SHAPED
+from aural_mcp.shaped.base import Shape
+from aural_mcp.workflows import WORKFLOWS
 
 BY_NAME: dict[str, AnyOperation] = {
-    operation.tool_name(): operation for operation in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS)
+    operation.tool_name(): operation for operation in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
 }
+SHAPES: dict[AnyOperation, Shape[Any]] = {**SHAPED, **WORKFLOWS}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
     "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},
@@ -60,10 +63,14 @@ Agree = Callable[[Operation[Any], str, Spent], Awaitable[Answer | None]]
 
 
 async def run(
-    client: AuralClient, operation: AnyOperation, given: dict[str, Any], agree: Agree | None = None
+    client: AuralClient,
+    operation: AnyOperation,
+    given: dict[str, Any],
+    agree: Agree | None = None,
+    tell: Callable[[float, float, str], Awaitable[None]] | None = None,
 ) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
-    spent = Spent()
+    spent = Spent(tell=tell)
     try:
         code = _code(operation, given)
         plain = {name: value for name, value in given.items() if name != "confirmation" or not operation.confirmed}

@@ -1,0 +1,17 @@
+"""The work of a hiring team in one call each: tools that combine operations, on any backend.
+
+Aural has no such calls. Each is an operation without an address of its own, and a function that carries it out with
+Aural's operations: within 40 s and the key's budget, and so that the same call again goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aural_mcp.operations import AnyOperation
+from aural_mcp.shaped.base import Shape
+from aural_mcp.workflows import launch
+
+WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
+    launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
+}

@@ -1,0 +1,147 @@
+"""What workflows share: their time, what they have done already, and the folder that the operator allows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from aural_mcp import errors
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.exposure import Guarded
+from aural_mcp.models import SessionSummary
+from aural_mcp.operations import ListSessions
+from aural_mcp.safety import quoted
+
+ENDS_WITHIN = 40.0
+"""Seconds that a workflow takes at most: hosts give a call up after 60."""
+LEAST = 3.0
+"""Seconds that must be left for another request to be begun."""
+OUT_OF_BUDGET = (errors.BudgetExhausted, errors.RateLimited)
+"""What ends a workflow early without having gone wrong."""
+LARGEST = 10_000_000
+"""Bytes of a file that is read."""
+
+
+def begin(spent: Spent) -> None:
+    """Start the clock of a workflow."""
+    spent.until = time.monotonic() + ENDS_WITHIN
+
+
+def is_over(spent: Spent) -> bool:
+    """Whether there is no time for another request."""
+    return spent.left < LEAST
+
+
+async def all_sessions(client: AuralClient, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:
+    """The sessions of an interview, newest first, and whether these are all: time or budget may have ended."""
+    rows: dict[str, SessionSummary] = {}
+    asked: ListSessions = ListSessions(interview_id=interview_id, limit=100)
+    while not is_over(spent):
+        try:
+            page = await client.call(asked, spent=spent)
+        except OUT_OF_BUDGET:
+            break
+        known = len(rows)
+        rows |= {row.id: row for row in page.data}
+        if page.cursor is None or len(rows) == known:
+            return list(rows.values()), True
+        asked = asked.model_copy(update={"cursor": page.cursor})
+    return list(rows.values()), False
+
+
+# ── What was done ───────────────────────────────────────────────────────────────────────────────
+
+
+def digest(*values: Any) -> str:
+    """What makes two things the same, however they were written."""
+    plain = [each.model_dump(mode="json", by_alias=True) if isinstance(each, BaseModel) else each for each in values]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+class Journal:
+    """What a task has done for a key, each item once; it outlives the process, and is this computer's.
+
+    Args:
+        task: what the items belong to.
+        keep: seconds for which an item is remembered.
+    """
+
+    def __init__(self, client: AuralClient, task: str, keep: float) -> None:
+        self._state, self._place, self._keep = client.state, (client.tenant, task), keep
+
+    def done(self, items: Sequence[str]) -> dict[str, Any]:
+        """What is written down of these items."""
+        found: dict[str, Any] = {}
+        with self._state.changing() as db:
+            db.execute("delete from journal where tenant = ? and task = ? and at < ?", (*self._place, self._since))
+            for item in items:
+                query = "select done from journal where tenant = ? and task = ? and item = ?"
+                if row := db.execute(query, (*self._place, item)).fetchone():
+                    found[item] = json.loads(row[0])
+        return found
+
+    def note(self, items: dict[str, Any]) -> None:
+        """Write items down, all or none."""
+        rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
+        with self._state.changing() as db:
+            db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
+
+    @property
+    def _since(self) -> float:
+        return time.time() - self._keep
+
+
+AGREEMENT = 3_600.0
+"""Seconds for which a yes to a call holds for the same call, made again to go on."""
+
+
+def agreements(client: AuralClient) -> Journal:
+    """The calls of this key that somebody agreed to and that may be made again to go on."""
+    return Journal(client, "agreed", AGREEMENT)
+
+
+# ── Files ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def file_in(client: AuralClient, name: str) -> Path:
+    """The path of a file in the folder that the operator allows.
+
+    Raises:
+        BadRequest: no folder is allowed, or the name leads out of it.
+    """
+    folder = client.files if isinstance(client, Guarded) else None
+    if folder is None:
+        raise _refused("No folder for files is allowed here", "Start the server with --files DIR, or give data instead")
+    path = (folder / name).resolve()
+    if not name or not path.is_relative_to(folder.resolve()) or path == folder.resolve():
+        raise _refused(f"{quoted(name)} leads out of the folder for files", "Give a name in that folder")
+    return path
+
+
+def read_file(client: AuralClient, name: str) -> bytes:
+    """What is in a file of that folder.
+
+    Raises:
+        BadRequest: it is not there, not a file, or too large; the text names what is there.
+    """
+    path = file_in(client, name)
+    try:
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            return path.read_bytes()
+        if path.is_file():
+            raise _refused(f"{quoted(name)} is larger than {LARGEST // 1_000_000} MB", "Split it")
+        there = sorted(each.name for each in path.parent.iterdir() if each.is_file())[:20]
+    except OSError as error:
+        raise _refused(f"{quoted(name)} cannot be read ({error.strerror})", "Check its permissions") from error
+    shown = ", ".join(quoted(each) for each in there) or "no file"
+    raise _refused(f"There is no {quoted(name)} in the folder for files", f"There is: {shown}")
+
+
+def _refused(message: str, step: str) -> errors.BadRequest:
+    return errors.BadRequest(f"{message}.", f"{step}.", status=400, code="FILES")

@@ -1,0 +1,163 @@
+"""One to fifty interviews from nothing to a link: looked over, made once each, and gone on with when called again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import ApiError, AuralError, Unanswered
+from aural_mcp.ledger import Ledger
+from aural_mcp.models import Record
+from aural_mcp.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
+from aural_mcp.shaped.base import plain
+from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
+from aural_mcp.workflows.lint import warnings_for
+
+KEPT = 86_400.0
+"""Seconds for which the same interview is not made again."""
+BEFORE = "Made before, by the same call: it is not made twice. allowDuplicate true really makes another."
+GO_ON = "{number} of {total} remain: call again with the same arguments, it goes on there and makes none twice."
+
+
+class InterviewInput(CreateInterview):
+    """An interview with its questions, and whether it is opened to everyone who has the link."""
+
+    questions: Annotated[list[QuestionInput], Field(description="In the order in which to ask.")] = []
+    publish: Annotated[bool, Field(description="Open it to everyone with its link. Cannot be undone.")] = False
+
+
+class LaunchedRow(Record):
+    """What became, or would become, of one of them."""
+
+    number: int
+    title: str = ""
+    state: Literal["made", "made before", "failed", "remains", "would be made"]
+    id: str | None = None
+    questions: int = 0
+    url: str | None = Field(default=None, description="The public link, when published.")
+    error: str | None = None
+    warnings: list[str] = Field(default=[], description="What is weak about it; nothing is refused for it.")
+
+
+class Launched(Record):
+    """All of them, in the order given."""
+
+    data: list[LaunchedRow]
+    remaining: int = Field(default=0, description="How many are not complete; the same call again goes on there.")
+    dry_run: bool | None = None
+
+
+class LaunchInterviews(Operation[Launched]):
+    """Create 1 to 50 interviews in one call, each with settings, rubric, questions and, if you say so, a public link.
+
+    Weak questions and rubrics are named as warnings; with dryRun true nothing is made. What does not fit into 40 s or
+    the minute's budget remains: the same call again goes on there and makes nothing twice.
+    """
+
+    effect = "create"
+    confirmed = True
+    hint = "Next: give the user each url; without publish, create_candidates or import_candidates for private links."
+    interviews: Annotated[list[InterviewInput], Field(min_length=1, max_length=50, description="1 to 50.")]
+    dry_run: Annotated[bool, Field(description="Only look: what would be made, and what is weak.")] = False
+    allow_duplicate: Annotated[bool, Field(description="Make another even if the same was made within a day.")] = False
+
+
+async def launch_interviews(client: AuralClient, given: LaunchInterviews, spent: Spent) -> Launched:
+    """Each in turn: interview, questions, link; every step is written down before the next."""
+    begin(spent)
+    rows = [_row(number, each) for number, each in enumerate(given.interviews, 1)]
+    if given.dry_run:
+        return Launched(data=rows, dry_run=True)
+    agreements(client).note({digest(given): True})
+    work = _Launch(client, spent, given)
+    for row, each, item in zip(rows, given.interviews, _items(given), strict=True):
+        await work.launch(row, each, item)
+        await spent.report(row.number, len(rows), f"{row.title}: {row.state}")
+    remaining = sum(row.state == "remains" for row in rows)
+    return Launched.model_validate(
+        {
+            "data": [row.model_dump(exclude_defaults=True) for row in rows],
+            "remaining": remaining,
+            "remarks": [GO_ON.format(number=remaining, total=len(rows))] if remaining else [],
+        }
+    )
+
+
+def _row(number: int, each: InterviewInput) -> LaunchedRow:
+    questions = len(each.questions)
+    return LaunchedRow(
+        number=number, title=each.title, state="would be made", questions=questions, warnings=warnings_for(each)
+    )
+
+
+def _items(given: LaunchInterviews) -> list[str]:
+    """What is written down of each: its content, and the how-manieth it is of equal ones."""
+    seen: Counter[str] = Counter()
+    items: list[str] = []
+    for each in given.interviews:
+        content = digest(each)
+        seen[content] += 1
+        items.append(f"{content}-{seen[content]}")
+    return items
+
+
+class _Launch:
+    """The steps of one call; nothing more is begun once time or budget have ended."""
+
+    def __init__(self, client: AuralClient, spent: Spent, given: LaunchInterviews) -> None:
+        self._client, self._spent, self._given = client, spent, given
+        self._ledger, self._ended = Ledger(client), False
+        self._journal = Journal(client, "launch " + digest(given) if given.allow_duplicate else "launch", KEPT)
+
+    async def launch(self, row: LaunchedRow, each: InterviewInput, item: str) -> None:
+        """Carry out what is missing of an interview, and say in the row how far it is."""
+        done: dict[str, Any] = self._journal.done([item]).get(item, {})
+        row.id, row.url = done.get("id"), done.get("url")
+        if done.get("complete"):
+            row.state = "made before"
+            return
+        row.state = "remains"
+        if self._ended:
+            return
+        try:
+            await self._steps(row, each, item, done)
+            row.state = "made"
+        except OUT_OF_BUDGET:
+            self._ended = True
+        except ApiError as refused:
+            row.state, row.error = "failed", str(refused)
+        except Unanswered as lost:
+            row.error = str(lost)
+        except AuralError as error:
+            if row.number == 1 and not done:
+                raise
+            row.error, self._ended = str(error), True
+
+    async def _steps(self, row: LaunchedRow, each: InterviewInput, item: str, done: dict[str, Any]) -> None:
+        duplicate = self._given.allow_duplicate
+        if "id" not in done:
+            self._check_time()
+            asked = plain(CreateInterview, each)
+            made = await self._ledger.once(asked, self._spent, allow_duplicate=duplicate or not item.endswith("-1"))
+            self._note(item, done, id=made.result.id)
+        row.id = done["id"]
+        if each.questions and "questions" not in done:
+            self._check_time()
+            await self._ledger.once(CreateQuestions(interview_id=done["id"], questions=each.questions), self._spent)
+            self._note(item, done, questions=len(each.questions))
+        if each.publish:
+            self._check_time()
+            opened = await self._client.call(PublishInterview(interview_id=done["id"]), spent=self._spent)
+            row.url = opened.url
+        self._note(item, done, complete=True, url=row.url)
+
+    def _check_time(self) -> None:
+        if is_over(self._spent):
+            raise OUT_OF_BUDGET[0]("The time of this call is over.", "", 0)
+
+    def _note(self, item: str, done: dict[str, Any], **more: Any) -> None:
+        done |= more
+        self._journal.note({item: done})

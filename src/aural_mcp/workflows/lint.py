@@ -1,0 +1,103 @@
+"""What is weak about an interview before anybody takes it, in sentences; nothing is refused for it.
+
+The rules are those of structured interviewing: one thing asked at a time, without the answer in it, nothing asked
+that must not decide, a rubric that says what can be observed, and no more than fits into the time. English and
+Chinese. Words can only hint at these: each warning quotes what it is about.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import MISSING
+
+from aural_mcp.models import AssessmentCriterion
+from aural_mcp.safety import quoted
+
+if TYPE_CHECKING:
+    from aural_mcp.workflows.launch import InterviewInput
+
+LEADING = re.compile(
+    r"(?i)\b(?:don't you|do you not|wouldn't you|aren't you|isn't it|wouldn't it|surely|obviously|of course|"
+    r"you (?:would )?agree|as everyone knows|right\?\s*$)|难道|是不是应该|你不觉得|显然|对吧|对不对"
+)
+ASKING = "what|how|why|when|where|which|who|describe|tell|explain|have you|did you|do you|are you|would you"
+DOUBLE = re.compile(rf"(?i)[?？][^?？]*[?？]|\b(?:{ASKING})\b[^.?!]*(?:,| and| or) (?:{ASKING})\b|[?？].+(?:以及|并且)")
+PROTECTED = {
+    "age": r"how old|your age|(?:what )?year (?:were you|you were) born|date of birth|when did you (?:finish|graduate)|"
+    r"多大|年龄|出生|哪年毕业",
+    "family": r"married|marital|husband|wife|partner's|children|kids|pregnan|maternity|family plans|childcare|"
+    r"结婚|已婚|未婚|怀孕|生育|孩子|男朋友|女朋友",
+    "religion or belief": r"religio|church|mosque|synagogue|pray|faith\b|宗教|信仰",
+    "origin": r"where are you (?:really |originally )?from|nationality|country of birth|citizenship|"
+    r"native language|mother tongue|ethnic|(?:your|what) race\b|国籍|籍贯|民族|户口|母语",
+    "health": r"disabilit|illness|medical|sick days|medication|mental health|health (?:problem|condition|issue)s?|"
+    r"残疾|疾病|病史|身体状况",
+    "gender or orientation": r"sexual|gay\b|lesbian|transgender|your gender|性别|性取向",
+    "politics or union": r"political|vote[ds]? for|union member|trade union|政治|党员|工会",
+    "criminal record": r"arrest|convict|criminal record|犯罪|案底",
+    "money of today": r"(?:current|previous|last) (?:salary|pay|compensation)|目前(?:的)?(?:薪|工资)|上一份.*(?:薪|工资)",
+}
+PROTECTED_TOPICS = {topic: re.compile(rf"(?i)(?:\b(?:{words}))") for topic, words in PROTECTED.items()}
+VAGUE = re.compile(
+    r"(?i)^\W*(?:(?:very|really|overall|general)\W+)*(?:good|great|nice|strong|bad|culture fit|cultural fit|fit|"
+    r"attitude|personality|smart|impression|passion|enthusiasm|potential|气质|态度|印象|潜力)\W*$"
+)
+FEWEST_WORDS = 4
+"""Words of a criterion's description that can say what is observed."""
+MINUTES, MINUTES_OF_CODE, OF_A_FOLLOW_UP = 3, 15, 1.5
+"""Minutes that an answer takes: open, code or whiteboard, and each follow-up."""
+FOLLOW_UPS = {"LIGHT": 0, "MODERATE": 1, "DEEP": 3}
+"""Follow-ups that a question usually gets; Aural's limits are 0, 2 and 5."""
+
+
+def warnings_for(interview: InterviewInput) -> list[str]:
+    """What is weak about an interview: its questions, its rubric, its length."""
+    found = [] if interview.questions else ["It has no questions: nobody can take it."]
+    if interview.objective is MISSING:
+        found.append("It has no objective: follow-ups and scores have nothing to go by.")
+    for number, question in enumerate(interview.questions, 1):
+        found += [f"Question {number} {said}" for said in _question(question.text)]
+    criteria = [] if interview.assessment_criteria is MISSING else interview.assessment_criteria
+    found += ["It has no rubric: nothing can be scored against criteria."] if not criteria else []
+    for each in criteria:
+        found += _criterion(each)
+    return found + _length(interview)
+
+
+def _question(text: str) -> list[str]:
+    found = [
+        f"touches {topic} ({quoted(said[0], 40)}): that must not decide, so do not ask it."
+        for topic, words in PROTECTED_TOPICS.items()
+        if (said := words.search(text))
+    ]
+    if said := LEADING.search(text):
+        found.append(f"leads to an answer ({quoted(said[0], 40)}): ask openly.")
+    if DOUBLE.search(text):
+        found.append("asks more than one thing: ask one, and leave the rest to follow-ups.")
+    return found
+
+
+def _criterion(each: AssessmentCriterion) -> list[str]:
+    description = each.description or ""
+    words = len(re.findall(r"[\u3400-\u9fff]|\w+", description))
+    if VAGUE.search(each.name) and words < 2 * FEWEST_WORDS:
+        return [f"Criterion {quoted(each.name)} is a feeling: name a behaviour that shows."]
+    if words < FEWEST_WORDS:
+        return [f"Criterion {quoted(each.name)} does not say what is observed: describe a weak and a strong answer."]
+    return []
+
+
+def _length(interview: InterviewInput) -> list[str]:
+    limit = interview.time_limit_minutes
+    if limit is MISSING or not interview.questions:
+        return []
+    depth = "MODERATE" if interview.follow_up_depth is MISSING else interview.follow_up_depth
+    minutes = 0.0
+    for each in interview.questions:
+        own = MINUTES_OF_CODE if each.type in ("CODING", "WHITEBOARD") else MINUTES
+        minutes += own + (FOLLOW_UPS[depth] * OF_A_FOLLOW_UP if each.follow_up_enabled else 0)
+    if minutes <= limit:
+        return []
+    return [f"About {minutes:.0f} minutes of questions, but {limit} are allowed: candidates may not get through."]
