@@ -29,10 +29,9 @@ from aural_mcp.operations import (
     ListQuestions,
     Operation,
 )
+from aural_mcp.state import REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
-REMEMBERED = 600.0
-"""Seconds for which the same create gets the first one's result."""
 IN_DOUBT = 86_400.0
 """Seconds for which a create is remembered whose end is not known: the same one again looks first."""
 SETTLED = 30.0

@@ -338,7 +338,7 @@ def operation_list() -> str:
 
 
 def settings_table() -> str:
-    """The README's table of settings."""
+    """The table of settings in docs/configuration.md."""
     rows = [
         f"| {', '.join(f'`{name}`' for name in each.names.split(', '))} | {each.meaning} | {each.default} | "
         f"{f'`{each.flag}`' if each.flag else ''} |"

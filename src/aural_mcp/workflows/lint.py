@@ -37,7 +37,7 @@ PROTECTED = {
     "gender or orientation": r"sexual|gay\b|lesbian|transgender|your gender|性别|性取向",
     "politics or union": r"political|vote[ds]? for|union member|trade union|政治|党员|工会",
     "criminal record": r"arrest|convict|criminal record|犯罪|案底",
-    "money of today": r"(?:current|previous|last) (?:salary|pay|compensation)|目前(?:的)?(?:薪|工资)|上一份.*(?:薪|工资)",
+    "money of today": r"(?:current|previous|last) (?:salary|pay|compensation)|目前(?:的)?薪|上一份.*(?:薪|工资)",
 }
 PROTECTED_TOPICS = {topic: re.compile(rf"(?i)(?:\b(?:{words}))") for topic, words in PROTECTED.items()}
 VAGUE = re.compile(

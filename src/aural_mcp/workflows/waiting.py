@@ -14,7 +14,6 @@ from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError, BadRequest, NotFound
 from aural_mcp.models import Candidate, Record, SessionSummary
 from aural_mcp.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
-from aural_mcp.safety import quoted
 from aural_mcp.shaped.sessions import overall_score
 from aural_mcp.workflows.base import Journal, all_sessions, begin, is_over
 
