@@ -261,6 +261,33 @@ def commands() -> Group:
 
         anyio.run(run_demo, interactive)
 
+    @group.command("apply")
+    @click.argument("file", type=click.File("rb"))
+    @click.option("--dry-run", is_flag=True, help="Only look: what would be made, and what is weak.")
+    @click.option("--yes", is_flag=True, help="Open interviews to everyone without asking.")
+    @click.pass_context
+    def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
+        """Make the interviews of FILE, each once: JSON as launch_interviews takes it; `-` reads it from a pipe.
+
+        Applied again within a day it goes on where it stopped and makes nothing twice. Exit status 1: not all of
+        them could be made.
+        """
+        import anyio
+
+        from aural_mcp.apply import apply, document, opened
+
+        given = document(file.read(), dry_run=dry_run)
+        if (titles := opened(given)) and not yes and not dry_run:
+            shown = ", ".join(titles)
+            click.confirm(f"Open to everyone who has the link: {shown}? It cannot be undone", abort=True, err=True)
+        setup = _setup(read_settings())
+
+        async def carry_out() -> bool:
+            async with setup.client:
+                return await apply(setup.client, given)
+
+        context.exit(0 if anyio.run(carry_out) else 1)
+
     return group
 
 
