@@ -282,11 +282,13 @@ def commands() -> Group:
             click.confirm(f"Open to everyone who has the link: {shown}? It cannot be undone", abort=True, err=True)
         setup = _setup(read_settings())
 
-        async def carry_out() -> bool:
-            async with setup.client:
-                return await apply(setup.client, given)
+        made: list[bool] = []
 
-        context.exit(0 if anyio.run(carry_out) else 1)
+        async def carry_out() -> None:
+            made.append(await apply(setup.client, given))
+
+        anyio.run(_beside, setup, carry_out, True)
+        context.exit(0 if made == [True] else 1)
 
     return group
 
