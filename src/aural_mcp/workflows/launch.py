@@ -137,7 +137,7 @@ class _Launch:
         except (Unanswered, ServerError) as lost:
             row.error = str(lost)
         except AuralError as error:
-            if item == self.items[0] and not done:
+            if item == self.items[0] and "id" not in done:
                 raise
             row.error, self._ended = str(error), True
 
