@@ -62,7 +62,7 @@ async def main(sessions: int, seconds: float) -> int:
 
         async def finish() -> None:
             for at, session in ends:
-                await anyio.sleep(begun + at - time.monotonic())
+                await anyio.sleep(max(0.0, begun + at - time.monotonic()))
                 with world.store.writing() as db:
                     row = tables.sessions.c.id == session
                     db.execute(update(tables.sessions).where(row).values(status="COMPLETED"))
