@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+import anyio
 import click
 
 from aural_mcp.client import AuralClient, Spent
@@ -12,8 +13,9 @@ from aural_mcp.safety import outside
 from aural_mcp.tools import BadArguments, parse
 from aural_mcp.workflows.launch import Launched, LaunchInterviews, launch_interviews
 
-FRUITLESS = 3
-"""Rounds without anything new after which it is given up."""
+PAUSE, FRUITLESS = 10.0, 15
+"""Seconds after a round that brought nothing (the budget is used up, or another process is at it), and how many such
+rounds there may be."""
 
 
 def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
@@ -48,6 +50,8 @@ async def apply(client: AuralClient, given: LaunchInterviews) -> bool:
         left = launched.remaining
         if not left or fruitless == FRUITLESS:
             break
+        if fruitless:
+            await anyio.sleep(PAUSE)
     _print(launched)
     return not left and all(row.state != "failed" for row in launched.data)
 
