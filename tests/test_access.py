@@ -20,7 +20,7 @@ from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, ok, refused
 from test_server import http_server, on_stdio, settings_for
 
-READING = {operation.tool_name() for operation in (*OPERATIONS, *WORKFLOWS) if operation.effect == "read"}
+READING = {each.tool_name() for each in (*OPERATIONS, *WORKFLOWS) if each.effect == "read"}
 
 
 def test_every_operation_is_in_one_toolset():

@@ -23,10 +23,9 @@ PEOPLE = [{"name": f"Person {number}"} for number in range(21)]
 TOOLS = ("publish_interview", "archive_interview", "delete_question", "end_interview_sessions", "create_candidates")
 
 
-def server_on(world, state=None, key=KEY, **more):
-    client = AuralClient(
-        key, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(world.app), state=state
-    )
+def server_on(world, state=None, key=KEY, transport=None, client=None, **more):
+    wire = transport or httpx.ASGITransport(world.app)
+    client = client or AuralClient(key, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=wire, state=state)
     return AuralServer(OneClient(client), backend="T.", **more)
 
 

@@ -25,7 +25,7 @@ LAYERS = [
     {"resources"},
     {"prompts", "following", "consent"},
     {"server"},
-    {"demo", "web", "install"},
+    {"demo", "apply", "web", "install"},
     {"doctor"},
     {"commands"},
     {"cli"},
@@ -36,7 +36,7 @@ ALLOWED = {
     "sqlalchemy": {"backend"},
     "starlette": {"backend", "web"},
     "uvicorn": {"backend", "web", "commands"},
-    "click": {"cli", "commands", "demo"},
+    "click": {"cli", "commands", "demo", "apply"},
 }
 
 

@@ -11,10 +11,11 @@ from aural_mcp import prompts
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.render import front_matter, skill_files
+from aural_mcp.workflows import WORKFLOWS
 from conftest import ok
 from test_shaped import add_session
 
-TOOLS = {operation.tool_name() for operation in (*OPERATIONS, *LOCAL_OPERATIONS)}
+TOOLS = {operation.tool_name() for operation in (*OPERATIONS, *LOCAL_OPERATIONS, *WORKFLOWS)}
 
 
 async def get(agent, name, **arguments):
@@ -139,5 +140,5 @@ def test_the_front_matter_is_read_as_yaml_reads_it():
 def test_every_workflow_of_the_table_has_its_steps():
     table = re.findall(r"^\| [^|]+ \| ([A-Z][^|]+?) \| ", skill_files()[0].text, re.MULTILINE)
     steps = next(file.text for file in skill_files() if file.name.endswith("workflows.md"))
-    assert len(table) == 11
+    assert len(table) == 14
     assert [each for each in table[1:] if f"\n## {each}\n" not in steps] == []

@@ -208,12 +208,13 @@ def commands() -> Group:
     from aural_mcp._version import __version__
     from aural_mcp.config import read_settings
 
-    @click.group(invoke_without_command=True, epilog="Settings come from the environment; see the README.")
+    @click.group(invoke_without_command=True, epilog="Settings: docs/configuration.md")
     @click.version_option(__version__, prog_name="aural-mcp")
     @click.pass_context
     def group(context: click.Context) -> None:
         """Hire with Aural from any AI agent: a Model Context Protocol server."""
         context.obj = os.environ
+        context.color = False if os.environ.get("NO_COLOR") else None
         if context.invoked_subcommand is None:
             backend = backend_sentence(read_settings())
             click.echo(HELLO.format(version=__version__, configuration=_configuration(), backend=backend), nl=False)
@@ -221,7 +222,7 @@ def commands() -> Group:
     @group.command()
     @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")
     @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on (with --http).")
-    @click.option("--port", default=8400, show_default=True, help="Port to listen on (with --http).")
+    @click.option("--port", default=8400, show_default=True, type=click.IntRange(0, 65535), help="Its port.")
     @click.option("--local", is_flag=True, help="With --http: serve the workspace on this computer, without keys.")
     @click.option("--allowed-host", multiple=True, help="Host name clients may use; required off loopback.")
     @click.option("--access-log", is_flag=True, help="With --http: write one JSON line per request to stderr.")
@@ -259,6 +260,35 @@ def commands() -> Group:
         from aural_mcp.demo import run_demo
 
         anyio.run(run_demo, interactive)
+
+    @group.command("apply")
+    @click.argument("file", type=click.File("rb"))
+    @click.option("--dry-run", is_flag=True, help="Only look: what would be made, and what is weak.")
+    @click.option("--yes", is_flag=True, help="Open interviews to everyone without asking.")
+    @click.pass_context
+    def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
+        """Make the interviews of FILE, each once: JSON as launch_interviews takes it; `-` reads it from a pipe.
+
+        Applied again within a day it goes on where it stopped and makes nothing twice. Exit status 1: not all of
+        them could be made.
+        """
+        import anyio
+
+        from aural_mcp.apply import apply, document, opened
+
+        given = document(file.read(), dry_run=dry_run)
+        if (titles := opened(given)) and not yes and not dry_run:
+            shown = ", ".join(titles)
+            click.confirm(f"Open to everyone who has the link: {shown}? It cannot be undone", abort=True, err=True)
+        setup = _setup(read_settings())
+
+        made: list[bool] = []
+
+        async def carry_out() -> None:
+            made.append(await apply(setup.client, given))
+
+        anyio.run(_beside, setup, carry_out, True)
+        context.exit(0 if made == [True] else 1)
 
     return group
 

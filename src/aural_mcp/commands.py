@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,7 +28,7 @@ LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, p
 
 @click.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8410, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8410, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @DATABASE
 @click.pass_context
 def backend(context: click.Context, host: str, port: int, database: str | None) -> None:
@@ -119,6 +121,13 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
     settings = read_settings()
     if host in EVERYWHERE and not settings.public_url:
         raise click.UsageError(f"Listening on {host} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        said = f"Nothing can listen on {host}, port {port}: {error.strerror}. Choose --host and --port."
+        raise click.ClickException(said) from error
+    port = listener.getsockname()[1]
     store = _store(database)
     user_id = owner(store).user_id
     with store.writing() as db:
@@ -131,7 +140,8 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
     app = create_app(
         store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
     )
-    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
 
 
 @click.group()
@@ -251,7 +261,6 @@ def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
     from aural_mcp.log import set_up_logging
 
     made: list[Check] = []
-    color = False if context.obj.get("NO_COLOR") else None
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")  # a terminal may lack an arrow
 
@@ -259,7 +268,7 @@ def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
         made.append(check)
         if not as_json:
             line = f"{MARKS[check.status]}  {check.name:19}  {check.message} {check.next}".rstrip()
-            click.echo(line, color=color)
+            click.echo(line)
 
     def notice(name: str) -> None:
         if sys.stderr.isatty():

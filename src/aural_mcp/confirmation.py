@@ -117,8 +117,11 @@ async def _reveal(client: AuralClient, operation: RevealCandidate, spent: Spent)
 async def _launch(client: AuralClient, operation: LaunchInterviews, spent: Spent) -> Seen:
     number, opened = len(operation.interviews), [each.title for each in operation.interviews if each.publish]
     titles = ", ".join(quoted(each) for each in opened[:10]) + (" and others" if len(opened) > 10 else "")
-    made = "an interview and open it" if number == 1 else f"{number} interviews and open {len(opened)} of them"
-    return f"Make {made} to everyone who has the link ({titles})? Aural cannot make one invite-only again.", None
+    if number == 1:
+        said = f"Make the interview {titles} and open it to everyone who has its link?"
+    else:
+        said = f"Make {number} interviews and open {len(opened)} of them to everyone who has the link ({titles})?"
+    return f"{said} Aural cannot make one invite-only again.", None
 
 
 async def _interview(client: AuralClient, interview_id: str, spent: Spent) -> Seen:

@@ -29,10 +29,11 @@ from aural_mcp.operations import (
     ListQuestions,
     Operation,
 )
+from aural_mcp.state import REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
-REMEMBERED = 600.0
-"""Seconds for which the same create gets the first one's result."""
+IN_DOUBT = 86_400.0
+"""Seconds for which a create is remembered whose end is not known: the same one again looks first."""
 SETTLED = 30.0
 """Seconds after which a create that timed out and cannot be found was not done."""
 SKEW = 60.0
@@ -71,17 +72,23 @@ class Ledger:
     def __init__(self, client: AuralClient) -> None:
         self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.tenant
 
-    async def once(self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False) -> Outcome[R]:
+    async def once(
+        self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False, mark: str = ""
+    ) -> Outcome[R]:
         """Carry out a create, unless the same one was carried out lately.
+
+        Args:
+            allow_duplicate: carry it out whatever was done before.
+            mark: tells it from others that are written alike.
 
         Raises:
             AuralError: it was refused, or not done, or nobody can tell; the text says which.
         """
-        outcome = await self._once(operation, spent, allow_duplicate=allow_duplicate)
+        mark = str(time.time_ns()) if allow_duplicate else mark
+        outcome = await self._once(operation, _digest(operation, mark), spent)
         return Outcome(await self._seen(operation, outcome.result, spent), outcome.remarks)
 
-    async def _once(self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False) -> Outcome[R]:
-        digest = _digest(operation, unique=allow_duplicate)
+    async def _once(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
         deadline = time.monotonic() + DEADLINE
         while (earlier := self._begin(operation, digest)) is not None:
             if earlier.state == "done":
@@ -98,7 +105,7 @@ class Ledger:
         with self._state.changing() as db:
             query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
             since = time.time() - REMEMBERED
-            found = db.execute(query, (self._tenant, _digest(operation, unique=False), since)).fetchone()
+            found = db.execute(query, (self._tenant, _digest(operation, ""), since)).fetchone()
         return found is not None and found[0] != "started"
 
     async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
@@ -145,7 +152,7 @@ class Ledger:
         if time.time() - earlier.begun_at < SETTLED:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.")
         self._forget(earlier.digest)
-        return await self._once(operation, spent)
+        return await self._once(operation, earlier.digest, spent)
 
     async def _look(self, operation: Operation[R], begun: float, spent: Spent) -> R | None:
         since = begun + self._client.skew - SKEW
@@ -160,7 +167,8 @@ class Ledger:
         """Write a create down; the answer is the earlier one where there is one."""
         now = time.time()
         with self._state.changing() as db:
-            db.execute("delete from creates where begun_at < ?", (now - REMEMBERED,))
+            over = "delete from creates where begun_at < case state when 'done' then ? else ? end"
+            db.execute(over, (now - REMEMBERED, now - IN_DOUBT))
             query = "select digest, state, begun_at, result from creates where tenant = ? and digest = ?"
             found = db.execute(query, (self._tenant, digest)).fetchone()
             if found is not None:
@@ -191,9 +199,9 @@ class Ledger:
         return result, [REPEATED.format(seconds=max(1, round(time.time() - earlier.begun_at)))]
 
 
-def _digest(operation: Operation[Any], *, unique: bool) -> str:
+def _digest(operation: Operation[Any], mark: str) -> str:
     """What makes two creates the same: the tool and its arguments, however they were written."""
-    given = [operation.tool_name(), operation.model_dump(mode="json", by_alias=True), time.time_ns() if unique else 0]
+    given = [operation.tool_name(), operation.model_dump(mode="json", by_alias=True), mark]
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
 

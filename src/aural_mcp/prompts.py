@@ -107,7 +107,7 @@ PROMPTS = (
             skill_section("workflows.md", "Compare candidates"),
             skill_section("fairness.md"),
         ],
-        needs=("create_interview", "create_questions", "list_sessions"),
+        needs=("launch_interviews", "list_sessions"),
     ),
     Prompt(
         "invite_candidates",

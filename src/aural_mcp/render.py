@@ -24,7 +24,7 @@ from aural_mcp.schemas import Schema, input_schema, main_branch, result_schema
 from aural_mcp.workflows import WORKFLOWS
 
 PREFIX = "/api/v1"
-DOCUMENTS = ("README.md", "skill/aural-hiring/SKILL.md")
+DOCUMENTS = ("README.md", "docs/configuration.md", "skill/aural-hiring/SKILL.md")
 ERRORS = {
     400: "A value is missing or wrong; the message says which.",
     401: "The key is missing, unknown, revoked or expired.",
@@ -338,7 +338,7 @@ def operation_list() -> str:
 
 
 def settings_table() -> str:
-    """The README's table of settings."""
+    """The table of settings in docs/configuration.md."""
     rows = [
         f"| {', '.join(f'`{name}`' for name in each.names.split(', '))} | {each.meaning} | {each.default} | "
         f"{f'`{each.flag}`' if each.flag else ''} |"

@@ -34,6 +34,7 @@ def answer(operation: AnyOperation, result: Record | Wire, *, remarks: list[str]
     structured = without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
     remarks = [*structured.pop("remarks", []), *remarks, *([LOCAL_LINK] if _has_local_link(structured) else [])]
     done = "dry run, nothing changed." if structured.get("dryRun") else "done."
+    done = "begun, not all of it is done." if structured.get("remaining") else done
     said, body = _text(structured)
     body = fenced(body) if operation.by_others and body else body
     parts = [f"{operation.tool_title()}: {done}" if operation.effect != "read" else "", said, body]

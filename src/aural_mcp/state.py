@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from aural_mcp.errors import StateUnwritable
 
 BUSY = 5.0
 """Seconds to wait for another process that is writing."""
+REMEMBERED = 600.0
+"""Seconds for which the same create gets the first one's result; what came of it holds names, and goes then."""
 TABLES = """
 create table if not exists grants (
     id integer primary key, tenant text not null, at real not null, ended integer not null
@@ -101,4 +104,5 @@ def _connected(place: str) -> sqlite3.Connection:
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = normal")
     db.executescript(TABLES)
+    db.execute("delete from creates where state = 'done' and begun_at < ?", (time.time() - REMEMBERED,))
     return db

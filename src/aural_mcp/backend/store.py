@@ -276,7 +276,9 @@ def _engine(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError) as error:
         raise CannotOpen("--database must be an SQLAlchemy URL, e.g. postgresql+psycopg://user@host/name.") from error
     except ModuleNotFoundError as error:
-        raise CannotOpen(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
+        if url.startswith("postgresql"):
+            raise CannotOpen(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
+        raise CannotOpen(f"{url.partition(':')[0]} is not supported: use SQLite or PostgreSQL.") from error
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
     if engine.dialect.name == "sqlite":

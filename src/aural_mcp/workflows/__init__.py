@@ -10,10 +10,11 @@ from typing import Any
 
 from aural_mcp.operations import AnyOperation
 from aural_mcp.shaped.base import Shape
-from aural_mcp.workflows import comparing, exporting, launch, searching
+from aural_mcp.workflows import comparing, exporting, launch, searching, waiting
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
+    waiting.WaitForSessions: Shape(waiting.WaitForSessions, waiting.Waited, waiting.wait_for_sessions),
     comparing.CompareCandidates: Shape(comparing.CompareCandidates, comparing.Comparison, comparing.compare_candidates),
     searching.SearchTranscripts: Shape(searching.SearchTranscripts, searching.Hits, searching.search_transcripts),
     exporting.ExportResults: Shape(exporting.ExportResults, exporting.Exported, exporting.export_results),

@@ -92,6 +92,11 @@ class Journal:
         with self._state.changing() as db:
             db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
 
+    def forget(self) -> None:
+        """Forget the whole task."""
+        with self._state.changing() as db:
+            db.execute("delete from journal where tenant = ? and task = ?", self._place)
+
     @property
     def _since(self) -> float:
         return time.time() - self._keep

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from secrets import token_hex
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import ApiError, AuralError, Unanswered
+from aural_mcp.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
 from aural_mcp.ledger import Ledger
 from aural_mcp.models import Record
 from aural_mcp.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
@@ -18,7 +19,8 @@ from aural_mcp.workflows.lint import warnings_for
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
-BEFORE = "Made before, by the same call: it is not made twice. allowDuplicate true really makes another."
+BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
+HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
 GO_ON = "{number} of {total} remain: call again with the same arguments, it goes on there and makes none twice."
 
 
@@ -32,7 +34,6 @@ class InterviewInput(CreateInterview):
 class LaunchedRow(Record):
     """What became, or would become, of one of them."""
 
-    number: int
     title: str = ""
     state: Literal["made", "made before", "failed", "remains", "would be made"]
     id: str | None = None
@@ -68,28 +69,31 @@ class LaunchInterviews(Operation[Launched]):
 async def launch_interviews(client: AuralClient, given: LaunchInterviews, spent: Spent) -> Launched:
     """Each in turn: interview, questions, link; every step is written down before the next."""
     begin(spent)
-    rows = [_row(number, each) for number, each in enumerate(given.interviews, 1)]
+    rows = [_row(each) for each in given.interviews]
     if given.dry_run:
         return Launched(data=rows, dry_run=True)
     agreements(client).note({digest(given): True})
     work = _Launch(client, spent, given)
-    for row, each, item in zip(rows, given.interviews, _items(given), strict=True):
-        await work.launch(row, each, item)
-        await spent.report(row.number, len(rows), f"{row.title}: {row.state}")
+    for number, (row, each) in enumerate(zip(rows, given.interviews, strict=True)):
+        await work.launch(row, each, work.items[number])
+        await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
     remaining = sum(row.state == "remains" for row in rows)
+    remarks = [GO_ON.format(number=remaining, total=len(rows))] if remaining else []
+    remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
+    if given.allow_duplicate and not remaining:
+        work.journal.forget()
     return Launched.model_validate(
         {
             "data": [row.model_dump(exclude_defaults=True) for row in rows],
             "remaining": remaining,
-            "remarks": [GO_ON.format(number=remaining, total=len(rows))] if remaining else [],
+            "remarks": remarks,
         }
     )
 
 
-def _row(number: int, each: InterviewInput) -> LaunchedRow:
-    questions = len(each.questions)
+def _row(each: InterviewInput) -> LaunchedRow:
     return LaunchedRow(
-        number=number, title=each.title, state="would be made", questions=questions, warnings=warnings_for(each)
+        title=each.title, state="would be made", questions=len(each.questions), warnings=warnings_for(each)
     )
 
 
@@ -110,14 +114,15 @@ class _Launch:
     def __init__(self, client: AuralClient, spent: Spent, given: LaunchInterviews) -> None:
         self._client, self._spent, self._given = client, spent, given
         self._ledger, self._ended = Ledger(client), False
-        self._journal = Journal(client, "launch " + digest(given) if given.allow_duplicate else "launch", KEPT)
+        self.items = _items(given)
+        self.journal = Journal(client, f"launch {digest(given)}" if given.allow_duplicate else "launch", KEPT)
 
     async def launch(self, row: LaunchedRow, each: InterviewInput, item: str) -> None:
         """Carry out what is missing of an interview, and say in the row how far it is."""
-        done: dict[str, Any] = self._journal.done([item]).get(item, {})
+        done: dict[str, Any] = self.journal.done([item]).get(item, {})
         row.id, row.url = done.get("id"), done.get("url")
         if done.get("complete"):
-            row.state = "made before"
+            row.state, row.warnings = "made before", []
             return
         row.state = "remains"
         if self._ended:
@@ -127,21 +132,22 @@ class _Launch:
             row.state = "made"
         except OUT_OF_BUDGET:
             self._ended = True
-        except ApiError as refused:
-            row.state, row.error = "failed", str(refused)
-        except Unanswered as lost:
+        except (BadRequest, NotFound) as refused:
+            row.state, row.error = "failed", str(refused) + (HALF_MADE.format(id=row.id) if row.id else "")
+        except (Unanswered, ServerError) as lost:
             row.error = str(lost)
         except AuralError as error:
-            if row.number == 1 and not done:
+            if item == self.items[0] and "id" not in done:
                 raise
             row.error, self._ended = str(error), True
 
     async def _steps(self, row: LaunchedRow, each: InterviewInput, item: str, done: dict[str, Any]) -> None:
-        duplicate = self._given.allow_duplicate
+        if "mark" not in done:
+            alike = self._given.allow_duplicate or not item.endswith("-1")
+            self._note(item, done, mark=token_hex(8) if alike else "")
         if "id" not in done:
             self._check_time()
-            asked = plain(CreateInterview, each)
-            made = await self._ledger.once(asked, self._spent, allow_duplicate=duplicate or not item.endswith("-1"))
+            made = await self._ledger.once(plain(CreateInterview, each), self._spent, mark=done["mark"])
             self._note(item, done, id=made.result.id)
         row.id = done["id"]
         if each.questions and "questions" not in done:
@@ -160,4 +166,4 @@ class _Launch:
 
     def _note(self, item: str, done: dict[str, Any], **more: Any) -> None:
         done |= more
-        self._journal.note({item: done})
+        self.journal.note({item: done})

@@ -22,8 +22,11 @@ LEADING = re.compile(
     r"(?i)\b(?:don't you|do you not|wouldn't you|aren't you|isn't it|wouldn't it|surely|obviously|of course|"
     r"you (?:would )?agree|as everyone knows|right\?\s*$)|难道|是不是应该|你不觉得|显然|对吧|对不对"
 )
-ASKING = "what|how|why|when|where|which|who|describe|tell|explain|have you|did you|do you|are you|would you"
-DOUBLE = re.compile(rf"(?i)[?？][^?？]*[?？]|\b(?:{ASKING})\b[^.?!]*(?:,| and| or) (?:{ASKING})\b|[?？].+(?:以及|并且)")
+AUXILIARY = "did|do|does|was|were|is|are|would|will|have|has|can|could"
+DOUBLE = re.compile(
+    r"(?i)[?？][^?？]*[?？]|\b(?:what|how|why|when|where|which|who|describe|tell|explain)\b[^.?!]*(?:,| and| or)"
+    rf" (?:(?:what|how|why|when|where|which|who)(?: \w+)? (?:{AUXILIARY})|(?:{AUXILIARY}) you)\b|[?？].+(?:以及|并且)"
+)
 PROTECTED = {
     "age": r"how old|your age|(?:what )?year (?:were you|you were) born|date of birth|when did you (?:finish|graduate)|"
     r"多大|年龄|出生|哪年毕业",
@@ -37,12 +40,12 @@ PROTECTED = {
     "gender or orientation": r"sexual|gay\b|lesbian|transgender|your gender|性别|性取向",
     "politics or union": r"political|vote[ds]? for|union member|trade union|政治|党员|工会",
     "criminal record": r"arrest|convict|criminal record|犯罪|案底",
-    "money of today": r"(?:current|previous|last) (?:salary|pay|compensation)|目前(?:的)?(?:薪|工资)|上一份.*(?:薪|工资)",
+    "money of today": r"(?:current|previous|last) (?:salary|pay|compensation)|目前(?:的)?薪|上一份.*(?:薪|工资)",
 }
-PROTECTED_TOPICS = {topic: re.compile(rf"(?i)(?:\b(?:{words}))") for topic, words in PROTECTED.items()}
+PROTECTED_TOPICS = {topic: re.compile(rf"(?i)(?<![a-z])(?:{words})") for topic, words in PROTECTED.items()}
 VAGUE = re.compile(
-    r"(?i)^\W*(?:(?:very|really|overall|general)\W+)*(?:good|great|nice|strong|bad|culture fit|cultural fit|fit|"
-    r"attitude|personality|smart|impression|passion|enthusiasm|potential|气质|态度|印象|潜力)\W*$"
+    r"(?i)^\W*(?:(?:very|really|overall|general)\W+)*(?:good|great|nice|strong|bad|culture fit|cultural fit|"
+    r"fit|attitude|personality|smart|impression|passion|enthusiasm|potential|气质|态度|印象|潜力)\W*$"
 )
 FEWEST_WORDS = 4
 """Words of a criterion's description that can say what is observed."""

@@ -1,0 +1,234 @@
+"""Waiting until candidates are through: within the budget, each change told once, gone on with by a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Annotated, Any
+
+import anyio
+from pydantic import MISSING, Field
+
+from aural_mcp.client import AuralClient, Spent
+from aural_mcp.errors import AuralError, BadRequest, NotFound
+from aural_mcp.models import Candidate, Record, SessionSummary
+from aural_mcp.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
+from aural_mcp.shaped.sessions import overall_score
+from aural_mcp.workflows.base import Journal, all_sessions, begin, is_over
+
+EVERY = 8.0
+"""Seconds between two looks; twice that when the budget is short."""
+SHORT = 15
+"""Requests of the minute below which it is."""
+STUCK = timedelta(minutes=30)
+"""Without a new turn for so long, somebody in the middle is stuck."""
+KEPT = 7 * 86_400.0
+"""Seconds for which a cursor is good."""
+MOST_NAMED = 20
+IN_PROGRESS, GAVE_UP, NOT_SCORED, SCORED = "in progress", "gave up", "complete, not scored", "complete, scored"
+BEGIN_ANEW = "Leave cursor out to begin anew: then you hear where everybody stands, and what changes from then on."
+
+
+class Change(Record):
+    """A session that is not as it was; `was` is null for one that is new."""
+
+    session_id: str
+    name: str = ""
+    was: str | None = None
+    now: str = ""
+    overall_score: float | None = None
+
+
+class Someone(Record):
+    """A person to look after; `sessionId` is null before they begin."""
+
+    name: str = ""
+    session_id: str | None = None
+
+
+class Attention(Record):
+    """Who may need a word from the user, at most 20 each; the counts stand in `standing`."""
+
+    not_started: list[Someone] = []
+    stuck: list[Someone] = Field(default=[], description="In the middle, and silent for 30 minutes.")
+    gave_up: list[Someone] = []
+    not_scored: list[Someone] = []
+
+
+class Standing(Record):
+    """How many stand where."""
+
+    scored: int = 0
+    not_scored: int = 0
+    in_progress: int = 0
+    gave_up: int = 0
+    not_started: int | None = Field(default=None, description="Registered, not begun; null where nobody can tell.")
+
+
+class Waited(Record):
+    """What changed, where everybody stands, and how to go on."""
+
+    is_over: bool = Field(description="Whether what was waited for has happened.")
+    changes: list[Change] = []
+    standing: Standing
+    attention: Attention = Attention()
+    cursor: str | None = Field(default=None, description="Call again with it to go on; each change is told once.")
+
+
+class WaitForSessions(Operation[Waited]):
+    """Follow an interview until all, or so many more, are complete: waits up to 40 s, then says what changed.
+
+    While isOver is false, call again with the cursor; it goes on exactly there, also tomorrow. Also says who has not
+    started, is stuck, gave up, or is not scored.
+    """
+
+    effect = "read"
+    by_others = True
+    hint = "Next: call again with cursor while isOver is false; then compare_candidates, or get_session for one."
+    interview_id: InterviewId
+    session_ids: Annotated[
+        list[SessionId] | MISSING, Field(min_length=1, max_length=100, description="Only these; all when omitted.")
+    ] = MISSING
+    more: Annotated[Positive | MISSING, Field(description="So many more complete; all when omitted.")] = MISSING
+    cursor: Annotated[Text | MISSING, Field(description="From the last answer.")] = MISSING
+
+
+async def wait_for_sessions(client: AuralClient, given: WaitForSessions, spent: Spent) -> Waited:
+    """Looks, and looks again until it is over or the time is."""
+    begin(spent)
+    waiting = _Waiting(client, given, spent)
+    seen = waiting.resumed()
+    while True:
+        if (rows := await waiting.look()) is not None:
+            seen = seen or waiting.first(rows)
+            over = await waiting.is_over(rows, seen)
+            if over or spent.left < waiting.pause + 1:
+                return await waiting.answer(rows, seen, over=over)
+        elif is_over(spent):
+            raise BadRequest(
+                "The budget of the minute does not allow a look at the sessions.",
+                "Call again in half a minute, with the same cursor.",
+                status=429,
+                code="BUDGET",
+            )
+        await anyio.sleep(min(waiting.pause, max(0.0, spent.left - 1)))
+
+
+class _Waiting:
+    """One call: how it looks, when it is over, and what it says."""
+
+    def __init__(self, client: AuralClient, given: WaitForSessions, spent: Spent) -> None:
+        self._client, self._given, self._spent = client, given, spent
+        self._journal = Journal(client, f"wait {given.interview_id}", KEPT)
+        self._people: list[Candidate] | None = None
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        left = self._client.remaining
+        return EVERY * (2 if left is not None and left < SHORT else 1)
+
+    def resumed(self) -> dict[str, Any] | None:
+        """What the cursor stands for: how each session stood, and how many are to be complete."""
+        if self._given.cursor is MISSING:
+            return None
+        known = self._journal.done([self._given.cursor]).get(self._given.cursor)
+        if known is None:
+            said = "cursor is not known on this computer: it is older than a week, of another interview, or mistyped."
+            raise BadRequest(said, BEGIN_ANEW, status=400, code="CURSOR")
+        return known
+
+    def first(self, rows: Sequence[SessionSummary]) -> dict[str, Any]:
+        """What a first call starts from: everything as it stands now."""
+        complete = sum(_state(row) in (SCORED, NOT_SCORED) for row in rows)
+        wanted = None if self._given.more is MISSING else complete + self._given.more
+        return {"states": {row.id: _state(row) for row in rows}, "wanted": wanted}
+
+    async def look(self) -> list[SessionSummary] | None:
+        """The sessions as they are now; None where not all of them could be seen."""
+        rows, all_of_them = await all_sessions(self._client, self._given.interview_id, self._spent)
+        if not all_of_them:
+            return None
+        if self._given.session_ids is not MISSING:
+            rows = [row for row in rows if row.id in self._given.session_ids]
+            if missing := set(self._given.session_ids) - {row.id for row in rows}:
+                said = (
+                    f"{len(missing)} of sessionIds are no sessions of this interview: {', '.join(sorted(missing)[:5])}."
+                )
+                raise NotFound(said, "Call list_sessions for ids that exist.", status=404, code="NOT_FOUND")
+        through = sum(_state(row) != IN_PROGRESS for row in rows)
+        await self._spent.report(through, len(rows), f"{through} of {len(rows)} sessions are over.")
+        return rows
+
+    async def is_over(self, rows: Sequence[SessionSummary], seen: dict[str, Any]) -> bool:
+        """Whether so many are complete, or nobody is in the middle and nobody has yet to begin."""
+        states = [_state(row) for row in rows]
+        if seen["wanted"] is not None:
+            return sum(state in (SCORED, NOT_SCORED) for state in states) >= seen["wanted"]
+        return IN_PROGRESS not in states and not (await self._not_started() or [])
+
+    async def answer(self, rows: Sequence[SessionSummary], seen: dict[str, Any], *, over: bool) -> Waited:
+        """What changed since the cursor, and a new cursor that knows it."""
+        states, before = {row.id: _state(row) for row in rows}, seen["states"]
+        changes = [_change(row, before.get(row.id)) for row in rows if states[row.id] != before.get(row.id)]
+        not_started = await self._not_started()
+        cursor = token_hex(6)
+        self._journal.note({cursor: {**seen, "states": states}})
+        counts = {name: list(states.values()).count(state) for name, state in COUNTED.items()}
+        return Waited(
+            is_over=over,
+            changes=changes,
+            standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
+            attention=_attention(rows, not_started or []),
+            cursor=None if over and seen["wanted"] is None else cursor,
+        )
+
+    async def _not_started(self) -> list[Candidate] | None:
+        """Who is registered and has not begun; None where that is not asked, or cannot be told."""
+        if self._given.session_ids is not MISSING:
+            return None
+        if self._people is None:
+            try:
+                asked = ListCandidates(interview_id=self._given.interview_id)
+                self._people = (await self._client.call(asked, spent=self._spent)).data
+            except AuralError:
+                return None
+        return [each for each in self._people if not each.session_id]
+
+
+COUNTED = {"scored": SCORED, "not_scored": NOT_SCORED, "in_progress": IN_PROGRESS, "gave_up": GAVE_UP}
+
+
+def _state(row: SessionSummary) -> str:
+    if row.status == "IN_PROGRESS":
+        return IN_PROGRESS
+    if row.status == "ABANDONED":
+        return GAVE_UP
+    return NOT_SCORED if overall_score(row.insights) is None else SCORED
+
+
+def _change(row: SessionSummary, was: str | None) -> Change:
+    score = overall_score(row.insights)
+    scored = {} if score is None else {"overall_score": score}
+    return Change(session_id=row.id, name=row.participant_name or "", was=was, now=_state(row), **scored)
+
+
+def _attention(rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> Attention:
+    def sessions(state: str, *, silent: bool = False) -> list[Someone]:
+        found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
+        return [Someone(name=row.participant_name or "", session_id=row.id) for row in found[:MOST_NAMED]]
+
+    return Attention(
+        not_started=[Someone(name=each.name) for each in not_started[:MOST_NAMED]],
+        stuck=sessions(IN_PROGRESS, silent=True),
+        gave_up=sessions(GAVE_UP),
+        not_scored=sessions(NOT_SCORED),
+    )
+
+
+def _is_silent(row: SessionSummary) -> bool:
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(row.updated_at or row.created_at) > STUCK
+    except (ValueError, TypeError):
+        return False
