@@ -17,8 +17,8 @@ WORDS_AN_ANSWER = 5
 LOST = re.compile("\ufffd|\\[(?:inaudible|unintelligible|crosstalk)\\]|[ÃÂ][\u0080-\u00bf]|听不清")
 MOST_LOST = 0.03
 """Of the words; a lost one now and then is usual."""
-MANY_WORDS, LEAST_DIFFERENT, LOOKED_AT = 60, 0.1, 200
-"""Words from which repetition tells, the share of them that must differ, and of how many at most."""
+MANY_WORDS, FEWEST_DIFFERENT = 60, 6
+"""Words from which repetition tells, and how many of them must differ."""
 REASONS = {
     "no score": "Without any score: {who}. That is no low score: have them scored, or leave them out with sessionIds.",
     "not finished": "Not finished: {who}. Leave them out with sessionIds, or wait.",
@@ -82,7 +82,7 @@ def is_garbled(session: Session) -> bool:
     """Whether a transcript has lost much of what was said, or repeats a few words over and over."""
     words = _words(session)
     lost = sum(len(LOST.findall(each.content)) for each in session.messages if each.role == "USER")
-    repeats = len(words) >= MANY_WORDS and len(set(words)) < LEAST_DIFFERENT * min(len(words), LOOKED_AT)
+    repeats = len(words) >= MANY_WORDS and len(set(words)) < FEWEST_DIFFERENT
     return repeats or lost > MOST_LOST * max(1, len(words))
 
 
