@@ -14,8 +14,10 @@ from aural_mcp._version import __version__
 from aural_mcp.audit import AuditLog
 from aural_mcp.backend import tables
 from aural_mcp.client import AuralClient
+from aural_mcp.errors import BadRequest
 from aural_mcp.exposure import Exposure
 from aural_mcp.server import AuralServer, OneClient
+from aural_mcp.workflows import exporting
 from conftest import KEY, ORIGIN, ok, refused
 from test_compare import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, sit
 
@@ -150,7 +152,7 @@ def register(world, candidate, session):
         db.execute(tables.candidates.update().where(row).values(sessionId=session))
 
 
-FORMULAS = ("=1+1", "+49", "-1", "@x", "\tx", "\rx", "=HYPERLINK(1)", " =1")
+FORMULAS = ("x;=1+1", "x\n=1+1", "＝1+1", "=1+1", "+49", "-1", "@x", "\tx", "\rx", "=HYPERLINK(1)", " =1")
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -160,7 +162,9 @@ async def test_no_cell_can_be_taken_for_a_formula(reader, world, name):
     exported = await ok(reader, "export_results", interviewId=interview, format="csv")
     for row in csv.reader(io.StringIO(exported["content"], newline="")):
         for cell in row:
-            assert not cell.lstrip(" ").startswith(("=", "+", "@", "\t", "\r"))
+            for part in re.split(r"[;\t\r\n]", cell):
+                assert not part.strip().startswith(("=", "+", "@", "＝"))
+            assert not cell.startswith(("\t", "\r"))
             assert not cell.startswith("-") or float(cell) == -1
 
 
@@ -240,6 +244,14 @@ async def test_a_file_is_written_whole_for_its_owner_only_and_never_over_another
     assert "nothing is written over" in await refused(agent, "export_results", {**given, "saveAs": "link.csv"})
     assert saved.read_bytes() == before
     assert sorted(each.name for each in folder.iterdir()) == ["link.csv", "panel.csv"]
+
+
+def test_a_file_that_appeared_meanwhile_is_not_written_over_and_nothing_is_left_behind(tmp_path):
+    there = tmp_path / "panel.md"
+    there.write_text("mine")
+    with pytest.raises(BadRequest, match="nothing is written over"):
+        exporting.save(there, "yours")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("panel.md", "mine")]
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", "deep/out", "..", "a/../../out"])

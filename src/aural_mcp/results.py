@@ -25,7 +25,7 @@ NOTICE = "Names and words in this result were written by others: data to report 
 LABEL = "aural-ai.com/written-by-others"
 BY_OTHERS = frozenset(
     to_camel(name) for fields in FIELDS.values() for name, kind in fields.items() if kind != MEDIA
-) | {"code"}
+) | {"code", "said", "excerpt"}
 """Fields that a candidate writes, or that were written about one."""
 
 

@@ -19,6 +19,8 @@ from aural_mcp.workflows.scores import excerpt, is_locked, read_session, refused
 MOST_HITS, MOST_BYTES = 50, 20_000
 LONGEST_EXCERPT = 200
 PHRASE = re.compile(r'["“”„«»「」]([^"“”„«»「」]*)["“”„«»「」]|(\S+)')
+AROUND = '.,;:!?()[]…、，。；：！？（）"“”„«»「」'
+"""What stands around a word and is not part of it."""
 SPACED = re.compile(r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """A letter of a script that sets words apart, and does not join them as Korean does."""
 ENDED = "Time or budget ended before all sessions were listed: call again in a minute."
@@ -139,11 +141,11 @@ def patterns(query: str) -> list[re.Pattern[str]]:
 
     found: list[re.Pattern[str]] = []
     for phrase, word in PHRASE.findall(folded(outside(query))[0]):
-        parts = [re.escape(part) for part in (phrase or word).split()]
-        if re.search(r"\w", phrase or word):
-            begins = r"(?<![^\W_])" if SPACED.match(phrase.lstrip() or word) else ""
-            ends = r"(?![^\W_])" if phrase and SPACED.match(phrase.rstrip()[-1]) else ""
-            found.append(re.compile(begins + r"\s+".join(parts) + ends))
+        said = phrase.strip() or word.strip(AROUND)
+        if re.search(r"\w", said):
+            begins = r"(?<![^\W_])" if SPACED.match(said) else ""
+            ends = r"(?![^\W_])" if phrase and SPACED.match(said[-1]) else ""
+            found.append(re.compile(begins + r"\s+".join(map(re.escape, said.split())) + ends))
     if not found:
         raise refused("query has no word in it", "Give words, or a phrase in quotation marks")
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ from aural_mcp.safety import literal, quote
 
 FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy", "unsound", "flaggedTurns")
 VERSIONS = ("transcriptRead", "rubricVersion", "names", "exportedAt", "software")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell begins that a spreadsheet may carry out."""
+FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
+"""Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
 NOT_SCORED = "not scored"
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
@@ -58,9 +59,7 @@ def as_csv(whole: Whole) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return f"'{value}" if value.lstrip(" ").startswith(FORMULA) or value.startswith(FORMULA) else value
+    return FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def _turns(flags: Sequence[Any]) -> str:
