@@ -1,8 +1,10 @@
 """Exports: whole, in three forms, with their versions; nothing that a spreadsheet runs, nothing written over."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import stat
 
@@ -17,9 +19,10 @@ from aural_mcp.client import AuralClient
 from aural_mcp.errors import BadRequest
 from aural_mcp.exposure import Exposure
 from aural_mcp.server import AuralServer, OneClient
-from aural_mcp.workflows import exporting
+from aural_mcp.workflows import saving
 from conftest import KEY, ORIGIN, ok, refused
-from test_compare import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, sit
+from test_compare import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, scored_by_chance, sit
+from test_resources import counting
 
 
 @pytest.fixture
@@ -72,6 +75,15 @@ async def test_csv_reads_back_as_a_row_for_each_and_a_column_for_each_score(agen
     assert (rows[2]["mean"], rows[2]["unsound"], rows[2]["scoredBy"]) == ("", "no score", "")
     assert {row["software"] for row in rows} == {f"aural-mcp {__version__}"}
     assert {(row["names"], row["rubricVersion"]) for row in rows} == {("named", exported["rubricVersion"])}
+
+
+async def test_a_table_of_60_costs_as_few_requests_as_a_comparison(reader, world):
+    interview, seen = await interview_with(reader), []
+    scored_by_chance(world, interview, 60)
+    async with Client(AuralServer(OneClient(counting(world, seen)), backend="T.")) as counted:
+        exported = await ok(counted, "export_results", interviewId=interview, format="csv")
+    assert exported["content"].count("\n") == 61
+    assert len(seen) == 2
 
 
 async def test_json_has_evidence_versions_and_who_scored_and_what_is_null_is_not_scored(agent, world):
@@ -175,7 +187,7 @@ async def test_an_export_that_is_too_long_for_an_answer_says_where_it_is(reader,
     exported = await ok(reader, "export_results", interviewId=interview)
     assert exported.get("content") is None
     assert exported["sessions"] == 20
-    assert "too much for an answer: read the resource, or say saveAs" in exported["remarks"][0]
+    assert "too much for an answer: read the resource" in exported["remarks"][0]
     text = (await at(reader, exported["address"])).text
     assert len(text.encode()) > exported["bytes"] > 60_000
     table = await ok(reader, "export_results", interviewId=interview, format="csv")
@@ -250,16 +262,30 @@ def test_a_file_that_appeared_meanwhile_is_not_written_over_and_nothing_is_left_
     there = tmp_path / "panel.md"
     there.write_text("mine")
     with pytest.raises(BadRequest, match="nothing is written over"):
-        exporting.save(there, "yours")
+        saving.save(there, "yours")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("panel.md", "mine")]
 
 
-@pytest.mark.parametrize("name", ["../out", "/etc/out", "deep/out", "..", "a/../../out"])
+async def test_a_file_system_without_second_names_will_do(office, world, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    agent, folder = office
+    interview, _ = await everybody(agent, world)
+    given = {"interviewId": interview, "format": "json", "saveAs": "panel.json"}
+    await ok(agent, "export_results", **given)
+    assert json.loads((folder / "panel.json").read_text())["candidates"]
+    assert "nothing is written over" in await refused(agent, "export_results", given)
+    assert [each.name for each in folder.iterdir()] == ["panel.json"]
+
+
+@pytest.mark.parametrize("name", ["../out", "a\x00b", "/etc/out", "deep/out", "..", "a/../../out"])
 async def test_a_file_is_in_the_folder_or_not_at_all(office, world, name):
     agent, folder = office
     interview, _ = await everybody(agent, world)
     said = await refused(agent, "export_results", {"interviewId": interview, "saveAs": name})
-    assert "leads out of the folder" in said or "is no name of a file in that folder" in said
+    assert "leads out of the folder" in said or "is no name of a file" in said
     assert list(folder.iterdir()) == []
     assert [each.name for each in folder.parent.iterdir() if "out" in each.name] == []
 

@@ -5,11 +5,8 @@ An export is made anew each time it is read; nothing is kept. It says what it co
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -22,8 +19,9 @@ from aural_mcp.models import Record, SessionSummary
 from aural_mcp.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
 from aural_mcp.safety import outside_all, quoted
 from aural_mcp.workflows import packets, sheets
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, file_in
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
 from aural_mcp.workflows.comparing import chosen
+from aural_mcp.workflows.saving import new_file, save
 from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, refused, rubric_of
 from aural_mcp.workflows.soundness import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 
@@ -31,7 +29,10 @@ Format = Literal["markdown", "csv", "json"]
 EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
 MOST_INLINE = 60_000
 """Bytes of an export that an answer still holds."""
-TOO_LARGE = "It is {size} KB, too much for an answer: read the resource, or say saveAs, fewer sessionIds, or csv."
+TOO_LARGE = (
+    "It is {size} KB, too much for an answer: read the resource, which asks for all of it again, or say saveAs, fewer "
+    "sessionIds, or csv."
+)
 NOT_READ = (
     "{number} of {total} transcripts were not read, as time or budget ended: quotes and flags of these are missing."
 )
@@ -73,7 +74,9 @@ class ExportResults(Operation[Exported]):
         Field(description="Only this one: from list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
     form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
-    format: Annotated[Format, Field(description="csv: one row per candidate; results only.")] = "markdown"
+    format: Annotated[Format, Field(description="csv: one row per candidate, scores only, no transcript is read.")] = (
+        "markdown"
+    )
     save_as: Annotated[
         Text | MISSING, Field(max_length=200, description="Name of a new file in the folder of --files.")
     ] = MISSING
@@ -159,7 +162,7 @@ async def _results(client: AuralClient, given: ExportResults, spent: Spent) -> p
     rows = chosen(listed, wanted, complete=complete)
     people = [Candidate(row, card_of(row.insights, rubric, lockdown=is_locked(client))) for row in rows]
     look_at_rows(people, rubric)
-    unread = await _read(client, people, rubric, spent)
+    unread = await _read(client, people, rubric, spent) if given.format != "csv" else []
     missing = [NOT_READ.format(number=len(unread), total=len(people))] if unread else []
     missing += [] if complete else [LIST_ENDED]
     value = {
@@ -235,9 +238,6 @@ def _score(each: Candidate, column: str) -> dict[str, Any]:
     }
 
 
-# ── Where it goes ───────────────────────────────────────────────────────────────────────────────
-
-
 def _address(given: ExportResults, whole: packets.Collected) -> str:
     """The resource that gives the same."""
     interview, extension = f"aural://interviews/{quote(given.interview_id, safe='')}", EXTENSIONS[given.format]
@@ -246,41 +246,3 @@ def _address(given: ExportResults, whole: packets.Collected) -> str:
     everybody = given.session_ids is MISSING and given.candidate_id is MISSING
     only = "" if everybody else f"?sessions={quote(','.join(whole.session_ids), safe='')}"
     return f"{interview}/results.{extension}{only}"
-
-
-def new_file(client: AuralClient, name: str, extension: str) -> Path:
-    """The path of a file that is not there yet, in the folder that the operator allows.
-
-    Raises:
-        BadRequest: no folder is allowed, the name leads out of it, or something of that name is there.
-    """
-    full = name if name.lower().endswith(f".{extension}") else f"{name}.{extension}"
-    path, folder = file_in(client, full), client.files if isinstance(client, Guarded) else None
-    if folder and (os.path.lexists(folder / full) or os.path.lexists(path)):
-        raise refused(f"There is a {quoted(full)} already, and nothing is written over", "Give another name")
-    if path.name.startswith(".") or not path.parent.is_dir():
-        raise refused(f"{quoted(name)} is no name of a file in that folder", "Give one without a folder or a first dot")
-    return path
-
-
-def save(path: Path, content: str) -> None:
-    """Write a file whole or not at all, for its owner only, and never over another.
-
-    Raises:
-        BadRequest: it appeared meanwhile, or cannot be written.
-    """
-    try:
-        number, made = tempfile.mkstemp(dir=path.parent, prefix=".export-")
-        try:
-            with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-                file.write(content)
-            os.link(made, path)
-        finally:
-            os.unlink(made)
-    except FileExistsError as error:
-        raise refused(
-            f"There is a {quoted(path.name)} already, and nothing is written over", "Give another name"
-        ) from error
-    except OSError as error:
-        step = "Check the folder of --files, or leave saveAs out"
-        raise refused(f"{quoted(path.name)} cannot be written ({error.strerror})", step) from error

@@ -18,8 +18,8 @@ from typing import Any, cast
 from aural_mcp.outlines import moment, outline
 from aural_mcp.safety import literal, quote
 
-FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy", "unsound", "flaggedTurns")
-VERSIONS = ("transcriptRead", "rubricVersion", "names", "exportedAt", "software")
+FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy", "unsound")
+VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
 NOT_SCORED = "not scored"
@@ -51,19 +51,14 @@ def as_csv(whole: Whole) -> str:
     export = whole["export"]
     last = [export["rubricVersion"], export["names"], export["at"], export["software"]]
     for each in whole["candidates"]:
-        facts = {**each, "unsound": ", ".join(each["unsound"]), "flaggedTurns": _turns(each["flags"])}
+        facts = {**each, "unsound": ", ".join(each["unsound"])}
         scores = [row["score"] for row in each["scores"]]
-        read = "yes" if each["transcriptRead"] else "no"
-        rows.writerow([_cell(value) for value in [*(facts[name] for name in FACTS), *scores, read, *last]])
+        rows.writerow([_cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
     return out.getvalue()
 
 
 def _cell(value: Any) -> Any:
     return FORMULA.sub("'", value) if isinstance(value, str) else value
-
-
-def _turns(flags: Sequence[Any]) -> str:
-    return ", ".join(str(each["turn"]) for each in flags)
 
 
 # ── Markdown ────────────────────────────────────────────────────────────────────────────────────
