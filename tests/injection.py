@@ -637,8 +637,8 @@ def check_packet(parts: dict[str, str], whole: dict[str, Any]) -> None:
     """Raise `Crossed` unless a packet as a document reads back as the same packet as JSON."""
     turns = [{"turn": number, **each} for number, each in enumerate(whole["session"].pop("messages"), 1)]
     same_turns(parts["Transcript"], turns)
-    same(Reader(parts["Candidate record"]).whole(), shown(whole["candidate"]))
-    same(Reader(parts["Session"]).whole(), shown(whole["session"]))
+    same(Reader(_code(parts["Candidate record"])).whole(), shown(whole["candidate"]))
+    same(Reader(_code(parts["Session"])).whole(), shown(whole["session"]))
 
 
 # ── Planted, and read ───────────────────────────────────────────────────────────────────────────

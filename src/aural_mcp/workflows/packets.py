@@ -10,7 +10,7 @@ from aural_mcp.errors import NotFound, NotOffered
 from aural_mcp.models import Candidate, ReportMessage, SessionReport, SessionSummary
 from aural_mcp.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
 from aural_mcp.outlines import outline, transcript
-from aural_mcp.safety import quoted
+from aural_mcp.safety import code_block, quoted
 from aural_mcp.shaped.transcripts import all_of
 from aural_mcp.workflows.base import all_sessions
 from aural_mcp.workflows.scores import rubric_of
@@ -108,8 +108,8 @@ def as_markdown(whole: dict[str, Any]) -> str:
         "Exported": f"{export['at']}, {export['software']}, from {export['backend']}",
     }
     sections = {
-        "Candidate record": outline(whole["candidate"]) or "There is none: this person was not registered.",
-        "Session": outline({name: value for name, value in session.items() if name != "messages"})
+        "Candidate record": _lines(whole["candidate"]) or "There is none: this person was not registered.",
+        "Session": _lines({name: value for name, value in session.items() if name != "messages"})
         or "There is none: this person has not begun.",
         "Transcript": transcript(turns) if session else "",
         "Where it can be erased": bullets(whole["erase"]),
@@ -117,3 +117,8 @@ def as_markdown(whole: dict[str, Any]) -> str:
     }
     parts = [f"## {title}\n\n{text}" for title, text in sections.items() if text]
     return "\n\n".join(["# All that is held on one person", listed(facts), *parts]) + "\n"
+
+
+def _lines(value: Any) -> str:
+    """A record whose lines stay lines in Markdown."""
+    return code_block(outline(value)) if value else ""

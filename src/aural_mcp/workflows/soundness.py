@@ -23,7 +23,7 @@ REASONS = {
     "no score": "Without any score: {who}. That is no low score: have them scored, or leave them out with sessionIds.",
     "not finished": "Not finished: {who}. Leave them out with sessionIds, or wait.",
     "missing scores": "Lacking some scores, see notScored: {who}. Their mean is of fewer scores than the others'.",
-    "other rubric": "Scored on criteria or questions that the interview has no more: {who}. Compare these with no others.",
+    "other rubric": "Scored on criteria or questions the interview no longer has: {who}. These compare with no others.",
     "very short": "Very short transcript for so many questions: {who}. Read it before believing a score.",
     "garbled": "Garbled transcript (lost characters, or words over and over): {who}. Listen to the recording.",
     "unreadable": "Could not be read just now: {who}. Call again.",
