@@ -842,6 +842,13 @@ def _reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("get_session", session),
         ("get_session", {"sessionId": planted.sessions[-1]}),
         ("get_session_report", session),
+        (
+            "wait_for_sessions",
+            {
+                **planted.interview,
+                "sessionIds": planted.sessions[1:2] if planted.sessions[2:] else planted.sessions[:1],
+            },
+        ),
         ("compare_candidates", planted.interview),
         ("compare_candidates", {**planted.interview, "sessionIds": planted.sessions[:50], "quotes": True}),
         *(("search_transcripts", {**planted.interview, "query": each}) for each in ("code", _word(planted.texts[0]))),
@@ -896,7 +903,8 @@ async def _call(agent: Client, tool: str, arguments: dict[str, Any], said: Said)
         assert not result.is_error, (tool, text_of(result))
         said.texts.append(text_of(result))
         said.structured.append(result.structured_content)
-        start = next((dict([step]) for step in _next(result.structured_content)), None)
+        more = _next(result.structured_content) if tool != "wait_for_sessions" else ()
+        start = next((dict([step]) for step in more), None)
 
 
 def _next(page: dict[str, Any]) -> Iterator[tuple[str, Any]]:
