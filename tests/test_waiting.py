@@ -97,12 +97,14 @@ async def test_it_waits_for_a_change_within_one_call(world, monkeypatch):
 
     async def tell(done, total, said):
         looks.append(said)
-        if len(looks) == 3:
+        if len(looks) == 4:
             change(world, sessions[0], status="COMPLETED")
 
     async with Client(world.server) as agent:
         made, sessions = await interview_with(agent, world, "IN_PROGRESS")
-        result = await agent.call_tool("wait_for_sessions", {"interviewId": made}, progress_callback=tell)
+        first = await agent.call_tool("wait_for_sessions", {"interviewId": made}, progress_callback=tell)
+        going_on = {"interviewId": made, "cursor": first.structured_content["cursor"]}
+        result = await agent.call_tool("wait_for_sessions", going_on, progress_callback=tell)
     assert result.structured_content["isOver"] is True
     assert [each["now"] for each in result.structured_content["changes"]] == ["complete, not scored"]
     assert looks[2] == "0 of 1 sessions are over."

@@ -77,10 +77,10 @@ class Waited(Record):
 
 
 class WaitForSessions(Operation[Waited]):
-    """Follow an interview until all, or so many more, are complete: waits up to 40 s, then says what changed.
+    """Follow an interview until all, or so many more, are complete; says who has not started, is stuck or gave up.
 
-    While isOver is false, call again with the cursor; it goes on exactly there, also tomorrow. Also says who has not
-    started, is stuck, gave up, or is not scored.
+    The first call says at once where everybody stands. With its cursor the next waits up to 40 s and says what
+    changed, each change once. While isOver is false, call again; a cursor is good for a week.
     """
 
     effect = "read"
@@ -103,7 +103,7 @@ async def wait_for_sessions(client: AuralClient, given: WaitForSessions, spent: 
         if (rows := await waiting.look()) is not None:
             seen = seen or waiting.first(rows)
             over = await waiting.is_over(rows, seen)
-            if over or spent.left < waiting.pause + 1:
+            if over or given.cursor is MISSING or spent.left < waiting.pause + 1:
                 return await waiting.answer(rows, seen, over=over)
         elif is_over(spent):
             raise BadRequest(
