@@ -10,8 +10,9 @@ from typing import Any
 
 from aural_mcp.operations import AnyOperation
 from aural_mcp.shaped.base import Shape
-from aural_mcp.workflows import launch
+from aural_mcp.workflows import importing, launch
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
+    importing.ImportCandidates: Shape(importing.ImportCandidates, importing.Imported, importing.import_candidates),
 }
