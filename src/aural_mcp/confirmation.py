@@ -34,7 +34,6 @@ from aural_mcp.operations import (
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
 from aural_mcp.workflows.importing import ImportCandidates, planned
-from aural_mcp.workflows.invites import LISTED
 from aural_mcp.workflows.launch import LaunchInterviews
 
 VALID = 600
@@ -115,15 +114,16 @@ async def _register(client: AuralClient, operation: CreateCandidates, spent: Spe
 
 async def _import(client: AuralClient, operation: ImportCandidates, spent: Spent) -> Seen | None:
     """Nothing is asked for a few: as with create_candidates."""
-    plan = await planned(client, operation, spent)
+    _, plan = await planned(client, operation, spent)
     if len(plan.new) <= MANY:
         return None
-    there, left_out = len(plan.listed), plan.roster.invalid + plan.roster.duplicates + len(plan.registered)
-    listed = f"which has {there:,}" if there < LISTED else "which has 1,000 or more"
+    rows = plan.roster.invalid + plan.roster.duplicates + len(plan.registered)
+    listed = f"which has {len(plan.listed):,}" if plan.whole else "which has 1,000 or more"
+    left_out = f" {rows:,} rows of the list are left out." if rows else ""
     said = (
-        f"Register {len(plan.new):,} people for interview {quoted(operation.interview_id)}, {listed}? "
-        f"{left_out:,} rows of the list are left out. Each person gets a private link, and nobody can be taken off "
-        "again. What other computers import meanwhile cannot be seen."
+        f"Register {len(plan.new):,} people for interview {quoted(operation.interview_id)}, {listed}?{left_out} Each "
+        "gets a private link, and nobody can be taken off again. What is imported on other computers meanwhile cannot "
+        "be seen."
     )
     return said, [each.key for each in plan.new]
 

@@ -1,50 +1,39 @@
 """Many people registered for an interview from a list as it comes, nobody twice, though calls break off.
 
-What makes that exact is the journal: a group of people is claimed in it before it is sent, each by the digest of who
-it is, and noted as done afterwards. Whoever was claimed and not noted is looked for in the list of candidates:
-
-- A group is all or none and shares one moment of creation, so if most of it is there, or if the list ends within it,
-  all of it was registered, whether or not all still show (Aural shows the newest 1,000).
-- If it is not there and the list goes back to before it was sent, it was not registered: after `UNSETTLED` seconds,
-  in which no backend is still at it, it is sent again.
-- If the list does not go back that far nobody can know: those people are left out and said to be uncertain.
-
-A claim fails when another process claimed one of the same people meanwhile. The ledger looks for an answer that is
-lost while the call lasts; the journal holds after the ledger's ten minutes, and when the list was changed in between.
+Groups of people are claimed in a journal, sent, and noted as done; `matching` says why that is exact. A claim fails
+when another process claimed one of the same people meanwhile. The ledger looks for an answer that is lost while the
+call lasts; the journal holds after the ledger's ten minutes, and when the list was changed in between.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field, model_validator
 
-from aural_mcp.client import DEADLINE, AuralClient, Spent
+from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError, Unanswered
 from aural_mcp.exposure import Guarded
-from aural_mcp.ledger import SKEW, Ledger, time_of
-from aural_mcp.models import Candidate, Record
-from aural_mcp.operations import CandidateInput, CreateCandidates, InterviewId, ListCandidates, Operation, Text
-from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over, read_file
+from aural_mcp.ledger import Ledger
+from aural_mcp.models import Record
+from aural_mcp.operations import CandidateInput, CreateCandidates, InterviewId, Operation, Text
+from aural_mcp.safety import inert, inert_all
+from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file
 from aural_mcp.workflows.invites import LISTED, address_of, keep_links
-from aural_mcp.workflows.people import Person, Roster, given_rows, key_of, roster
+from aural_mcp.workflows.matching import Plan, journal, matched
+from aural_mcp.workflows.people import WORDS, Person, given_rows, roster
 from aural_mcp.workflows.roster import Sheet, decoded, sheet
 
-KEPT = 400 * 86_400.0
-"""Seconds for which somebody imported is known."""
 AT_ONCE = 500
 """People that Aural takes in one request."""
-UNSETTLED = DEADLINE + SKEW
-"""Seconds after which a group that was sent and is not there was not registered."""
-SHOWN, FIRST = 50, 10
-"""Problems, and people, that an answer shows."""
+SHOWN, FIRST, LONGEST_HEADER = 50, 10, 60
+"""Problems, people, and characters of a column's name that an answer shows."""
 DONE = {"done": True}
 GO_ON = "{number} remain: call again with the same arguments, it goes on there and registers nobody twice."
 UNSEEN = (
-    "Compared with the list of candidates ({listed} people) and with what was imported on this computer. What another "
+    "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
     "computer registers meanwhile cannot be seen, and nobody can be taken off again."
 )
 CUT = "Aural lists only the newest 1,000: whom others registered before those is not recognised."
@@ -134,25 +123,7 @@ class ImportCandidates(Operation[Imported]):
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Plan:
-    """What a list comes to: who is new, who is registered, and of whom that cannot be said yet, or ever."""
-
-    sheet: Sheet
-    roster: Roster
-    listed: Sequence[Candidate]
-    noted: Mapping[str, Any]
-    new: list[Person] = field(default_factory=list[Person])
-    registered: list[Person] = field(default_factory=list[Person])
-    under_way: list[Person] = field(default_factory=list[Person])
-    uncertain: list[Person] = field(default_factory=list[Person])
-    found: list[str] = field(default_factory=list[str])
-    """Who was claimed, is there, and is not noted."""
-    gone: int = 0
-    wait: float = 0.0
-
-
-async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) -> Plan:
+async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) -> tuple[Sheet, Plan]:
     """Read the list and compare it; nothing is changed.
 
     Raises:
@@ -160,54 +131,7 @@ async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) ->
         AuralError: the candidates cannot be listed.
     """
     read = _sheet(client, given)
-    people = roster(read)
-    listed = (await client.raw.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
-    there = {key_of(row.name, row.email, row.phone): row for row in listed}
-    noted = _journal(client, given).done([*there, *(each.key for each in people.people)])
-    plan = Plan(read, people, listed, noted)
-    fates = _fates(plan, there, client.skew)
-    groups = {"done": plan.registered, "new": plan.new, "under way": plan.under_way, "uncertain": plan.uncertain}
-    for person in people.people:
-        entry = noted.get(person.key, {})
-        known = "done" if person.key in there or entry.get("done") else fates.get(entry.get("chunk"), "new")
-        groups[known].append(person)
-        plan.gone += bool(entry.get("done")) and person.key not in there and len(listed) < LISTED
-    plan.found = [key for key, entry in noted.items() if fates.get(entry.get("chunk")) == "done"]
-    return plan
-
-
-def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
-    if given.candidates is not MISSING:
-        return given_rows(given.candidates)
-    if given.file is not MISSING:
-        return sheet(decoded(read_file(client, given.file)))
-    return sheet("" if given.data is MISSING else given.data)
-
-
-def _journal(client: AuralClient, given: ImportCandidates) -> Journal:
-    return Journal(client, f"import {given.interview_id}", KEPT)
-
-
-def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str, str]:
-    """What became of each group that was claimed and not noted: done, new, under way or uncertain."""
-    groups: dict[str, tuple[dict[str, Any], list[Candidate]]] = {}
-    for key, entry in plan.noted.items():
-        if "chunk" in entry:
-            found = groups.setdefault(entry["chunk"], (entry, []))[1]
-            if key in there and time_of(there[key].created_at) >= entry["at"] + skew - SKEW:
-                found.append(there[key])
-    oldest = plan.listed[-1].created_at if len(plan.listed) >= LISTED else None
-    fates: dict[str, str] = {}
-    for chunk, (entry, found) in groups.items():
-        left = UNSETTLED - (time.time() - entry["at"])
-        if 2 * len(found) > entry["of"] or oldest in {row.created_at for row in found}:
-            fates[chunk] = "done"
-        elif oldest is not None and time_of(oldest) >= entry["at"] + skew - SKEW:
-            fates[chunk] = "uncertain"
-        else:
-            fates[chunk] = "under way" if left > 0 else "new"
-            plan.wait = max(plan.wait, left)
-    return fates
+    return read, await matched(client, given.interview_id, roster(read), spent)
 
 
 def agreement(client: AuralClient, given: ImportCandidates) -> str:
@@ -215,27 +139,45 @@ def agreement(client: AuralClient, given: ImportCandidates) -> str:
     return digest(given, "" if given.file is MISSING else decoded(read_file(client, given.file)))
 
 
+def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
+    if given.candidates is not MISSING:
+        return given_rows(given.candidates)
+    if given.file is not MISSING:
+        return sheet(decoded(read_file(client, given.file)), blind=_is_blind(client))
+    return sheet("" if given.data is MISSING else given.data, blind=_is_blind(client))
+
+
+def _is_blind(client: AuralClient) -> bool:
+    return isinstance(client, Guarded) and client.exposure.anonymous
+
+
 # ── Registering ─────────────────────────────────────────────────────────────────────────────────
 
 
 async def import_candidates(client: AuralClient, given: ImportCandidates, spent: Spent) -> Imported:
-    """Look; then, unless this is a dry run, register who is new in groups, each claimed, sent and noted."""
+    """Look; then, unless this is a dry run, register who is new in groups."""
     begin(spent)
-    plan = await planned(client, given, spent)
+    read, plan = await planned(client, given, spent)
     if given.dry_run:
-        return _answer(client, given, plan, 0, _remarks(plan))
+        return _answer(plan, _looked(client, read, plan), _remarks(plan))
     agreements(client).note({agreement(client, given): True})
     work = _Import(client, given, plan, spent)
     await work.all()
-    return _answer(client, given, plan, work.registered, [*work.remarks, *_remarks(plan, work.registered)])
+    done = {
+        "registered": work.registered,
+        "remaining": len(plan.new) - work.registered + len(plan.under_way),
+        "invites": address_of(given.interview_id),
+        **_problems(client, plan),
+    }
+    return _answer(plan, done, [*work.remarks, *_remarks(plan, work.registered)])
 
 
 class _Import:
     """The groups of one call; nothing more is begun once time or budget have ended, or something went wrong."""
 
     def __init__(self, client: AuralClient, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
-        self._client, self._given, self._plan, self._spent = client.raw, given, plan, spent
-        self._ledger, self._journal = Ledger(client.raw), _journal(client, given)
+        self._client, self._interview, self._plan, self._spent = client.raw, given.interview_id, plan, spent
+        self._ledger, self._journal = Ledger(client.raw), journal(client, given.interview_id)
         self._keeps = len(plan.listed) + len(plan.new) > LISTED
         self.registered, self.remarks = 0, list[str]()
 
@@ -245,30 +187,27 @@ class _Import:
         Raises:
             AuralError: the first group was refused, or nothing can be sent.
         """
-        new = self._plan.new
-        self._journal.note(dict.fromkeys([*self._plan.found, *(each.key for each in self._plan.registered)], DONE))
+        plan, new = self._plan, self._plan.new
+        self._journal.note(dict.fromkeys([*plan.found, *(each.key for each in plan.registered)], DONE))
         if self._keeps:
-            keep_links(self._client, self._given.interview_id, self._plan.listed)
+            keep_links(self._client, self._interview, plan.listed)
         for start in range(0, len(new), AT_ONCE):
             if is_over(self._spent):
                 return
             try:
                 if not await self._group(new[start : start + AT_ONCE]):
                     return
-            except (*OUT_OF_BUDGET, Unanswered) as stopped:
-                self.remarks.append(str(stopped))
-                return
-            except AuralError as error:
-                if not self.registered:
+            except AuralError as stopped:
+                if not self.registered and not isinstance(stopped, (*OUT_OF_BUDGET, Unanswered)):
                     raise
-                self.remarks.append(str(error))
+                self.remarks.append(str(stopped))
                 return
             await self._spent.report(self.registered, len(new), f"{self.registered:,} of {len(new):,} registered")
 
     async def _group(self, people: Sequence[Person]) -> bool:
         """Register these; False where another process is at it."""
         keys = [each.key for each in people]
-        asked = CreateCandidates(interview_id=self._given.interview_id, candidates=[each.given for each in people])
+        asked = CreateCandidates(interview_id=self._interview, candidates=[each.given for each in people])
         claim = {"chunk": digest(keys, time.time_ns()), "of": len(keys), "at": time.time()}
         if not self._journal.claim(dict.fromkeys(keys, claim), self._plan.noted):
             self.remarks.append(TAKEN)
@@ -279,10 +218,10 @@ class _Import:
             if not self._ledger.knows(asked):
                 self._journal.forget(keys)
             raise
-        self._journal.note(dict.fromkeys(keys, DONE))
         self.registered += len(people)
+        self._journal.note(dict.fromkeys(keys, DONE))
         if self._keeps:
-            keep_links(self._client, self._given.interview_id, made.result.data)
+            keep_links(self._client, self._interview, made.result.data)
         return True
 
 
@@ -291,51 +230,47 @@ class _Import:
 
 def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
     """What to tell besides the counts; `registered` is None in a dry run."""
-    full, total = len(plan.listed) >= LISTED, len(plan.listed) + (registered or 0)
-    number = len(plan.new) - (registered or 0)
-    listed = "1,000 and perhaps more" if full else f"{len(plan.listed):,}"
+    left = 0 if registered is None else len(plan.new) - registered
+    listed = f"{len(plan.listed):,} people" if plan.whole else "its newest 1,000"
     said = {
+        GO_ON.format(number=left): left,
         UNDER_WAY.format(number=len(plan.under_way), seconds=max(1, plan.wait)): plan.under_way,
-        GO_ON.format(number=number): registered is not None and number,
         UNCERTAIN.format(number=len(plan.uncertain)): plan.uncertain,
         GONE.format(number=plan.gone): plan.gone,
-        PUSHED_OUT: registered is not None and total > LISTED,
+        PUSHED_OUT: registered and len(plan.listed) + registered > LISTED,
         UNSEEN.format(listed=listed): registered is None,
-        CUT: full,
+        CUT: not plan.whole,
     }
     return [text for text, holds in said.items() if holds]
 
 
-def _answer(
-    client: AuralClient, given: ImportCandidates, plan: Plan, registered: int, remarks: Sequence[str]
-) -> Imported:
-    blind = isinstance(client, Guarded) and client.exposure.anonymous
-    problems = [
+def _looked(client: AuralClient, read: Sheet, plan: Plan) -> dict[str, Any]:
+    """What a dry run shows: the columns, the first people, and what is wrong; where nobody may be named, no words."""
+    if _is_blind(client):
+        return {"dryRun": True, **_problems(client, plan)}
+    people = [each.given.model_dump(include={"name", "email"}, exclude_unset=True) for each in plan.new[:FIRST]]
+    columns = {WORDS.get(name, name): inert(header)[:LONGEST_HEADER] for name, header in read.columns.items()}
+    left_out = [inert(header)[:LONGEST_HEADER] for header in read.left_out[:FIRST]]
+    return {"dryRun": True, "columns": columns, "leftOut": left_out, "first": inert_all(people)} | _problems(
+        client, plan
+    )
+
+
+def _problems(client: AuralClient, plan: Plan) -> dict[str, Any]:
+    blind, problems = _is_blind(client), plan.roster.problems
+    rows = [
         {"line": each.line, **({"field": each.field} if each.field else {}), "said": each.sentence(blind=blind)}
-        for each in plan.roster.problems
+        for each in problems[:SHOWN]
     ]
+    return {"problems": rows, "moreProblems": max(0, len(problems) - SHOWN)}
+
+
+def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Imported:
     counts = {
         "new": len(plan.new),
         "alreadyRegistered": len(plan.registered),
         "duplicates": plan.roster.duplicates,
         "invalid": plan.roster.invalid,
-        "registered": registered,
-        "remaining": 0 if given.dry_run else len(plan.new) - registered + len(plan.under_way),
-        "uncertain": len(plan.uncertain),
     }
-    more = {
-        "dryRun": True if given.dry_run else None,
-        "invites": None if given.dry_run else address_of(given.interview_id),
-        "columns": plan.sheet.columns,
-        "leftOut": plan.sheet.left_out,
-        "first": [] if blind else [_first(each) for each in plan.new[:FIRST]],
-        "problems": problems[:SHOWN],
-        "moreProblems": max(0, len(problems) - SHOWN),
-        "remarks": list(remarks),
-    }
-    needed = ("new", "alreadyRegistered", "duplicates", "invalid", "registered")
-    return Imported.model_validate({name: item for name, item in (counts | more).items() if item or name in needed})
-
-
-def _first(person: Person) -> dict[str, Any]:
-    return person.given.model_dump(include={"name", "email"}, exclude_unset=True)
+    told = {"uncertain": len(plan.uncertain), **more, "remarks": list(remarks)}
+    return Imported.model_validate(counts | {name: item for name, item in told.items() if item or name == "registered"})

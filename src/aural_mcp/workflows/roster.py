@@ -100,8 +100,11 @@ def _is_chinese(raw: bytes) -> bool:
 # ── Text ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sheet(text: str) -> Sheet:
+def sheet(text: str, *, blind: bool = False) -> Sheet:
     """The rows of a text: CSV with any usual delimiter, a table, or a person a line.
+
+    Args:
+        blind: whether errors may not quote what stands in it.
 
     Raises:
         BadRequest: nothing is in it, or it has columns of which none is known to hold names.
@@ -115,14 +118,17 @@ def sheet(text: str) -> Sheet:
     top = takewhile(lambda each: not any("@" in cell for cell in each[1]), records[:3])
     place = next((place for place, (_, cells) in enumerate(top) if any(map(field_named, cells))), None)
     if place is not None:
-        _by_columns(read, records[place][1], records[place + 1 :])
+        _by_columns(read, records[place][1], records[place + 1 :], blind)
     else:
-        _check_first(records)
+        _check_first(records, blind)
         read.rows = [Row(line, each) for line, cells in records for each in _pasted(cells, delimiter)]
         if more := [row for row in read.rows if "left" in row.values]:
-            said = f"What else stands on {len(more)} lines, e.g. {quoted(more[0].values['left'], 40)}: name the columns"
-            read.left_out.append(said)
+            read.left_out.append(f"{quoted(more[0].values['left'], 30)} on line {more[0].line}{_others(len(more))}")
     return read
+
+
+def _others(number: int) -> str:
+    return f" and the like on {number - 1} more" if number > 1 else ""
 
 
 def field_named(header: str) -> str | None:
@@ -159,7 +165,7 @@ def _records(text: str, delimiter: str, read: Sheet) -> Iterator[tuple[int, list
             if line < reader.line_num == lines and _is_open(text, line, delimiter):
                 break
             cells = [each.strip() for each in cells]
-            if any(re.sub(r"[-:—\s]+", "", each) for each in cells):
+            if any(re.search(r"\w", each) for each in cells):
                 yield line, cells
             line = reader.line_num + 1
         else:
@@ -179,7 +185,7 @@ def _is_open(text: str, line: int, delimiter: str) -> bool:
     return False
 
 
-def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, list[str]]]) -> None:
+def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, list[str]]], blind: bool) -> None:
     fields = [field_named(each) for each in head]
     for name, header in zip(fields, head, strict=True):
         if name is None:
@@ -187,7 +193,7 @@ def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, l
         else:
             read.columns[name] = f"{read.columns[name]}, {header}" if name in read.columns else header
     if not {"name", "first", "last"} & read.columns.keys():
-        raise unusable(f"No column holds names: there is {_listed(head)}", "Call that column name")
+        raise unusable(f"No column is known to hold names{_listed(head, blind)}", "Call that column `name`")
     for line, cells in records:
         if any(cells[len(fields) :]):
             read.unreadable.append((line, MORE))
@@ -199,17 +205,17 @@ def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, l
         read.rows.append(Row(line, values)) if any(cells) else None
 
 
-def _check_first(records: Sequence[tuple[int, list[str]]]) -> None:
+def _check_first(records: Sequence[tuple[int, list[str]]], blind: bool) -> None:
     """Refuse columns whose names are in no language that is known here."""
     addressed = [any("@" in each for each in cells) for _, cells in records]
     head = records[0][1] if records else []
     if len(records) > 1 and len(head) > 1 and not addressed[0] and 2 * sum(addressed) > len(records):
-        known = "Name the columns name, email, phone, notes, school, education, major or in Chinese"
-        raise unusable(f"The first line seems to name columns that are not known: {_listed(head)}", known)
+        known = "Call the columns name, email, phone, notes, school, education, major, or the same in Chinese"
+        raise unusable(f"The first line names no column that is known{_listed(head, blind)}", known)
 
 
-def _listed(cells: Sequence[str]) -> str:
-    return ", ".join(quoted(each, 40) for each in cells[:10] if each)
+def _listed(cells: Sequence[str], blind: bool) -> str:
+    return "" if blind else ": " + ", ".join(quoted(each, 40) for each in cells[:10] if each)
 
 
 # ── A person a line ─────────────────────────────────────────────────────────────────────────────
