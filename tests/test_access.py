@@ -16,6 +16,7 @@ from aural_mcp.config import BadSetting, Narrowing
 from aural_mcp.exposure import RevealCandidate
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.server import AuralServer, OneClient
+from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, ok, refused
 from test_server import http_server, on_stdio, settings_for
 
@@ -25,7 +26,7 @@ READING = {operation.tool_name() for operation in OPERATIONS if operation.effect
 def test_every_operation_is_in_one_toolset():
     listed = [operation for group in TOOLSETS.values() for operation in group]
     assert len(listed) == len(set(listed))
-    assert set(listed) == {*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS}
+    assert set(listed) == {*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS}
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ from syrupy.extensions.json import JSONSnapshotExtension
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.tools import tool_for
+from aural_mcp.workflows.importing import ImportCandidates
 from conftest import ok, refused, text_of
 
 
-@pytest.mark.parametrize("operation", [*OPERATIONS, *LOCAL_OPERATIONS], ids=lambda operation: operation.tool_name())
+@pytest.mark.parametrize(
+    "operation", [*OPERATIONS, *LOCAL_OPERATIONS, ImportCandidates], ids=lambda operation: operation.tool_name()
+)
 def test_a_change_of_what_hosts_see_is_a_reviewed_diff(operation, snapshot):
     tool = tool_for(operation).model_dump(mode="json", by_alias=True, exclude_none=True)
     assert tool == snapshot.use_extension(JSONSnapshotExtension)

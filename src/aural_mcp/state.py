@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from aural_mcp.errors import StateUnwritable
 
 BUSY = 5.0
 """Seconds to wait for another process that is writing."""
+LINKS_KEPT = 86_400.0
+"""Seconds for which links are kept that Aural no longer lists; names and addresses with them."""
 TABLES = """
 create table if not exists grants (
     id integer primary key, tenant text not null, at real not null, ended integer not null
@@ -101,4 +104,5 @@ def _connected(place: str) -> sqlite3.Connection:
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = normal")
     db.executescript(TABLES)
+    db.execute("delete from journal where task like 'links %' and at < ?", (time.time() - LINKS_KEPT,))
     return db

@@ -79,14 +79,15 @@ class Journal:
     def done(self, items: Sequence[str]) -> dict[str, Any]:
         """What is written down of these items."""
         with self._state.changing() as db:
-            db.execute("delete from journal where tenant = ? and task = ? and at < ?", (*self._place, self._since))
+            self._expire(db)
             return self._read(db, items)
 
     def all(self) -> dict[str, Any]:
         """Everything that is written down and not too old."""
         with self._state.changing() as db:
-            query = "select item, done from journal where tenant = ? and task = ? and at >= ? order by at, rowid"
-            found = db.execute(query, (*self._place, self._since)).fetchall()
+            self._expire(db)
+            query = "select item, done from journal where tenant = ? and task = ? order by at, rowid"
+            found = db.execute(query, self._place).fetchall()
         return {item: json.loads(done) for item, done in found}
 
     def note(self, items: Mapping[str, Any]) -> None:
@@ -102,11 +103,18 @@ class Journal:
                 self._write(db, items)
         return free
 
-    def forget(self, items: Iterable[str]) -> None:
-        """Strike items out."""
+    def strike(self, items: Iterable[str]) -> None:
+        """Forget items."""
         with self._state.changing() as db:
             change = "delete from journal where tenant = ? and task = ? and item = ?"
             db.executemany(change, [(*self._place, item) for item in items])
+
+    def _expire(self, db: sqlite3.Connection) -> None:
+        """Delete what is too old, also of other tasks of this kind: `links a`, `links b`."""
+        tenant, task = self._place
+        kind, since = task.split(" ")[0], time.time() - self._keep
+        change = "delete from journal where tenant = ? and at < ? and (task = ? or task like ?)"
+        db.execute(change, (tenant, since, kind, f"{kind} %"))
 
     def _read(self, db: sqlite3.Connection, items: Iterable[str]) -> dict[str, Any]:
         query = "select done from journal where tenant = ? and task = ? and item = ?"
@@ -116,10 +124,6 @@ class Journal:
     def _write(self, db: sqlite3.Connection, items: Mapping[str, Any]) -> None:
         rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
         db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
-
-    @property
-    def _since(self) -> float:
-        return time.time() - self._keep
 
 
 AGREEMENT = 3_600.0

@@ -216,7 +216,7 @@ class _Import:
             made = await self._ledger.once(asked, self._spent)
         except BaseException:
             if not self._ledger.knows(asked):
-                self._journal.forget(keys)
+                self._journal.strike(keys)
             raise
         self.registered += len(people)
         self._journal.note(dict.fromkeys(keys, DONE))

@@ -12,12 +12,11 @@ from aural_mcp.client import AuralClient, Spent
 from aural_mcp.exposure import Guarded
 from aural_mcp.models import Candidate
 from aural_mcp.shaped.candidates import invited
+from aural_mcp.state import LINKS_KEPT
 from aural_mcp.workflows.base import Journal
 
 LISTED = 1_000
 """Candidates that Aural lists at most."""
-LINKS_KEPT = 86_400.0
-"""Seconds for which links are kept here that Aural no longer lists; names and addresses with them."""
 COLUMNS = ("name", "email", "inviteUrl", "status")
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -47,7 +46,7 @@ async def invites(client: AuralClient, interview_id: str) -> list[dict[str, Any]
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as CSV that a spreadsheet shows and does not carry out."""
     text = io.StringIO(newline="")
-    table = csv.writer(text)
+    table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
     return text.getvalue()
