@@ -650,3 +650,28 @@ async def test_links_that_aural_no_longer_lists_are_in_the_table_for_a_day(world
 async def test_names_in_lists_cannot_fire_links_when_shown(agent, interview):
     result = await looked(agent, interview, "name,email\n![x](https://evil.test/a),a@x.org")
     assert "https://evil.test" not in json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("people/list.csv", "Give it as `file`"),
+        ('[{"name": "Ana"}]', "Give an array of people as `candidates`"),
+        ("name\n" + "Ana\n" * 10_001, "Split the list"),
+    ],
+    ids=["the name of a file", "JSON", "too many"],
+)
+async def test_what_was_meant_otherwise_is_refused_with_how(agent, interview, data, said):
+    assert said in await refused(agent, "import_candidates", {"interviewId": interview, "data": data})
+
+
+async def test_a_dry_run_says_what_would_be_registered_that_invites_bias(agent, interview):
+    result = await looked(agent, interview, "name,gender,birthday\nAna,f,1990-03-02")
+    assert "Gender and birthday would be registered too" in " ".join(result["remarks"])
+    assert "bias" not in str(await looked(agent, interview, "name,gender\nAna,"))
+
+
+@pytest.mark.parametrize("data", ["a" * 130_000, "<" * 130_000, "a@" * 65_000, "<a@" * 43_000, "1. " * 43_000])
+async def test_long_lines_take_no_long_time(agent, interview, data):
+    with anyio.fail_after(5):
+        await agent.call_tool("import_candidates", {"interviewId": interview, "data": data})

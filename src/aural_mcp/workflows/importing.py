@@ -24,12 +24,13 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, i
 from aural_mcp.workflows.invites import LISTED, address_of, keep_links
 from aural_mcp.workflows.matching import Plan, journal, matched
 from aural_mcp.workflows.people import WORDS, Person, given_rows, roster
-from aural_mcp.workflows.roster import Sheet, decoded, sheet
+from aural_mcp.workflows.roster import Sheet, decoded, pasted, sheet
 
 AT_ONCE = 500
 """People that Aural takes in one request."""
 SHOWN, FIRST, LONGEST_HEADER = 50, 10, 60
 """Problems, people, and characters of a column's name that an answer shows."""
+BIASING = ("gender", "birthday")
 DONE = {"done": True}
 GO_ON = "{number} remain: call again with the same arguments, it goes on there and registers nobody twice."
 UNSEEN = (
@@ -38,6 +39,7 @@ UNSEEN = (
 )
 CUT = "Aural lists only the newest 1,000: whom others registered before those is not recognised."
 GONE = "{number} were imported on this computer before but are not listed: changed or removed since, so left out."
+BIAS = "{fields} would be registered too. That invites bias: leave it out unless the user needs it."
 UNDER_WAY = "{number} were sent a moment ago and do not show yet: call again in {seconds:.0f} s, it looks first."
 UNCERTAIN = (
     "{number} were sent before without an answer, and the list no longer goes back that far: they may be registered, "
@@ -53,7 +55,7 @@ PUSHED_OUT = (
 class ProblemRow(Record):
     """A row that is left out."""
 
-    line: int
+    line: int = Field(description="Where the row begins in data or file; or the place in candidates.")
     field: str | None = None
     said: str
 
@@ -85,23 +87,24 @@ class Imported(Record):
 
 
 class ImportCandidates(Operation[Imported]):
-    """Register people for an interview from a list: CSV, a table, pasted lines or rows; each once, with a private link.
+    """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
 
-    Columns are known by name, in English or Chinese. Rows that are invalid, repeated or registered already are left
-    out and named with their line. A dry run (the default) shows what would happen. What does not fit into 40 s or
-    the minute's budget remains: the same call again goes on there, and repeating it registers nobody twice.
+    Columns are known by name, in English or Chinese. Invalid and repeated rows are left out and named with their
+    line; whoever is registered already is left out. A dry run (the default) shows what would happen. What does not
+    fit into 40 s or the minute's budget remains: the same call again goes on there and registers nobody twice.
     """
 
     effect = "create"
     confirmed = True
     by_others = True
     hint = (
-        "Next: after a dry run show the user the counts and problems, then dryRun false; then the links at `invites`."
+        "Next: after a dry run show the user the counts and what is left out, then call again with dryRun false. The "
+        "user sends the links: they are in the resource at `invites`, and in list_candidates with include inviteUrl."
     )
     interview_id: InterviewId
     data: Annotated[
         Text | MISSING,
-        Field(description="CSV, TSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`; verbatim."),
+        Field(description="Verbatim: CSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`."),
     ] = MISSING
     candidates: Annotated[list[CandidateInput] | MISSING, Field(min_length=1, description="In place of data.")] = (
         MISSING
@@ -144,7 +147,7 @@ def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
         return given_rows(given.candidates)
     if given.file is not MISSING:
         return sheet(decoded(read_file(client, given.file)), blind=_is_blind(client))
-    return sheet("" if given.data is MISSING else given.data, blind=_is_blind(client))
+    return pasted("" if given.data is MISSING else given.data, blind=_is_blind(client))
 
 
 def _is_blind(client: AuralClient) -> bool:
@@ -232,6 +235,7 @@ def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
     """What to tell besides the counts; `registered` is None in a dry run."""
     left = 0 if registered is None else len(plan.new) - registered
     listed = f"{len(plan.listed):,} people" if plan.whole else "its newest 1,000"
+    private = [name for name in BIASING if any(name in each.given.model_fields_set for each in plan.new)]
     said = {
         GO_ON.format(number=left): left,
         UNDER_WAY.format(number=len(plan.under_way), seconds=max(1, plan.wait)): plan.under_way,
@@ -239,6 +243,7 @@ def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
         GONE.format(number=plan.gone): plan.gone,
         PUSHED_OUT: registered and len(plan.listed) + registered > LISTED,
         UNSEEN.format(listed=listed): registered is None,
+        BIAS.format(fields=" and ".join(private).capitalize()): registered is None and private,
         CUT: not plan.whole,
     }
     return [text for text, holds in said.items() if holds]

@@ -39,8 +39,11 @@ COLUMNS = {
 DELIMITERS = ("\t", ";", ",", "|", "；", "，")
 LOOKED_AT = 20_000
 """Characters by which the delimiter is found."""
-EMAIL = re.compile(r"[^\s@<>,;\"'()\[\]]+@[^\s@<>,;\"'()\[\]]+")
-ADDRESSED = re.compile(r"([^<>;\t|，；]*)<\s*([^<>\s]*@[^<>\s]*)\s*>[\s,;]*")
+MOST = 10_000
+"""Rows of a list: more take longer than a call may."""
+FILE = re.compile(r"\S[^\n]{0,250}\.(?:csv|tsv|txt|xlsx?|ods)", re.IGNORECASE)
+EMAIL = re.compile(r"[^\s@<>,;\"'()\[\]]{1,64}@[^\s@<>,;\"'()\[\]]{1,255}")
+ADDRESSED = re.compile(r"([^<>;\t|，；]{0,200})<\s{0,9}([^<>\s@]{0,200}@[^<>\s]{0,255})\s{0,9}>[\s,;]*")
 """`Ana Silva <ana@x.org>`, also several on one line."""
 BULLET = re.compile(r"^\s*(?:[-*•·]\s+|\d{1,5}[.)、]\s*)")
 CALLED = re.compile(r"^\+?[\d\s().\-/]{6,}$")
@@ -112,9 +115,11 @@ def sheet(text: str, *, blind: bool = False) -> Sheet:
     text = text.removeprefix("\ufeff").replace("\0", "")
     delimiter, skipped = _delimiter(text)
     read = Sheet()
-    records = [each for each in _records(text, delimiter, read) if each[0] > skipped]
+    records = [each for each in islice(_records(text, delimiter, read), MOST + 2) if each[0] > skipped]
     if not records and not read.unreadable:
         raise unusable("There is nobody in it", "Give a person a line, or CSV with the columns name and email")
+    if len(records) > MOST + 1:
+        raise unusable(f"There are more than {MOST:,} rows", "Split the list")
     top = takewhile(lambda each: not any("@" in cell for cell in each[1]), records[:3])
     place = next((place for place, (_, cells) in enumerate(top) if any(map(field_named, cells))), None)
     if place is not None:
@@ -129,6 +134,19 @@ def sheet(text: str, *, blind: bool = False) -> Sheet:
 
 def _others(number: int) -> str:
     return f" and the like on {number - 1} more" if number > 1 else ""
+
+
+def pasted(text: str, *, blind: bool = False) -> Sheet:
+    """The rows of a text given in a call; see `sheet`.
+
+    Raises:
+        BadRequest: as `sheet`, or it is the name of a file, or JSON.
+    """
+    if FILE.fullmatch(text.strip()):
+        raise unusable("This is the name of a file", "Give it as `file`, or what stands in it as `data`")
+    if re.match(r"\s*(?:\[\s*)?\{", text):
+        raise unusable("This is JSON", "Give an array of people as `candidates`")
+    return sheet(text, blind=blind)
 
 
 def field_named(header: str) -> str | None:
