@@ -18,6 +18,7 @@ from aural_mcp import OPERATIONS
 from aural_mcp.analysis import LOCAL_OPERATIONS
 from aural_mcp.client import AuralClient
 from aural_mcp.server import INSTRUCTIONS, AuralServer, KeyPerRequest
+from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, answer, begin, needs, ok, published, refused
 
 ANSWER = "I ran it for two years: four thousand events a second, exactly once, on call every third week."
@@ -74,7 +75,7 @@ async def over_http(folder, mode):
 @pytest.mark.parametrize("transport", [on_stdio, over_http], ids=["stdio", "http"])
 async def test_an_agent_runs_an_interview_and_reads_what_the_candidate_said(tmp_path, transport, mode):
     async with transport(tmp_path, mode) as agent:
-        assert len((await agent.list_tools()).tools) == len(OPERATIONS) + len(LOCAL_OPERATIONS)
+        assert len((await agent.list_tools()).tools) == len(OPERATIONS) + len(LOCAL_OPERATIONS) + len(WORKFLOWS)
         result = await published(agent, QUESTIONS)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/i/[a-z0-9]{10}", result["url"])
         assert "this computer only" in result["remarks"][-1]
@@ -146,7 +147,7 @@ async def test_a_public_url_makes_the_links_public(tmp_path):
 async def test_over_http_each_request_brings_its_own_key_and_no_other_stands_in(world, mode):
     server = AuralServer(KeyPerRequest(AuralClient("dlv_test_operator", "https://a.test/api/v1")), backend="T.")
     async with Client(server, mode=mode) as agent:
-        assert len((await agent.list_tools()).tools) == len(OPERATIONS)
+        assert len((await agent.list_tools()).tools) == len(OPERATIONS) + len(WORKFLOWS)
         said = await refused(agent, "get_usage", {})
     assert "carries no Aural API key" in said
     assert "Authorization: Bearer dlv_..." in said

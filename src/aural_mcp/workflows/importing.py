@@ -37,7 +37,7 @@ UNSEEN = (
     "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
     "computer registers meanwhile cannot be seen, and nobody can be taken off again."
 )
-CUT = "Aural lists only the newest 1,000: whom others registered before those is not recognised."
+CUT = "Aural lists only the newest 1,000: whoever was registered earlier on another computer is taken for new."
 GONE = "{number} were imported on this computer before but are not listed: changed or removed since, so left out."
 BIAS = "{fields} would be registered too. That invites bias: leave it out unless the user needs it."
 UNDER_WAY = "{number} were sent a moment ago and do not show yet: call again in {seconds:.0f} s, it looks first."

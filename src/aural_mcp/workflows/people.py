@@ -198,7 +198,7 @@ def _readings(text: str) -> Sequence[tuple[int, int, int]]:
         return [(year, other, one) if one > 12 else (year, one, other)]
     words = re.findall(r"[^\W\d_]+|\d+", text)
     named = [MONTHS.index(each[:3]) + 1 for each in words if each[:3] in MONTHS]
-    numbers = [int(each) for each in words if each.isdigit()]
+    numbers = [int(each) for each in words if each.isdecimal()]
     if len(named) == 1 and len(numbers) == 2 and len(words) <= 4:
         day, year = (numbers[0], numbers[1]) if numbers[1] > 31 else (numbers[1], numbers[0])
         return [(year, named[0], day)]

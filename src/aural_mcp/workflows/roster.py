@@ -125,15 +125,8 @@ def sheet(text: str, *, blind: bool = False) -> Sheet:
     if place is not None:
         _by_columns(read, records[place][1], records[place + 1 :], blind)
     else:
-        _check_first(records, blind)
-        read.rows = [Row(line, each) for line, cells in records for each in _pasted(cells, delimiter)]
-        if more := [row for row in read.rows if "left" in row.values]:
-            read.left_out.append(f"{quoted(more[0].values['left'], 30)} on line {more[0].line}{_others(len(more))}")
+        _by_looks(read, records, delimiter, blind)
     return read
-
-
-def _others(number: int) -> str:
-    return f" and the like on {number - 1} more" if number > 1 else ""
 
 
 def pasted(text: str, *, blind: bool = False) -> Sheet:
@@ -223,6 +216,14 @@ def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, l
         read.rows.append(Row(line, values)) if any(cells) else None
 
 
+def _by_looks(read: Sheet, records: Sequence[tuple[int, list[str]]], delimiter: str, blind: bool) -> None:
+    _check_first(records, blind)
+    read.rows = [Row(line, each) for line, cells in records for each in _parted(cells, delimiter)]
+    if more := [row for row in read.rows if "left" in row.values]:
+        others = f" and the like on {len(more) - 1} more" if len(more) > 1 else ""
+        read.left_out.append(f"{quoted(more[0].values['left'], 30)} on line {more[0].line}{others}")
+
+
 def _check_first(records: Sequence[tuple[int, list[str]]], blind: bool) -> None:
     """Refuse columns whose names are in no language that is known here."""
     addressed = [any("@" in each for each in cells) for _, cells in records]
@@ -239,7 +240,7 @@ def _listed(cells: Sequence[str], blind: bool) -> str:
 # ── A person a line ─────────────────────────────────────────────────────────────────────────────
 
 
-def _pasted(cells: Sequence[str], delimiter: str) -> list[dict[str, str]]:
+def _parted(cells: Sequence[str], delimiter: str) -> list[dict[str, str]]:
     """The people on a line without columns; what is neither name, e-mail nor phone is `left`."""
     line = BULLET.sub("", delimiter.join(cells))
     if found := ADDRESSED.findall(line):
