@@ -385,6 +385,21 @@ async def test_killed_before_it_arrived_it_waits_until_no_backend_can_be_at_it(
     assert registered(world, interview).total() == len(registered(world, interview)) == 1200
 
 
+async def test_people_whom_others_registered_meanwhile_do_not_pass_for_a_group_that_was_lost(
+    world, wire, interview, tmp_path, monkeypatch
+):
+    dying = Dying(world.app, tmp_path / "state.db", tmp_path / "kept.db", 1, before=True)
+    async with Client(server_on(dying, state_at(tmp_path / "state.db")), read_timeout_seconds=60) as agent:
+        await agent.call_tool("import_candidates", {"interviewId": interview, "data": MANY, "dryRun": False})
+    some = "\n".join(MANY.splitlines()[:350])
+    async with Client(server_on(wire, state_at(tmp_path / "elsewhere.db")), read_timeout_seconds=60) as agent:
+        assert (await imported(agent, interview, some))["registered"] == 349
+    monkeypatch.setattr(matching, "UNSETTLED", 0.0)
+    async with Client(server_on(wire, state_at(tmp_path / "kept.db")), read_timeout_seconds=60) as agent:
+        assert (await imported(agent, interview, MANY))["registered"] == 851
+    assert registered(world, interview).total() == len(registered(world, interview)) == 1200
+
+
 async def test_a_group_cut_off_by_the_end_of_the_list_was_registered_whole(world, wire, interview, tmp_path):
     dying = Dying(world.app, tmp_path / "state.db", tmp_path / "kept.db", 1)
     async with Client(server_on(dying, state_at(tmp_path / "state.db")), read_timeout_seconds=60) as agent:
@@ -408,6 +423,38 @@ async def test_what_nobody_can_know_is_said_and_registered_for_nobody(world, wir
     assert (result["registered"], result["uncertain"]) == (1, 3)
     assert "may be registered" in " ".join(result["remarks"])
     assert registered(world, interview)["Ana Silva", "ana@x.org"] == 1
+
+
+class Holding(Wire):
+    """Keeps the answer to the first POST back until it may go."""
+
+    def __init__(self, app):
+        super().__init__(app)
+        self.done, self.may_go = anyio.Event(), anyio.Event()
+
+    async def handle_async_request(self, request):
+        response = await super().handle_async_request(request)
+        if request.method == "POST" and not self.done.is_set():
+            self.done.set()
+            await self.may_go.wait()
+        return response
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["the answer came", "the answer is not there yet"])
+async def test_a_call_that_the_host_gives_up_is_gone_on_with(world, interview, early):
+    wire = Holding(world.app)
+    async with Client(server_on(wire), read_timeout_seconds=60) as agent:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(imported, agent, interview, MANY)
+            await wire.done.wait()
+            tasks.cancel_scope.cancel()
+        if not early:
+            wire.may_go.set()
+        again = await imported(agent, interview, MANY)
+        wire.may_go.set()
+    assert (again["registered"], again["alreadyRegistered"], again["remaining"]) == (700, 500, 0)
+    assert registered(world, interview).total() == len(registered(world, interview)) == 1200
+    assert posts(wire) == 3
 
 
 @pytest.mark.parametrize("fault", ["dropped", "cut"])

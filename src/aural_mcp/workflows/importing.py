@@ -278,4 +278,6 @@ def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Impo
         "invalid": plan.roster.invalid,
     }
     told = {"uncertain": len(plan.uncertain), **more, "remarks": list(remarks)}
-    return Imported.model_validate(counts | {name: item for name, item in told.items() if item or name == "registered"})
+    return Imported.model_validate(
+        counts | {name: item for name, item in told.items() if item or name in ("registered", "remaining")}
+    )

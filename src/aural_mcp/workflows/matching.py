@@ -3,8 +3,8 @@
 A group of people is claimed in the journal before it is sent, each by the digest of who it is, and noted as done
 afterwards. What became of a group that was claimed and not noted is looked up in the list of candidates:
 
-- A group is all or none and shares one moment of creation, so if most of it is there, or if the list ends within it,
-  all of it was registered, whether or not all still show (Aural shows the newest 1,000).
+- A group is all or none and shares one moment of creation. So it was registered if nearly all of it is there, made at
+  one moment (a few may have been changed since), or if the list, which is the newest 1,000, ends within it.
 - If it is not there and the list goes back to before it was sent, it was not registered: after `UNSETTLED` seconds,
   in which a backend may still be at it, it is sent again.
 - If the list does not go back that far nobody can know: those people are left out and said to be uncertain.
@@ -15,6 +15,7 @@ Whoever of the data is seen in the list is noted too: it may not show the next t
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,7 @@ async def matched(client: AuralClient, interview_id: str, people: Roster, spent:
         AuralError: the candidates cannot be listed.
     """
     listed = (await client.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
-    there = {key_of(row.name, row.email, row.phone): row for row in listed}
+    there = {key_of(row.name, row.email, row.phone): row for row in reversed(listed)}
     noted = journal(client, interview_id).done([*there, *(each.key for each in people.people)])
     plan = Plan(people, listed, noted)
     fates = _fates(plan, there, client.raw.skew)
@@ -103,7 +104,8 @@ def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str,
 
 def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], skew: float) -> str:
     oldest = "" if plan.whole else plan.listed[-1].created_at
-    if 2 * len(found) > entry["of"] or oldest in {row.created_at for row in found}:
+    moments = Counter(row.created_at for row in found)
+    if max(moments.values(), default=0) >= 0.9 * entry["of"] or oldest in moments:
         return "done"
     if oldest and time_of(oldest) >= _since(entry, skew):
         return "uncertain"
