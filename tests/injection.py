@@ -583,6 +583,9 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
         for each, turn in zip(whole["messages"], structured["messages"], strict=True):
             same(*_whole(each["content"], turn["content"]))
         return same(whole["status"], structured["status"])
+    if address.endswith(".csv"):
+        named = [row["name"].removeprefix("'") for row in csv.DictReader(io.StringIO(text, newline=""))]
+        return same(named, [" ".join(row["name"].split()) for row in structured["data"]])
     parts = sections(unfenced(text)[1] if BY_NAME[tool].by_others else text.strip("\n"))
     if "Transcript" in parts:
         head = {name: value for each in Reader(parts[""]).whole() for name, value in each.items()}
@@ -884,6 +887,9 @@ def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("update_candidate", {**planted.interview, "candidateId": planted.people[-1], "notes": text}),
         ("create_candidates", people),
         ("create_candidates", people),
+        ("import_candidates", {**people, "dryRun": True}),
+        ("import_candidates", {**people, "dryRun": False}),
+        ("import_candidates", {**planted.interview, "data": _as_csv(planted.texts[:20])}),
         ("create_interview", {"title": title, "allowDuplicate": True}),
         ("launch_interviews", {"interviews": [{"title": title}], "allowDuplicate": True}),
         ("update_interview", {**planted.interview, "description": title}),
@@ -893,6 +899,13 @@ def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("publish_interview", planted.interview),
         ("archive_interview", planted.interview),
     ]
+
+
+def _as_csv(texts: Sequence[str]) -> str:
+    """Texts as names of columns, names of people and addresses of a list."""
+    written = io.StringIO()
+    csv.writer(written).writerows([["name", "email", *texts], *([each, each] for each in texts)])
+    return written.getvalue()
 
 
 async def _call(agent: Client, tool: str, arguments: dict[str, Any], said: Said) -> None:

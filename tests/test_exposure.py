@@ -85,6 +85,7 @@ async def everything(world, seen):
         ("list_candidates", {**interview, "include": include}),
         ("update_candidate", {**interview, "candidateId": ids["candidateId"], "notes": "Anna-Lena again."}),
         ("create_candidates", {**interview, "candidates": [{**PERSON, "school": "MIT"}]}),
+        ("import_candidates", {**interview, "candidates": [PERSON, {"name": PERSON["name"], "email": "anna-lena@"}]}),
         ("end_interview_sessions", {**interview, "ids": [ids["sessionId"]]}),
         ("compare_candidates", {**interview, "quotes": True}),
         *([] if seen.lockdown else [("search_transcripts", {**interview, "query": "billing"})]),

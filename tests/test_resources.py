@@ -77,6 +77,7 @@ async def test_every_template_gives_the_document_it_promises(agent, world):
         f"{resources.INTERVIEW}/questions": "What broke last?",
         resources.SESSIONS: "Ann Lee",
         f"{resources.INTERVIEW}/candidates": "Bo Ek",
+        f"{resources.INTERVIEW}/invites.csv": "Bo Ek,,https://interviews.example/i/invite/",
         resources.TRANSCRIPT: "> It broke.",
         resources.REPORT: "Not scored. That is not a low score.",
         f"{resources.SESSION}.json": '"participantName": "Ann Lee"',

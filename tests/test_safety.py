@@ -144,9 +144,12 @@ async def everything_said(world):
         interview = calls["get_interview"]["interviewId"]
         await ok(agent, "end_interview_sessions", interviewId=interview, ids=[session], dryRun=False)
         arguments = await scored(agent, interview, session)
-        result = await agent.call_tool("save_session_analysis", arguments)
-        assert not result.is_error, text_of(result)
-        said["save_session_analysis"] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
+        people = {"interviewId": interview, "data": f"Name{TAG};e-mail;x{TAG}\nA{TAG}na;ana@x.org;\nB;b@{TAG};"}
+        for name, given in (("save_session_analysis", arguments), ("import_candidates", people)):
+            result = await agent.call_tool(name, given)
+            assert not result.is_error, text_of(result)
+            said[name] = text_of(result) + json.dumps(result.structured_content, ensure_ascii=False)
+            said[f"{name} refused"] = text_of(await agent.call_tool(name, {**given, f"x{TAG}": 1}))
         said["unknown tool"] = text_of(await agent.call_tool(f"get{TAG}", {}))
         said["resources/list"] = "".join(f"{each.title}{each.description}" for each in await listed(agent))
         ids = {"interviewId": interview, "sessionId": session, "candidateId": candidate}

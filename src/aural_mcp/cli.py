@@ -133,7 +133,7 @@ def _setup(settings: Settings, *, per_request: bool = False) -> Setup:
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
         audit=AuditLog(partial(decision_log, settings)),
-        files=None if per_request else settings.files,
+        files=settings.files,
     )
     return Setup(server, client, workspace)
 
@@ -325,7 +325,7 @@ def serve_http(
     _refuse_to_expose(host, local, allowed_hosts)
     set_up_logging(access_log=access_log)
     web.set_up_tracing(os.environ)
-    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local)
+    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local, files=None)
     setup = _setup(settings, per_request=not local)
     app = web.application(setup.server, host, allowed_hosts)
     listener, address = web.listen(host, port)

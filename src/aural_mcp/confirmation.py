@@ -33,6 +33,7 @@ from aural_mcp.operations import (
 )
 from aural_mcp.safety import quoted
 from aural_mcp.state import State
+from aural_mcp.workflows.importing import ImportCandidates, planned
 from aural_mcp.workflows.launch import LaunchInterviews
 
 VALID = 600
@@ -59,13 +60,15 @@ async def question(client: AuralClient, operation: Operation[Any], spent: Spent)
     asking = next((asks for kind, asks in ASKED.items() if isinstance(operation, kind)), None)
     if asking is None or not _has_consequence(operation):
         return None
-    text, target = await asking(client.raw, operation, spent)
-    seen = hashlib.sha256(json.dumps(target, sort_keys=True).encode()).hexdigest()
-    return Question(text, seen)
+    seen = await asking(client, operation, spent)
+    if seen is None:
+        return None
+    text, target = seen
+    return Question(text, hashlib.sha256(json.dumps(target, sort_keys=True).encode()).hexdigest())
 
 
 def _has_consequence(operation: Operation[Any]) -> bool:
-    if isinstance(operation, EndInterviewSessions):
+    if isinstance(operation, EndInterviewSessions | ImportCandidates):
         return not operation.dry_run
     if isinstance(operation, CreateCandidates):
         return len(operation.candidates) > MANY
@@ -93,7 +96,7 @@ async def _delete(client: AuralClient, operation: DeleteQuestion, spent: Spent) 
 
 
 async def _end(client: AuralClient, operation: EndInterviewSessions, spent: Spent) -> Seen:
-    outcome = await client.call(operation.model_copy(update={"dry_run": True}), spent=spent)
+    outcome = await client.raw.call(operation.model_copy(update={"dry_run": True}), spent=spent)
     rows = [(each.id, each.status) for each in outcome.results]
     eligible = [identifier for identifier, status in rows if status == "eligible"]
     shown = ", ".join(quoted(each) for each in eligible[:10]) + (" and others" if len(eligible) > 10 else "")
@@ -103,10 +106,26 @@ async def _end(client: AuralClient, operation: EndInterviewSessions, spent: Spen
 
 
 async def _register(client: AuralClient, operation: CreateCandidates, spent: Spent) -> Seen:
-    listed = (await client.call(ListCandidates(interview_id=operation.interview_id), spent=spent)).data
+    listed = (await client.raw.call(ListCandidates(interview_id=operation.interview_id), spent=spent)).data
     number, there = len(operation.candidates), len(listed)
     said = f"Register {number} people for interview {quoted(operation.interview_id)}, which has {there}?"
     return f"{said} Each gets a private link, and nobody can be taken off again.", [row.id for row in listed]
+
+
+async def _import(client: AuralClient, operation: ImportCandidates, spent: Spent) -> Seen | None:
+    """Nothing is asked for a few: as with create_candidates."""
+    _, plan = await planned(client, operation, spent)
+    if len(plan.new) <= MANY:
+        return None
+    rows = plan.roster.invalid + plan.roster.duplicates + len(plan.registered)
+    listed = f"which has {len(plan.listed):,}" if plan.whole else "which has 1,000 or more"
+    left_out = f" {rows:,} rows of the list are left out." if rows else ""
+    said = (
+        f"Register {len(plan.new):,} people for interview {quoted(operation.interview_id)}, {listed}?{left_out} Each "
+        "gets a private link, and nobody can be taken off again. What is imported on other computers meanwhile cannot "
+        "be seen."
+    )
+    return said, [each.key for each in plan.new]
 
 
 async def _reveal(client: AuralClient, operation: RevealCandidate, spent: Spent) -> Seen:
@@ -125,12 +144,12 @@ async def _launch(client: AuralClient, operation: LaunchInterviews, spent: Spent
 
 
 async def _interview(client: AuralClient, interview_id: str, spent: Spent) -> Seen:
-    found = await client.call(GetInterview(interview_id=interview_id), spent=spent)
+    found = await client.raw.call(GetInterview(interview_id=interview_id), spent=spent)
     seen = [found.updated_at, found.is_active, found.require_invite, len(found.questions)]
     return f"interview {quoted(found.title)} ({quoted(interview_id)})", seen
 
 
-Asking = Callable[[AuralClient, Any, Spent], Awaitable[Seen]]
+Asking = Callable[[AuralClient, Any, Spent], Awaitable[Seen | None]]
 ASKED: dict[type[Operation[Any]], Asking] = {
     PublishInterview: _publish,
     ArchiveInterview: _archive,
@@ -139,6 +158,7 @@ ASKED: dict[type[Operation[Any]], Asking] = {
     CreateCandidates: _register,
     RevealCandidate: _reveal,
     LaunchInterviews: _launch,
+    ImportCandidates: _import,
 }
 
 

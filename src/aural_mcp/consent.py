@@ -5,7 +5,7 @@ What is asked, and what makes a code, stands in `confirmation`; here is how the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import anyio
@@ -22,6 +22,7 @@ from aural_mcp.shaped.base import plain
 from aural_mcp.shaped.candidates import CreateCandidatesArguments
 from aural_mcp.tools import Answer
 from aural_mcp.workflows.base import agreements, digest
+from aural_mcp.workflows.importing import ImportCandidates, agreement
 from aural_mcp.workflows.launch import LaunchInterviews
 
 AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
@@ -37,8 +38,11 @@ BAD_CODE = (
 CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
 
 
-CONTINUED = (LaunchInterviews,)
-"""What is called again with the same arguments to go on; it is agreed to once."""
+CONTINUED: dict[type[Operation[Any]], Callable[[AuralClient, Any], str]] = {
+    LaunchInterviews: lambda client, given: digest(given),
+    ImportCandidates: agreement,
+}
+"""What is called again with the same arguments to go on, and what a yes to it holds for: it is agreed to once."""
 
 
 class Consent:
@@ -114,8 +118,8 @@ class Consent:
 
 def _is_repeated(client: AuralClient, given: Operation[Any]) -> bool:
     """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
-    if type(given) in CONTINUED:
-        return bool(agreements(client).done([digest(given)]))
+    if holds_for := CONTINUED.get(type(given)):
+        return bool(agreements(client).done([holds_for(client, given)]))
     if not isinstance(given, CreateCandidatesArguments) or given.allow_duplicate:
         return False
     return Ledger(client).knows(plain(CreateCandidates, given))

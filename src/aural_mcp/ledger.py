@@ -224,7 +224,7 @@ async def _interview(
         page = await client.call(asked, spent=spent)
         if found := next((row for row in page.data if _new(row, since, known) and _same(row, wanted, wanted)), None):
             return found
-        if page.cursor is None or _time(page.data[-1].updated_at) < since:
+        if page.cursor is None or time_of(page.data[-1].updated_at) < since:
             return None
         asked = ListInterviews(limit=100, cursor=page.cursor)
     raise errors.Unanswered("So much was made meanwhile that looking does not tell.", "")
@@ -264,12 +264,11 @@ LOOKS: dict[type[Operation[Any]], Look] = {
 
 def _all_of(wanted: list[dict[str, Any]], rows: Sequence[Record], names: Sequence[str]) -> list[Record] | None:
     """A row for each that is wanted, in that order; None unless all are there: a create is all or none."""
-    left, found = list(rows), list[Record]()
-    for each in wanted:
-        row = next((row for row in left if _same(row, each, names)), None)
-        if row is not None:
-            left.remove(row)
-            found.append(row)
+    left: dict[str, list[Record]] = {}
+    for row in rows:
+        left.setdefault(_looks(row.model_dump(mode="json", by_alias=True), names), []).append(row)
+    alike = [left.get(_looks(each, names), []) for each in wanted]
+    found = [each.pop(0) for each in alike if each]
     if found and len(found) < len(wanted):
         raise errors.Unanswered(f"{len(found)} of {len(wanted)} are there.", "")
     return found or None
@@ -281,15 +280,20 @@ def _same(row: Record, wanted: dict[str, Any], names: Sequence[str] | dict[str, 
     return all(_plain(has.get(name)) == _plain(wanted.get(name)) for name in names)
 
 
+def _looks(fields: dict[str, Any], names: Sequence[str]) -> str:
+    """What `_same` compares, as one text."""
+    return json.dumps([_plain(fields.get(name)) for name in names], sort_keys=True)
+
+
 def _plain(value: Any) -> Any:
     return value.strip().casefold() or None if isinstance(value, str) else value
 
 
 def _new(row: Any, since: float, known: set[str]) -> bool:
-    return row.id not in known and _time(row.created_at) >= since
+    return row.id not in known and time_of(row.created_at) >= since
 
 
-def _time(text: str) -> float:
+def time_of(text: str) -> float:
     """Seconds since 1970; what is no time counts as now, so that it is not overlooked."""
     try:
         return datetime.fromisoformat(text).timestamp()

@@ -29,6 +29,7 @@ from aural_mcp.shaped.sessions import overall_score
 from aural_mcp.shaped.transcripts import all_of, integrity_of, media_of
 from aural_mcp.tools import BY_NAME
 from aural_mcp.workflows.exporting import ExportResults, collected, written
+from aural_mcp.workflows.invites import csv_of, invites
 
 Ids = Mapping[str, str]
 MARKDOWN, TEXT, JSON, CSV = "text/markdown", "text/plain", "application/json", "text/csv"
@@ -77,6 +78,10 @@ async def _sessions(client: AuralClient, ids: Ids) -> str:
 async def _candidates(client: AuralClient, ids: Ids) -> str:
     rows, more = await _rows(client, operations.ListCandidates, **ids, limit=500)
     return f"# Candidates\n\n{table(rows)}{more}\n"
+
+
+async def _invites(client: AuralClient, ids: Ids) -> str:
+    return csv_of(outside_all(await invites(client, operations.ListCandidates.model_validate(ids).interview_id)))
 
 
 async def _rows(client: AuralClient, operation: operations.AnyOperation, **given: Any) -> tuple[list[Any], str]:
@@ -267,6 +272,15 @@ ADDRESSES = (
         "Who is registered, and how far.",
         _candidates,
         "list_candidates",
+    ),
+    Address(
+        f"{INTERVIEW}/invites.csv",
+        "interview_invites",
+        "Invite links",
+        "Everybody registered, with e-mail, private link and state, as CSV for a mail merge.",
+        _invites,
+        "list_candidates",
+        CSV,
     ),
     Address(
         TRANSCRIPT,

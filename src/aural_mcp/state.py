@@ -22,6 +22,8 @@ BUSY = 5.0
 """Seconds to wait for another process that is writing."""
 REMEMBERED = 600.0
 """Seconds for which the same create gets the first one's result; what came of it holds names, and goes then."""
+LINKS_KEPT = 86_400.0
+"""Seconds for which links are kept that Aural no longer lists; names and addresses with them."""
 TABLES = """
 create table if not exists grants (
     id integer primary key, tenant text not null, at real not null, ended integer not null
@@ -105,4 +107,5 @@ def _connected(place: str) -> sqlite3.Connection:
     db.execute("pragma synchronous = normal")
     db.executescript(TABLES)
     db.execute("delete from creates where state = 'done' and begun_at < ?", (time.time() - REMEMBERED,))
+    db.execute("delete from journal where task like 'links %' and at < ?", (time.time() - LINKS_KEPT,))
     return db

@@ -11,7 +11,7 @@ from aural_mcp.client import AuralClient, Spent
 from aural_mcp.errors import AuralError, NotFound
 from aural_mcp.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.ledger import Ledger
-from aural_mcp.models import Candidate, Record, SessionSummary
+from aural_mcp.models import Candidate, Record, Rows, SessionSummary
 from aural_mcp.operations import (
     CreateCandidates,
     ListCandidates,
@@ -117,6 +117,20 @@ def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], orig
     more = {name: value for name, value in {**fields, **link}.items() if name in include}
     row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
     return CandidateRow.model_validate({**row, "hasInviteLink": bool(link), "status": status, **more})
+
+
+async def invited(
+    client: AuralClient, interview_id: str, more: Sequence[Candidate], spent: Spent
+) -> list[CandidateRow]:
+    """Everybody whom the list shows, with links, and `more` whom it does not show, whose state nobody knows."""
+    asked = ListCandidates(interview_id=interview_id)
+    listed = (await client.raw.call(asked, spent=spent)).data
+    known = {row.id for row in listed}
+    everybody = Rows[Candidate](data=[*listed, *(row for row in more if row.id not in known)])
+    found = (await client.seen(asked, everybody, spent)).data
+    statuses = await _statuses(client, interview_id, found, spent)
+    rows = [_row(each, statuses, ["inviteUrl"], client.link_origin) for each in found]
+    return [row if row.id in known else row.model_copy(update={"status": ""}) for row in rows]
 
 
 # ── Registering and changing ────────────────────────────────────────────────────────────────────

@@ -10,10 +10,11 @@ from typing import Any
 
 from aural_mcp.operations import AnyOperation
 from aural_mcp.shaped.base import Shape
-from aural_mcp.workflows import comparing, exporting, launch, searching, waiting
+from aural_mcp.workflows import comparing, exporting, importing, launch, searching, waiting
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
+    importing.ImportCandidates: Shape(importing.ImportCandidates, importing.Imported, importing.import_candidates),
     waiting.WaitForSessions: Shape(waiting.WaitForSessions, waiting.Waited, waiting.wait_for_sessions),
     comparing.CompareCandidates: Shape(comparing.CompareCandidates, comparing.Comparison, comparing.compare_candidates),
     searching.SearchTranscripts: Shape(searching.SearchTranscripts, searching.Hits, searching.search_transcripts),

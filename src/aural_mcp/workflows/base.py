@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,29 +78,57 @@ class Journal:
 
     def done(self, items: Sequence[str]) -> dict[str, Any]:
         """What is written down of these items."""
-        found: dict[str, Any] = {}
         with self._state.changing() as db:
-            db.execute("delete from journal where tenant = ? and task = ? and at < ?", (*self._place, self._since))
-            for item in items:
-                query = "select done from journal where tenant = ? and task = ? and item = ?"
-                if row := db.execute(query, (*self._place, item)).fetchone():
-                    found[item] = json.loads(row[0])
-        return found
+            self._expire(db)
+            return self._read(db, items)
 
-    def note(self, items: dict[str, Any]) -> None:
-        """Write items down, all or none."""
-        rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
+    def all(self) -> dict[str, Any]:
+        """Everything that is written down and not too old."""
         with self._state.changing() as db:
-            db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
+            self._expire(db)
+            query = "select item, done from journal where tenant = ? and task = ? order by at, rowid"
+            found = db.execute(query, self._place).fetchall()
+        return {item: json.loads(done) for item, done in found}
+
+    def note(self, items: Mapping[str, Any]) -> None:
+        """Write items down, all or none."""
+        with self._state.changing() as db:
+            self._write(db, items)
 
     def forget(self) -> None:
         """Forget the whole task."""
         with self._state.changing() as db:
             db.execute("delete from journal where tenant = ? and task = ?", self._place)
 
-    @property
-    def _since(self) -> float:
-        return time.time() - self._keep
+    def claim(self, items: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+        """Write items down if nobody else wrote of them since `known` was read; whether that is so."""
+        with self._state.changing() as db:
+            free = self._read(db, items) == {item: known[item] for item in items if item in known}
+            if free:
+                self._write(db, items)
+        return free
+
+    def strike(self, items: Iterable[str]) -> None:
+        """Forget items."""
+        with self._state.changing() as db:
+            change = "delete from journal where tenant = ? and task = ? and item = ?"
+            db.executemany(change, [(*self._place, item) for item in items])
+
+    def _expire(self, db: sqlite3.Connection) -> None:
+        """Delete what is too old, also of other tasks of this kind: `links a`, `links b`."""
+        tenant, task = self._place
+        kind, since = task.split(" ")[0], time.time() - self._keep
+        change = "delete from journal where tenant = ? and at < ? and (task = ? or task like ?)"
+        db.execute(change, (tenant, since, kind, f"{kind} %"))
+
+    def _read(self, db: sqlite3.Connection, items: Iterable[str]) -> dict[str, Any]:
+        query = "select done from journal where tenant = ? and task = ? and item = ?"
+        rows = ((item, db.execute(query, (*self._place, item)).fetchone()) for item in items)
+        return {item: json.loads(row[0]) for item, row in rows if row}
+
+    def _write(self, db: sqlite3.Connection, items: Mapping[str, Any]) -> None:
+        rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
+        db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
 
 
 AGREEMENT = 3_600.0
