@@ -180,7 +180,7 @@ class _Waiting:
             is_over=over,
             changes=changes,
             standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
-            attention=_attention(rows, not_started or []),
+            **({"attention": Attention(**people)} if (people := _attention(rows, not_started or [])) else {}),
             cursor=None if over and seen["wanted"] is None else cursor,
         )
 
@@ -214,17 +214,20 @@ def _change(row: SessionSummary, was: str | None) -> Change:
     return Change(session_id=row.id, name=row.participant_name or "", was=was, now=_state(row), **scored)
 
 
-def _attention(rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> Attention:
+def _attention(rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
+    """Who may need a word; a field for each kind of which there is somebody."""
+
     def sessions(state: str, *, silent: bool = False) -> list[Someone]:
         found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
         return [Someone(name=row.participant_name or "", session_id=row.id) for row in found[:MOST_NAMED]]
 
-    return Attention(
-        not_started=[Someone(name=each.name) for each in not_started[:MOST_NAMED]],
-        stuck=sessions(IN_PROGRESS, silent=True),
-        gave_up=sessions(GAVE_UP),
-        not_scored=sessions(NOT_SCORED),
-    )
+    found = {
+        "not_started": [Someone(name=each.name) for each in not_started[:MOST_NAMED]],
+        "stuck": sessions(IN_PROGRESS, silent=True),
+        "gave_up": sessions(GAVE_UP),
+        "not_scored": sessions(NOT_SCORED),
+    }
+    return {name: people for name, people in found.items() if people}
 
 
 def _is_silent(row: SessionSummary) -> bool:
