@@ -19,6 +19,7 @@ import pytest
 import yaml
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from uv import find_uv_bin
 
 from aural_mcp import __version__, manifests
 from aural_mcp.config import VARIABLES, read_settings
@@ -85,7 +86,7 @@ def test_the_links_start_the_server_of_the_registry_and_ask_for_the_key():
 
 
 async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
-    mcpb, uv = needs("mcpb"), needs("uv")
+    mcpb, uv = needs("mcpb"), find_uv_bin()
     bundle, unpacked = tmp_path / "aural-mcp.mcpb", tmp_path / "unpacked"
     subprocess.run([mcpb, "validate", "manifest.json"], cwd=ROOT, check=True, capture_output=True)
     subprocess.run([mcpb, "pack", ".", bundle], cwd=ROOT, check=True, capture_output=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import MISSING, Field, model_validator
 
@@ -22,9 +22,11 @@ from aural_mcp.operations import CandidateInput, CreateCandidates, InterviewId, 
 from aural_mcp.safety import inert, inert_all
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file
 from aural_mcp.workflows.invites import LISTED, address_of, keep_links
-from aural_mcp.workflows.matching import Plan, journal, matched
-from aural_mcp.workflows.people import WORDS, Person, given_rows, roster
-from aural_mcp.workflows.roster import Sheet, decoded, pasted, sheet
+
+if TYPE_CHECKING:  # their patterns take a while, and a start does without
+    from aural_mcp.workflows.matching import Plan
+    from aural_mcp.workflows.people import Person
+    from aural_mcp.workflows.roster import Sheet
 
 AT_ONCE = 500
 """People that Aural takes in one request."""
@@ -133,16 +135,24 @@ async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) ->
         BadRequest: nothing of the data or the file can be used.
         AuralError: the candidates cannot be listed.
     """
+    from aural_mcp.workflows.matching import matched
+    from aural_mcp.workflows.people import roster
+
     read = _sheet(client, given)
     return read, await matched(client, given.interview_id, roster(read), spent)
 
 
 def agreement(client: AuralClient, given: ImportCandidates) -> str:
     """What a yes to this call holds for: these arguments, and what stands in the file now."""
+    from aural_mcp.workflows.roster import decoded
+
     return digest(given, "" if given.file is MISSING else decoded(read_file(client, given.file)))
 
 
 def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
+    from aural_mcp.workflows.people import given_rows
+    from aural_mcp.workflows.roster import decoded, pasted, sheet
+
     if given.candidates is not MISSING:
         return given_rows(given.candidates)
     if given.file is not MISSING:
@@ -180,6 +190,8 @@ class _Import:
 
     def __init__(self, client: AuralClient, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
         self._client, self._interview, self._plan, self._spent = client.raw, given.interview_id, plan, spent
+        from aural_mcp.workflows.matching import journal
+
         self._ledger, self._journal = Ledger(client.raw), journal(client, given.interview_id)
         self._keeps = len(plan.listed) + len(plan.new) > LISTED
         self.registered, self.remarks = 0, list[str]()
@@ -251,6 +263,8 @@ def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
 
 def _looked(client: AuralClient, read: Sheet, plan: Plan) -> dict[str, Any]:
     """What a dry run shows: the columns, the first people, and what is wrong; where nobody may be named, no words."""
+    from aural_mcp.workflows.people import WORDS
+
     if _is_blind(client):
         return {"dryRun": True, **_problems(client, plan)}
     people = [each.given.model_dump(include={"name", "email"}, exclude_unset=True) for each in plan.new[:FIRST]]

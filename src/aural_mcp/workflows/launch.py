@@ -15,7 +15,6 @@ from aural_mcp.models import Record
 from aural_mcp.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
 from aural_mcp.shaped.base import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
-from aural_mcp.workflows.lint import warnings_for
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
@@ -92,6 +91,8 @@ async def launch_interviews(client: AuralClient, given: LaunchInterviews, spent:
 
 
 def _row(each: InterviewInput) -> LaunchedRow:
+    from aural_mcp.workflows.lint import warnings_for  # its patterns take a while, and a start does without
+
     return LaunchedRow(
         title=each.title, state="would be made", questions=len(each.questions), warnings=warnings_for(each)
     )
