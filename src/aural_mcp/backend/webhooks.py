@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -13,14 +14,15 @@ import anyio.to_thread
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aural_mcp.backend.store import Row, Store, new_token
+from aural_mcp.backend.store import Row, Store, new_token, now
 from aural_mcp.backend.tables import candidates
 from aural_mcp.events import outbox
 from aural_mcp.events.outbox import Happened
 
 if TYPE_CHECKING:
-    from aural_mcp.events.sending import Webhook
+    from aural_mcp.events.sending import Outcome, Webhook
 
+TEST = "webhook.test"
 SWEEP = 60.0
 """Seconds between two looks for sessions in which nothing has happened for long."""
 LEASE = "backend"
@@ -88,6 +90,16 @@ def webhook_of(address: outbox.Address) -> Webhook:
     from aural_mcp.events.sending import Webhook, read_secrets
 
     return Webhook(address.id, read_url(address.url), read_secrets(address.secret or ""), networks(address.allow))
+
+
+async def try_out(address: outbox.Address) -> Outcome:
+    """What comes of a signed message that says nothing, sent now and once."""
+    webhook, moment = webhook_of(address), now()
+    body = json.dumps({"type": TEST, "timestamp": moment, "data": {}}, separators=(",", ":"))
+    try:
+        return await webhook.send(outbox.Delivery(f"msg_test_{new_token(16)}", TEST, body, 0))
+    finally:
+        await webhook.aclose()
 
 
 @asynccontextmanager

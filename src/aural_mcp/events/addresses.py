@@ -85,6 +85,11 @@ def read_url(text: str) -> Target:
     return Target(url, authority.lower(), f"{scheme.lower()}://{authority.lower()}{path}")
 
 
+def without_query(url: str) -> str:
+    """A URL as it is shown, or what stands for one as it is."""
+    return url.partition("?")[0]
+
+
 def _authority(text: str, default_port: int) -> tuple[str, int]:
     """The host, lower case, and the port."""
     matched = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::([0-9]{1,5}))?", text)

@@ -121,8 +121,9 @@ def note(db: Connection, happened: Sequence[Happened], *, now: float, to: Sequen
 
     Without an endpoint nothing is kept.
     """
-    listening = db.execute(select(endpoints.c.id)).scalars().all() if happened and to is None else to
-    new = 0
+    if not happened:
+        return 0
+    listening, new = db.execute(select(endpoints.c.id)).scalars().all() if to is None else to, 0
     for each in happened if listening else ():
         if (identifier := _free_id(db, each)) is None:
             continue
