@@ -71,7 +71,7 @@ def urls(port: int, redirector: int) -> list[str]:
 
 
 class Resolver:
-    """Stands for `socket.getaddrinfo`: names lead where they want, and those of `REBINDING` elsewhere the second time."""
+    """Stands for `socket.getaddrinfo`: names lead where they want, of `REBINDING` elsewhere each second time."""
 
     def __init__(self) -> None:
         self._asked: dict[str, int] = {}

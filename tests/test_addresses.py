@@ -111,7 +111,9 @@ async def test_a_name_is_looked_up_once_for_each_connection():
     server = await asyncio.start_server(redirecting, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        webhook = Webhook("ep", read_url(f"http://hooks.example:{port}/204"), KEYS, networks(["127.0.0.1"]), lookup=lookup)
+        webhook = Webhook(
+            "ep", read_url(f"http://hooks.example:{port}/204"), KEYS, networks(["127.0.0.1"]), lookup=lookup
+        )
         assert (await webhook.send(DELIVERY)).error is None
         await webhook.aclose()
     assert asked == [("hooks.example", port)]

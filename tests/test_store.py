@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from sqlalchemy import inspect, text
 
-from aural_mcp.backend import store, tables
+from aural_mcp.backend import store, tables, webhooks
 from aural_mcp.backend.store import CannotOpen, Store
 
 
@@ -54,6 +54,18 @@ def test_an_older_workspace_is_migrated_and_a_copy_is_kept(tmp_path, monkeypatch
     with sqlite3.connect(f"{file}.v2") as copy:
         assert "nickname" not in {row[1] for row in copy.execute("PRAGMA table_info(profiles)")}
         assert copy.execute("SELECT id FROM profiles").fetchall() == [(user,)]
+
+
+def test_a_workspace_of_the_first_schema_gets_an_outbox(tmp_path):
+    file = tmp_path / "old.db"
+    Store(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as db:
+        for name in ("deliveries", "events", "endpoints", "seen", "leases"):
+            db.execute(f"DROP TABLE aural_mcp_{name}")
+        db.execute("UPDATE aural_mcp_settings SET value = '1' WHERE name = 'schema_version'")
+    store = Store(f"sqlite:///{file}")
+    assert webhooks.add(store, "https://hooks.example/", [])
+    assert file.with_name("old.db.v1").exists()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):

@@ -62,14 +62,12 @@ def sweep(store: Store) -> None:
 
 
 def _abandon(db: Connection, ids: Sequence[str]) -> None:
-    moment, changes = now(), {"status": "ABANDONED"}
+    changes = {"status": "ABANDONED", "updatedAt": now()}
     still = sessions.c.id.in_(ids), sessions.c.status == "IN_PROGRESS"
     found = rows(db, select(sessions.c.id, sessions.c.interviewId).where(*still))
-    db.execute(
-        update(sessions).where(sessions.c.id.in_([row["id"] for row in found])).values(changes, updatedAt=moment)
-    )
+    db.execute(update(sessions).where(*still).values(changes))
     for row in found:
-        note_session(db, ABANDONED, row | changes, at=moment)
+        note_session(db, ABANDONED, row | changes, at=changes["updatedAt"])
 
 
 def revive(db: Connection, session: Row) -> Row:
