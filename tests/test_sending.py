@@ -2,6 +2,7 @@
 
 import base64
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -120,7 +121,9 @@ async def test_a_command_gets_the_event_and_its_id(tmp_path, monkeypatch):
     assert got.read_text() == f"{DELIVERY.payload}\nmsg_1\n"
     assert await Command("exec", "exit 3", {}).send(DELIVERY) == Outcome("the command ended with 3")
     monkeypatch.setattr(sending, "EXEC_TIME", 0.2)
-    ended = tmp_path / "ended"
-    assert (await Command("exec", f"/bin/sleep 2; echo > {ended}", {}).send(DELIVERY)).error.startswith(
-        "the command did"
-    )
+    started = tmp_path / "started"
+    outcome = await Command("exec", f"sleep 60 & echo $! > {started}; wait", {"PATH": "/usr/bin:/bin"}).send(DELIVERY)
+    assert outcome == Outcome("the command did not end within 0 s")
+    with anyio.fail_after(5):
+        while Path(f"/proc/{started.read_text().strip()}/cwd").exists():
+            await anyio.sleep(0.01)

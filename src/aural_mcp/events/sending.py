@@ -9,11 +9,12 @@ import hmac
 import os
 import random
 import secrets
+import signal
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -253,23 +254,42 @@ class Command:
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Run it once. Exit status 0 has it, everything else is tried again."""
-        environment = {**self._environment, "AURAL_EVENT_ID": delivery.event}
         try:
             with anyio.fail_after(EXEC_TIME):
-                done = await anyio.run_process(
-                    self._line,
-                    input=delivery.payload.encode() + b"\n",
-                    stdout=None,
-                    stderr=None,
-                    check=False,
-                    env=environment,
-                    start_new_session=sys.platform != "win32",
-                )
+                status = await self._run(delivery)
         except TimeoutError:
             return Outcome(f"the command did not end within {EXEC_TIME:.0f} s")
-        except (OSError, subprocess.SubprocessError):
+        except OSError:
             return Outcome("the command cannot be run")
-        return Outcome(None if done.returncode == 0 else f"the command ended with {done.returncode}")
+        return Outcome(None if status == 0 else f"the command ended with {status}")
+
+    async def _run(self, delivery: Delivery) -> int:
+        """The exit status; what it started ends with it when it is given up. A Ctrl-C for us is not one for it."""
+        process = await anyio.open_process(
+            self._line,
+            stdout=None,
+            stderr=None,
+            env={**self._environment, "AURAL_EVENT_ID": delivery.event},
+            start_new_session=sys.platform != "win32",
+        )
+        try:
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # it need not read
+                if process.stdin:
+                    await process.stdin.send(delivery.payload.encode() + b"\n")
+                    await process.stdin.aclose()
+            return await process.wait()
+        except BaseException:
+            _end(process.pid)
+            raise
 
     async def aclose(self) -> None:
         """Nothing is open between two events."""
+
+
+def _end(process: int) -> None:
+    """End a process and what it started."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            os.kill(process, signal.SIGTERM)
+        else:
+            os.killpg(process, signal.SIGKILL)

@@ -86,6 +86,7 @@ class Watcher:
         self._since_beginning, self._clock = since_beginning, clock
         self._interviews: dict[str, Interview] = {}
         self._asked: deque[float] = deque()
+        self._unreadable: set[str] = set()
         self._begun, self._requests, self._failures, self._said = False, 0, 0, ""
 
     async def begin(self) -> None:
@@ -109,7 +110,7 @@ class Watcher:
                 await self._list()
             await self._look_at_likeliest()
         except AuralError as error:
-            self._complain(str(error))
+            self._complain(error.message)
             self._failures += 1
         else:
             self._said, self._failures = "", 0
@@ -154,7 +155,7 @@ class Watcher:
         both: list[tuple[str, What]] = [
             (name, what) for name in self._interviews for what in ("candidates", "sessions") if (name, what) not in hot
         ]
-        allowance, failed = self._share * EVERY / MINUTE, ""
+        allowance = self._share * EVERY / MINUTE
         both.sort(key=lambda each: self._interviews[each[0]].looked.get(each[1], -math.inf))
         until = self._requests + allowance
         for number, (name, what) in enumerate([*hot, *both]):
@@ -162,11 +163,12 @@ class Watcher:
                 break
             try:
                 await self._look_at(name, what)
+                self._unreadable.discard(name)
             except (NotFound, Forbidden) as error:
-                failed = str(error)
+                if name not in self._unreadable:
+                    log.warning("Interview %s cannot be read. %s", name, error.message)
+                self._unreadable.add(name)
             self._interviews[name].looked[what] = time.monotonic()
-        if failed:
-            self._complain(f"An interview cannot be read: {failed}")
 
     async def _look_at(self, name: str, what: What) -> None:
         if what == "candidates":
