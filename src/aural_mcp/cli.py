@@ -342,8 +342,10 @@ def watch_until_stopped(settings: Settings, plan: Plan) -> None:
         if failed:
             raise click.ClickException(str(failed[0]))
 
-    what = f"{len(plan.interviews)} named" if plan.interviews else "all"
-    say(f"watching {what} interviews, events go to {' and '.join(plan.shown)}. {backend_sentence(settings)}")
+    number = len(plan.interviews)
+    what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
+    where = "the workspace on this computer" if settings.embedded else urlsplit(settings.base_url).netloc
+    say(f"watching {what} of {where}; events go to {' and '.join(plan.shown)}. Ctrl-C stops, nothing is lost.")
     with suppress(KeyboardInterrupt):
         anyio.run(watch)
 

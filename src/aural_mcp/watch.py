@@ -134,7 +134,7 @@ def _outbox(database: str | None, *, to_watch: bool = False) -> Database:
 @DATABASE
 def status(database: str | None) -> None:
     """Show what is on its way, what has arrived, and what is parked and why."""
-    print_status(_outbox(database), "aural-mcp watch retry")
+    print_status(_outbox(database), "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
 
 
 @click.command()
@@ -143,12 +143,12 @@ def status(database: str | None) -> None:
 def retry(ids: tuple[str, ...], database: str | None) -> None:
     """Begin anew with parked events: those with an ID from `watch status`, or all of them.
 
-    Exit status 1: nothing of the sort is parked.
+    Exit status 1: none with such an ID is parked.
     """
     revive(_outbox(database), ids)
 
 
-def print_status(database: Database, how_to_retry: str) -> None:
+def print_status(database: Database, how_to_begin: str, how_to_retry: str) -> None:
     """Print every endpoint with its counts, and what failed; never a secret or the query of a URL."""
     from aural_mcp.events import outbox
     from aural_mcp.events.addresses import without_query
@@ -156,7 +156,7 @@ def print_status(database: Database, how_to_retry: str) -> None:
     with database.reading() as db:
         endpoints, counts, failed = outbox.list_endpoints(db), outbox.counts(db), outbox.unsettled(db, MOST_SHOWN)
     if not endpoints:
-        click.echo("Nothing was watched yet: there is no endpoint.")
+        click.echo(f"There is no endpoint yet. `{how_to_begin}` makes one.")
     for each in endpoints:
         states = counts[each.id]
         said = ", ".join(
@@ -178,9 +178,9 @@ def revive(database: Database, ids: Sequence[str]) -> None:
 
     with database.writing() as db:
         number = outbox.revive(db, ids, now=time.time())
-    if not number:
-        raise click.ClickException("Nothing of the sort is parked: status shows what is.")
-    click.echo(f"{number} {'delivery is' if number == 1 else 'deliveries are'} on the way again.")
+    if ids and not number:
+        raise click.ClickException("None of these is parked: status shows what is, as msg_...")
+    click.echo(f"{number} {'message is' if number == 1 else 'messages are'} on the way again.")
 
 
 def _when(moment: float) -> str:

@@ -40,7 +40,8 @@ def add(url: str, allow: tuple[str, ...], database: str | None) -> None:
 @DATABASE
 def list_(database: str | None) -> None:
     """List the endpoints: id, URL without its query, what is on its way, has arrived, is parked and why."""
-    print_status(workspace(database), "aural-mcp backend webhooks retry")
+    command = "aural-mcp backend webhooks"
+    print_status(workspace(database), f"{command} add URL", f"{command} retry")
 
 
 @webhooks.command()
@@ -83,7 +84,7 @@ def test(identifier: str, database: str | None) -> None:
 def retry(ids: tuple[str, ...], database: str | None) -> None:
     """Begin anew with parked events: those with an ID from `list` (msg_...), or all of them.
 
-    Exit status 1: nothing of the sort is parked.
+    Exit status 1: none with such an ID is parked.
     """
     revive(workspace(database), ids)
 

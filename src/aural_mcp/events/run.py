@@ -107,8 +107,8 @@ async def _first_look(watcher: Watcher) -> None:
     """Let a person know at once what will never work; what may pass is tried again."""
     try:
         await watcher.begin()
-    except PASSING as error:
-        log.warning("%s It is tried again.", error.message)
+    except PASSING:
+        return
 
 
 async def _watch(watcher: Watcher, lease: Lease, say: Callable[[str], None], scope: anyio.CancelScope) -> None:
