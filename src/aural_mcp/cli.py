@@ -329,12 +329,17 @@ def watch_until_stopped(settings: Settings, plan: Plan) -> None:
     def say(said: str) -> None:
         click.echo(f"aural-mcp: {said}", err=True)
 
+    number = len(plan.interviews)
+    what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
+    where = "the workspace on this computer" if settings.embedded else urlsplit(settings.base_url).netloc
+    hello = f"watching {what} of {where}; events go to {' and '.join(plan.shown)}. Ctrl-C stops, nothing is lost."
+
     async def watch() -> None:
         failed: list[AuralError] = []
 
         async def serve() -> None:
             try:
-                await run(setup.client, plan, say)
+                await run(setup.client, plan, say, hello)
             except AuralError as error:
                 failed.append(error)
 
@@ -342,10 +347,6 @@ def watch_until_stopped(settings: Settings, plan: Plan) -> None:
         if failed:
             raise click.ClickException(str(failed[0]))
 
-    number = len(plan.interviews)
-    what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
-    where = "the workspace on this computer" if settings.embedded else urlsplit(settings.base_url).netloc
-    say(f"watching {what} of {where}; events go to {' and '.join(plan.shown)}. Ctrl-C stops, nothing is lost.")
     with suppress(KeyboardInterrupt):
         anyio.run(watch)
 

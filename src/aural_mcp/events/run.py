@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
+from anyio.abc import TaskStatus
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -64,7 +65,7 @@ class Plan:
     since_beginning: bool = False
 
 
-async def run(client: AuralClient, plan: Plan, say: Callable[[str], None]) -> None:
+async def run(client: AuralClient, plan: Plan, say: Callable[[str], None], hello: str = "") -> None:
     """Watch and deliver until SIGTERM or SIGINT; attempts on their way get a few seconds, unless there is a second one.
 
     Raises:
@@ -87,7 +88,8 @@ async def run(client: AuralClient, plan: Plan, say: Callable[[str], None]) -> No
     try:
         async with anyio.create_task_group() as tasks:
             watching = anyio.CancelScope()
-            tasks.start_soon(_stop_on_signal, stopping, watching, tasks.cancel_scope)
+            await tasks.start(_stop_on_signal, stopping, watching, tasks.cancel_scope)
+            say(hello)
             tasks.start_soon(_watch, watcher, lease, say, watching)
             await deliverer.run(stopping)
             tasks.cancel_scope.cancel()
@@ -128,10 +130,18 @@ async def _watch(watcher: Watcher, lease: Lease, say: Callable[[str], None], sco
             await anyio.sleep(pause)
 
 
-async def _stop_on_signal(stopping: anyio.Event, watching: anyio.CancelScope, everything: anyio.CancelScope) -> None:
+async def _stop_on_signal(
+    stopping: anyio.Event,
+    watching: anyio.CancelScope,
+    everything: anyio.CancelScope,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
     if sys.platform == "win32":  # a Ctrl-C ends the process there; nothing is lost by it
+        task_status.started()
         return
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
         async for _ in signals:
             if stopping.is_set():
                 everything.cancel()
