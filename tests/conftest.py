@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,12 @@ class PostgreSQL:
 
 @pytest.fixture(scope="session")
 def postgresql():
+    with postgresql_server() as server:
+        yield server
+
+
+@contextmanager
+def postgresql_server():
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     binary = shutil.which("initdb") or (str(found[-1]) if found else None)
     if binary is None or importlib.util.find_spec("psycopg") is None:

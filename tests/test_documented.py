@@ -22,7 +22,10 @@ import pytest
 from aural_mcp import pool
 from aural_mcp.audit import AuditLog
 from aural_mcp.cli import commands
-from conftest import KEY, ORIGIN, make_world
+from aural_mcp.events.addresses import networks, read_url
+from aural_mcp.events.outbox import Delivery
+from aural_mcp.events.sending import Outcome, Webhook, new_secret, read_secrets
+from conftest import KEY, NUMBERS, ORIGIN, make_world, needs
 from test_install import answer as type_at
 from test_server import free_port, settings_for
 
@@ -37,6 +40,7 @@ ELSEWHERE = {
     ".venv/bin/python -m aural_mcp.render": "is checked by tests/test_documents.py",
 }
 """Parts of lines that are not run here, and why."""
+WATCH = re.compile(r"aural-mcp watch --")
 SERVER = re.compile(r"aural-mcp (serve --http|backend(?= --|$))")
 HEALTH = {"serve --http": "/healthz", "backend": "/workspace"}
 POSTGRESQL = re.compile(r"postgresql\+psycopg://\S+")
@@ -65,6 +69,8 @@ def test_every_line_of_a_shell_block_works(block, tmp_path, request):
         line = POSTGRESQL.sub(lambda _: a_database(request), line.replace(".venv/bin/", ""))
         if found := SERVER.search(line):
             serves(line, HEALTH[found[1]], tmp_path, shell)
+        elif WATCH.search(line):
+            watches(line, tmp_path, shell)
         elif "install" in line and not re.search("--(yes|print|dry-run)", line):
             assert at_a_terminal(line, tmp_path, shell) == 0, line
         else:
@@ -85,8 +91,9 @@ def prepared(home):
 
 def a_database(request):
     server = request.getfixturevalue("postgresql")
-    server.run("createdb", "documented")
-    return server.url("documented")
+    name = f"documented{next(NUMBERS)}"
+    server.run("createdb", name)
+    return server.url(name)
 
 
 def serves(line, health, folder, shell):
@@ -102,6 +109,18 @@ def serves(line, health, folder, shell):
     finally:
         os.killpg(child.pid, signal.SIGINT)
         assert child.wait(timeout=30) == 0, line
+
+
+def watches(line, folder, shell):
+    """What a line starts, until it has looked for the first time: it must end well when it is told to stop."""
+    child = subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=folder, env=shell, stderr=subprocess.PIPE, text=True)
+    said = ""
+    while "watching all interviews" not in said:
+        said = child.stderr.readline()
+        assert said, line
+    child.send_signal(signal.SIGTERM)
+    assert (child.wait(timeout=30), child.stderr.read()) == (0, ""), line
+    child.stderr.close()
 
 
 def answers(url):
@@ -174,6 +193,37 @@ def test_python_examples_run_in_turn_against_a_real_backend(page, database, tmp_
 @pytest.mark.parametrize("block", blocks("json"))
 def test_every_json_example_is_json(block):
     json.loads(block)
+
+
+@pytest.mark.parametrize("language", ["py", "js"])
+async def test_the_receivers_of_webhooks_take_what_is_signed_and_nothing_else(language, tmp_path):
+    code = re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / "webhooks.md").read_text(), re.M | re.S)
+    file = tmp_path / {"py": "receiver.py", "js": "receiver.mjs"}[language]
+    file.write_text("\n".join(code))
+    program = sys.executable if language == "py" else needs("node")
+    secret, port = new_secret(), free_port()
+    child = await anyio.open_process([program, file], env={**os.environ, "WEBHOOK_SECRET": secret, "PORT": str(port)})
+    delivery = Delivery("msg_1", "session.completed", '{"type":"session.completed","data":{"sessionId":"s1"}}', 0)
+    target, allowed = read_url(f"http://127.0.0.1:{port}/"), networks(["127.0.0.1"])
+    try:
+        ours = Webhook("ep", target, read_secrets(secret), allowed)
+        with anyio.fail_after(30):
+            while (outcome := await ours.send(delivery)).error == "no connection":
+                await anyio.sleep(0.05)
+        assert [outcome, await ours.send(delivery)] == [Outcome(), Outcome()]
+        for wrong in (
+            Webhook("ep", target, read_secrets(new_secret()), allowed),
+            Webhook("ep", target, read_secrets(secret), allowed, clock=lambda: time.time() - 600),
+        ):
+            assert (await wrong.send(delivery)).error == "answered 400"
+            await wrong.aclose()
+        await ours.aclose()
+    finally:
+        child.terminate()
+    printed = (await child.stdout.receive()).decode()
+    await child.wait()
+    assert printed.count("session.completed") == 1
+    assert "s1" in printed
 
 
 # ── Links ───────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from sqlalchemy import inspect, text
 
-from aural_mcp.backend import store, tables
+from aural_mcp.backend import store, tables, webhooks
 from aural_mcp.backend.store import CannotOpen, Store
 
 
@@ -44,16 +44,28 @@ def test_an_older_workspace_is_migrated_and_a_copy_is_kept(tmp_path, monkeypatch
     def add_column(db):
         db.execute(text("ALTER TABLE profiles ADD COLUMN nickname VARCHAR"))
 
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 2)
-    monkeypatch.setitem(store.MIGRATIONS, 1, add_column)
+    monkeypatch.setattr(store, "SCHEMA_VERSION", 3)
+    monkeypatch.setitem(store.MIGRATIONS, 2, add_column)
     migrated = Store(f"sqlite:///{file}")
     with migrated.reading() as db:
         assert "nickname" in {column["name"] for column in inspect(db).get_columns("profiles")}
-        assert store.setting(db, "schema_version") == 2
+        assert store.setting(db, "schema_version") == 3
     assert store.owner(migrated).user_id == user
-    with sqlite3.connect(f"{file}.v1") as copy:
+    with sqlite3.connect(f"{file}.v2") as copy:
         assert "nickname" not in {row[1] for row in copy.execute("PRAGMA table_info(profiles)")}
         assert copy.execute("SELECT id FROM profiles").fetchall() == [(user,)]
+
+
+def test_a_workspace_of_the_first_schema_gets_an_outbox(tmp_path):
+    file = tmp_path / "old.db"
+    Store(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as db:
+        for name in ("deliveries", "events", "endpoints", "seen", "leases"):
+            db.execute(f"DROP TABLE aural_mcp_{name}")
+        db.execute("UPDATE aural_mcp_settings SET value = '1' WHERE name = 'schema_version'")
+    store = Store(f"sqlite:///{file}")
+    assert webhooks.add(store, "https://hooks.example/", [])
+    assert file.with_name("old.db.v1").exists()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
@@ -65,8 +77,8 @@ def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "SCHEMA_VERSION", 2)
-        patched.setitem(store.MIGRATIONS, 1, half)
+        patched.setattr(store, "SCHEMA_VERSION", 3)
+        patched.setitem(store.MIGRATIONS, 2, half)
         with pytest.raises(RuntimeError):
             Store(url)
     assert store.owner(Store(url)).user_id
@@ -77,7 +89,7 @@ def test_a_newer_workspace_is_refused_with_a_sentence(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(store, "SCHEMA_VERSION", 9)
         Store(url).close()
-    with pytest.raises(CannotOpen, match=r"made by a newer aural-mcp \(schema 9; this one knows 1\)"):
+    with pytest.raises(CannotOpen, match=r"made by a newer aural-mcp \(schema 9; this one knows 2\)"):
         Store(url)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aural_mcp.backend.local import LocalWorkspace
     from aural_mcp.client import AuralClient
     from aural_mcp.config import Settings
+    from aural_mcp.events.run import Plan
     from aural_mcp.server import AuralServer
 
 HELLO = """\
@@ -34,6 +35,7 @@ typed into a terminal it has nobody to talk to. What you may want instead:
   aural-mcp demo           see the whole workflow run, without an account
   aural-mcp serve --http   serve MCP over HTTP instead of stdio
   aural-mcp backend        run the REST backend for a team
+  aural-mcp watch          tell a webhook or a command what happens
   aural-mcp audit verify   check the log of what agents did
   aural-mcp --help         every command and setting
 
@@ -244,6 +246,7 @@ def commands() -> Group:
             serve_stdio(flags)
 
     from aural_mcp.commands import audit, backend, completion, doctor, install
+    from aural_mcp.watch import plan_of, retry, status, watch_options
 
     group.add_command(doctor)
     group.add_command(install)
@@ -290,7 +293,62 @@ def commands() -> Group:
         anyio.run(_beside, setup, carry_out, True)
         context.exit(0 if made == [True] else 1)
 
+    @group.group(invoke_without_command=True)
+    @watch_options
+    @click.pass_context
+    def watch(context: click.Context, **options: Any) -> None:
+        """Tell a webhook, or a command, when sessions begin, end and are scored and when people are registered.
+
+        Each is told at least once, signed, under an id that stays the same. Started again it goes on where it
+        stopped. Exit status 1: the key or an interview's id is wrong, or a file or database cannot be used.
+        """
+        if context.invoked_subcommand is None:
+            settings = read_settings()
+            watch_until_stopped(settings, plan_of(settings, os.environ, **options))
+
+    watch.add_command(status)
+    watch.add_command(retry)
+
     return group
+
+
+def watch_until_stopped(settings: Settings, plan: Plan) -> None:
+    """Watch and deliver until a signal stops it."""
+    import anyio
+    import click
+
+    from aural_mcp.errors import AuralError
+    from aural_mcp.events.run import run
+    from aural_mcp.log import set_up_logging
+
+    if settings.problem:
+        raise click.ClickException(settings.problem)
+    set_up_logging()
+    setup = _setup(settings)
+
+    def say(said: str) -> None:
+        click.echo(f"aural-mcp: {said}", err=True)
+
+    number = len(plan.interviews)
+    what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
+    where = "the workspace on this computer" if settings.embedded else urlsplit(settings.base_url).netloc
+    hello = f"watching {what} of {where}; events go to {' and '.join(plan.shown)}. Ctrl-C stops, nothing is lost."
+
+    async def watch() -> None:
+        failed: list[AuralError] = []
+
+        async def serve() -> None:
+            try:
+                await run(setup.client, plan, say, hello)
+            except AuralError as error:
+                failed.append(error)
+
+        await _beside(setup, serve, True)
+        if failed:
+            raise click.ClickException(str(failed[0]))
+
+    with suppress(KeyboardInterrupt):
+        anyio.run(watch)
 
 
 def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:

@@ -11,17 +11,14 @@ import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 
 from aural_mcp.install.hosts import HOSTS, PRINTED, Machine
-
-if TYPE_CHECKING:
-    from aural_mcp.backend.store import Store
+from aural_mcp.webhooks import DATABASE, webhooks, workspace
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
-DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 
@@ -37,6 +34,9 @@ def backend(context: click.Context, host: str, port: int, database: str | None) 
         serve_backend(host, port, database)
 
 
+backend.add_command(webhooks)
+
+
 @backend.command("import")
 @click.argument("file", type=click.File("rb"))
 @DATABASE
@@ -45,7 +45,7 @@ def import_(file: IO[bytes], database: str | None) -> None:
     from aural_mcp.backend.exchange import CannotImport, import_workspace
 
     try:
-        counts = import_workspace(_store(database), json.load(file))
+        counts = import_workspace(workspace(database), json.load(file))
     except (CannotImport, ValueError) as error:
         raise click.ClickException(f"Nothing was imported. {error}") from error
     click.echo("Imported " + ", ".join(f"{number} {name}" for name, number in counts.items() if number) + ".")
@@ -58,7 +58,7 @@ def export(file: IO[str], database: str | None) -> None:
     """Write the whole workspace, but for its keys, to FILE or standard output as one JSON document."""
     from aural_mcp.backend.exchange import export_workspace
 
-    json.dump(export_workspace(_store(database)), file, ensure_ascii=False, indent=1)
+    json.dump(export_workspace(workspace(database)), file, ensure_ascii=False, indent=1)
     file.write("\n")
 
 
@@ -76,7 +76,7 @@ def create(name: str, expires: datetime | None, user: str | None, database: str 
     """Make a key called NAME and print it, this once."""
     from aural_mcp.backend.store import create_key, owner, user_of
 
-    store = _store(database)
+    store = workspace(database)
     user_id = user_of(store, user) if user else owner(store).user_id
     if user_id is None:
         raise click.BadParameter(f"nobody here has the address {user}", param_hint="--user")
@@ -89,7 +89,7 @@ def list_(database: str | None) -> None:
     """List the keys: id, state, name, user. Secrets are not kept, so none can be shown."""
     from aural_mcp.backend.store import list_keys, now
 
-    for key in list_keys(_store(database)):
+    for key in list_keys(workspace(database)):
         expired = key["expiresAt"] is not None and key["expiresAt"] < now()
         state = "revoked" if not key["isActive"] else "expired" if expired else "active"
         until = f", until {key['expiresAt']}" if key["expiresAt"] else ""
@@ -103,7 +103,7 @@ def revoke(key_id: str, database: str | None) -> None:
     """Refuse the key with this ID (from `keys list`) from now on."""
     from aural_mcp.backend.store import revoke_key
 
-    if not revoke_key(_store(database), key_id):
+    if not revoke_key(workspace(database), key_id):
         raise click.ClickException(f"There is no key with the id {key_id}. `aural-mcp backend keys list` shows them.")
     click.echo(f"Revoked {key_id}.")
 
@@ -128,7 +128,7 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
         said = f"Nothing can listen on {host}, port {port}: {error.strerror}. Choose --host and --port."
         raise click.ClickException(said) from error
     port = listener.getsockname()[1]
-    store = _store(database)
+    store = workspace(database)
     user_id = owner(store).user_id
     with store.writing() as db:
         save_setting(db, "page_port", port)
@@ -281,14 +281,6 @@ def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
         checks = [{"name": check.name, **asdict(check)} for check in made]
         click.echo(json.dumps({"checks": checks, "status": worst}, indent=1))
     context.exit(1 if worst == "problem" else 0)
-
-
-def _store(database: str | None) -> Store:
-    from aural_mcp.backend.local import database_url
-    from aural_mcp.backend.store import Store
-    from aural_mcp.config import data_folder, read_settings
-
-    return Store(database or database_url(data_folder(read_settings())))
 
 
 def _end_of(day: date) -> str:

@@ -20,6 +20,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -44,9 +45,10 @@ from aural_mcp.backend.intake import Refused
 from aural_mcp.backend.limits import RateLimit, RateLimited, rate_limit_of
 from aural_mcp.backend.pages import message_page
 from aural_mcp.backend.scope import Call, scope_of
-from aural_mcp.backend.sessions import abandon, idle_sessions
+from aural_mcp.backend.sessions import sweep
 from aural_mcp.backend.store import Store, digest, now
 from aural_mcp.backend.tables import api_keys
+from aural_mcp.backend.webhooks import delivering
 from aural_mcp.config import Model
 from aural_mcp.operations import (
     OPERATIONS,
@@ -89,7 +91,7 @@ class Backend:
     def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
         """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
         if operation in SWEPT:
-            self._abandon_idle()
+            sweep(self.store)
         door = self.store.reading if operation.effect == "read" else self.store.writing
         header = request.headers.get("authorization", "")
         user_id = self._user(header)
@@ -99,14 +101,6 @@ class Backend:
                 raise Refused(403, "No organization found for this API key user.")
             call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
             return HANDLERS[operation](call)
-
-    def _abandon_idle(self) -> None:
-        """Before sessions are read: those in which nothing has happened for long are marked so."""
-        with self.store.reading() as db:
-            idle = idle_sessions(db)
-        if idle:
-            with self.store.writing() as db:
-                abandon(db, idle)
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -133,7 +127,7 @@ def create_app(
     requests_per_minute: int = 60,
     model: Model | None = None,
 ) -> Starlette:
-    """The whole backend: REST under `/api/v1`, and the candidate's pages.
+    """The whole backend: REST under `/api/v1`, and the candidate's pages; where it is served, webhooks beside them.
 
     Args:
         origin: gives `scheme://host[:port]` for links, asked anew for each answer.
@@ -147,7 +141,8 @@ def create_app(
     for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    return _app([*routes, *_documents(origin), *candidate_routes(desk_of(store, model))])
+    routes += [*_documents(origin), *candidate_routes(desk_of(store, model))]
+    return _app(routes, lambda _: delivering(store))
 
 
 def create_pages(store: Store, model: Model | None = None) -> Starlette:
@@ -181,9 +176,12 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
     ]
 
 
-def _app(routes: list[BaseRoute]) -> Starlette:
+def _app(
+    routes: list[BaseRoute], lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
+) -> Starlette:
     return Starlette(
         routes=routes,
+        lifespan=lifespan,
         middleware=[Middleware(BodyLimit)],
         exception_handlers={HTTPException: _http_error, Exception: _crash},
     )

@@ -21,8 +21,10 @@ from aural_mcp.backend.interviewer import Interviewer, RuleInterviewer, Utteranc
 from aural_mcp.backend.sessions import NO_GRACE, complete, is_over, question_ends, revive, session_ends
 from aural_mcp.backend.store import Row, Store, digest, new_id, new_token, now, one, questions_of, stamp_after, turns_of
 from aural_mcp.backend.tables import candidates, conducted, interviews, messages, sessions
+from aural_mcp.backend.webhooks import note_session
 from aural_mcp.backend.words import words_for
 from aural_mcp.config import Model
+from aural_mcp.events.outbox import SCORED, STARTED
 
 WORKERS, THINKERS = 4, 40
 """Candidates served at once: more threads only wait for each other, unless they wait for a model."""
@@ -177,7 +179,9 @@ class Desk:
             found = columns(made, scored_by=self.analyst.name, kind="model", at=now())
             still_open = sessions.c.id == session_id, sessions.c.insights.is_(None)
             with self.store.writing() as db:
-                db.execute(update(sessions).where(*still_open).values(**found, updatedAt=now()))
+                moment = now()
+                if db.execute(update(sessions).where(*still_open).values(**found, updatedAt=moment)).rowcount:
+                    note_session(db, SCORED, session, at=moment)
 
     def _keep_time(self, db: Connection, door: Door) -> Door:
         """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
@@ -310,6 +314,7 @@ def _open_session(db: Connection, door: Door, name: str, email: str) -> tuple[Do
     if door.candidate:
         mine = candidates.c.id == door.candidate["id"]
         db.execute(update(candidates).where(mine).values(sessionId=session["id"], updatedAt=moment))
+    note_session(db, STARTED, session, at=moment)
     return _speak(db, replace(door, session=session), opening(door.interview, name)), cookie
 
 

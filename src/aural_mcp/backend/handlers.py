@@ -37,6 +37,8 @@ from aural_mcp.backend.tables import (
     sessions,
     settings,
 )
+from aural_mcp.backend.webhooks import note_candidates, note_session
+from aural_mcp.events.outbox import SCORED
 
 Handler = Callable[[Call], Any]
 HANDLERS: dict[ops.AnyOperation, Handler] = {}
@@ -173,6 +175,7 @@ def create_candidates(call: Call) -> list[Row]:
     for row in new:
         row |= {"interviewId": interview, "inviteToken": new_token(20)}
     made = _insert(call.db, candidates, new)
+    note_candidates(call.db, made)
     return [
         _only(row, [*CANDIDATE_FIELDS, "updatedAt"]) | {"inviteUrl": f"{call.origin}/i/invite/{row['inviteToken']}"}
         for row in made
@@ -246,8 +249,10 @@ def save_session_analysis(call: Call) -> Row:
         intake.bad("This session is still in progress: score it when it is finished.")
     if wrong := problems(given, asked, [each["name"] for each in rubric], len(turns)):
         intake.bad(" ".join(wrong))
-    made = columns(given, scored_by=given.scored_by, kind="agent", at=now())
-    call.db.execute(update(sessions).where(sessions.c.id == row["id"]).values(**made, updatedAt=now()))
+    moment = now()
+    made = columns(given, scored_by=given.scored_by, kind="agent", at=moment)
+    call.db.execute(update(sessions).where(sessions.c.id == row["id"]).values(**made, updatedAt=moment))
+    note_session(call.db, SCORED, row, at=moment)
     return get_session(call)
 
 

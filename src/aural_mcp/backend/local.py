@@ -90,8 +90,11 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         listener = await anyio.to_thread.run_sync(self._claim, store)
         self._pages_known.set()
         if listener is not None:
+            from aural_mcp.backend.webhooks import delivering
+
             with listener:
-                await _serve(store, self._model, listener)
+                async with delivering(store):
+                    await _serve(store, self._model, listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""

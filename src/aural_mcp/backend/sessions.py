@@ -9,8 +9,10 @@ from itertools import pairwise
 
 from sqlalchemy import Connection, select, update
 
-from aural_mcp.backend.store import Row, now, seconds_between, turns_of
+from aural_mcp.backend.store import Row, Store, now, rows, seconds_between, turns_of
 from aural_mcp.backend.tables import conducted, sessions, stamp_of, stamp_text
+from aural_mcp.backend.webhooks import note_session
+from aural_mcp.events.outbox import ABANDONED, COMPLETED
 
 IDLE = timedelta(minutes=60)
 """Without a word for so long a session counts as abandoned, and such a pause does not count as time taken."""
@@ -31,6 +33,7 @@ def complete(db: Connection, session: Row) -> Row:
         "totalDurationSeconds": active_seconds([turn["timestamp"] for turn in turns]),
     }
     db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=moment))
+    note_session(db, COMPLETED, session | changes, at=moment)
     return session | changes
 
 
@@ -49,10 +52,22 @@ def idle_sessions(db: Connection) -> Sequence[str]:
     return db.execute(select(sessions.c.id).join(conducted).where(*quiet)).scalars().all()
 
 
-def abandon(db: Connection, ids: Sequence[str]) -> None:
-    """Mark sessions as abandoned; opening their link revives them."""
+def sweep(store: Store) -> None:
+    """Mark the sessions as abandoned in which nothing has happened for long; opening their link revives them."""
+    with store.reading() as db:
+        idle = idle_sessions(db)
+    if idle:
+        with store.writing() as db:
+            _abandon(db, idle)
+
+
+def _abandon(db: Connection, ids: Sequence[str]) -> None:
+    changes = {"status": "ABANDONED", "updatedAt": now()}
     still = sessions.c.id.in_(ids), sessions.c.status == "IN_PROGRESS"
-    db.execute(update(sessions).where(*still).values(status="ABANDONED", updatedAt=now()))
+    found = rows(db, select(sessions.c.id, sessions.c.interviewId).where(*still))
+    db.execute(update(sessions).where(*still).values(changes))
+    for row in found:
+        note_session(db, ABANDONED, row | changes, at=changes["updatedAt"])
 
 
 def revive(db: Connection, session: Row) -> Row:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-import threading
 import uuid
 import zlib
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, insert, inspect, select, update
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy import Connection, Select, insert, inspect, select, update
 
 from aural_mcp.backend.tables import (
     api_keys,
@@ -30,11 +28,11 @@ from aural_mcp.backend.tables import (
     stamp_of,
     stamp_text,
 )
-from aural_mcp.config import BadSetting
+from aural_mcp.database import CannotOpen as CannotOpen
+from aural_mcp.database import Database
+from aural_mcp.events import outbox
 
-SCHEMA_VERSION = 1
-WRITE_LOCK = 4_184_700
-"""The advisory lock by which writers on PostgreSQL take turns, as SQLite's do by themselves."""
+SCHEMA_VERSION = 2
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SLUG_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -63,12 +61,8 @@ class Owner:
     user_id: str
 
 
-class CannotOpen(BadSetting):
-    """A database that this version must not use; the message says why and what to do."""
-
-
-class Store:
-    """A database with the tables made. `reading` and `writing` are its only doors; each is one transaction.
+class Store(Database):
+    """A database with the workspace's tables made.
 
     Args:
         url: SQLAlchemy's, e.g. `sqlite:////folder/workspace.db` or `postgresql+psycopg://user@host/name`.
@@ -78,45 +72,14 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        self._turn = threading.Lock()
-        try:
-            with self.writing() as db:
-                _bring_up_to_date(db)
-        except OperationalError as error:
-            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {error.orig}.") from error
-
-    @property
-    def shared(self) -> bool:
-        """Whether several processes may serve this database at once."""
-        return self.engine.dialect.name != "sqlite"
-
-    @contextmanager
-    def reading(self) -> Generator[Connection]:
-        """One consistent view of the database."""
-        with self.engine.connect() as db, db.begin():
-            yield db
-
-    @contextmanager
-    def writing(self) -> Generator[Connection]:
-        """One change, stored for good when the block ends and not at all when it raises. Writers take turns.
-
-        Within this process they queue for a lock: SQLite's own waiting sleeps, and forgets who came first.
-        """
-        with self._turn, self.engine.connect().execution_options(aural_write=True) as db, db.begin():
-            if self.shared:
-                db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
-            yield db
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()
+        super().__init__(url, _bring_up_to_date)
 
 
 def _bring_up_to_date(db: Connection) -> None:
     """Make the tables of a new database; migrate an older one, keeping a copy; refuse a newer one."""
     if not inspect(db).has_table(settings.name):
         metadata.create_all(db)
+        outbox.make_tables(db)
         save_setting(db, "schema_version", SCHEMA_VERSION)
         return
     version = setting(db, "schema_version")
@@ -132,7 +95,7 @@ def _bring_up_to_date(db: Connection) -> None:
         save_setting(db, "schema_version", SCHEMA_VERSION)
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}
 """What leads from a schema version to the next one."""
 
 
@@ -268,31 +231,3 @@ def save_setting(db: Connection, name: str, value: Any) -> None:
     """Store a value that belongs to the workspace itself."""
     if not db.execute(update(settings).where(settings.c.name == name).values(value=value)).rowcount:
         db.execute(insert(settings).values(name=name, value=value))
-
-
-def _engine(url: str) -> Engine:
-    try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise CannotOpen("--database must be an SQLAlchemy URL, e.g. postgresql+psycopg://user@host/name.") from error
-    except ModuleNotFoundError as error:
-        if url.startswith("postgresql"):
-            raise CannotOpen(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
-        raise CannotOpen(f"{url.partition(':')[0]} is not supported: use SQLite or PostgreSQL.") from error
-    if engine.dialect.name not in ("sqlite", "postgresql"):
-        raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(db: Connection) -> None:
-    options = cast("dict[str, Any]", db.get_execution_options())
-    db.exec_driver_sql("BEGIN IMMEDIATE" if options.get("aural_write") else "BEGIN")

@@ -1,0 +1,95 @@
+"""A database, SQLite or PostgreSQL: how it is opened, and the two doors that lead to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from aural_mcp.config import BadSetting
+
+WRITE_LOCK = 4_184_700
+"""The advisory lock by which writers on PostgreSQL take turns, as SQLite's do by themselves."""
+
+
+class CannotOpen(BadSetting):
+    """A database that this version must not use; the message says why and what to do."""
+
+
+class Database:
+    """`reading` and `writing` are its only doors; each is one transaction.
+
+    Args:
+        url: SQLAlchemy's, e.g. `sqlite:////folder/workspace.db` or `postgresql+psycopg://user@host/name`.
+        prepare: makes the tables, or brings them up to date, in a transaction of its own.
+
+    Raises:
+        CannotOpen: the database is out of reach, its driver is not installed, or `prepare` refuses it.
+    """
+
+    def __init__(self, url: str, prepare: Callable[[Connection], None]) -> None:
+        self.engine = _engine(url)
+        self._turn = threading.Lock()
+        try:
+            with self.writing() as db:
+                prepare(db)
+        except OperationalError as error:
+            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {error.orig}.") from error
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may serve this database at once."""
+        return self.engine.dialect.name != "sqlite"
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """One consistent view of the database."""
+        with self.engine.connect() as db, db.begin():
+            yield db
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """One change, stored for good when the block ends and not at all when it raises. Writers take turns.
+
+        Within this process they queue for a lock: SQLite's own waiting sleeps, and forgets who came first.
+        """
+        with self._turn, self.engine.connect().execution_options(aural_write=True) as db, db.begin():
+            if self.shared:
+                db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+            yield db
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise CannotOpen("--database must be an SQLAlchemy URL, e.g. postgresql+psycopg://user@host/name.") from error
+    except ModuleNotFoundError as error:
+        if url.startswith("postgresql"):
+            raise CannotOpen(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
+        raise CannotOpen(f"{url.partition(':')[0]} is not supported: use SQLite or PostgreSQL.") from error
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(db: Connection) -> None:
+    options = cast("dict[str, Any]", db.get_execution_options())
+    db.exec_driver_sql("BEGIN IMMEDIATE" if options.get("aural_write") else "BEGIN")
