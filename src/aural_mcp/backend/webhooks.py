@@ -68,14 +68,18 @@ class Endpoints:
 
     def __init__(self) -> None:
         self._open: dict[str, Webhook] = {}
+        self._broken: set[str] = set()
 
     def __call__(self, db: Connection) -> Sequence[Webhook]:
         """Those that there are now."""
         there = {each.id: each for each in outbox.list_endpoints(db)}
         self._open = {name: webhook for name, webhook in self._open.items() if name in there}
-        for name, address in there.items():
-            if name not in self._open:
-                self._open[name] = webhook_of(address)
+        for name in there.keys() - self._open.keys() - self._broken:
+            try:
+                self._open[name] = webhook_of(there[name])
+            except ValueError as error:
+                log.warning("%s gets nothing: %s", name, error)
+                self._broken.add(name)
         return list(self._open.values())
 
     async def aclose(self) -> None:
@@ -108,16 +112,16 @@ async def delivering(store: Store) -> AsyncGenerator[None]:
     from aural_mcp.events.delivering import Deliverer, Lease
 
     stopping, endpoints, lease = anyio.Event(), Endpoints(), Lease(store, LEASE)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Deliverer(store, endpoints, lease).run, stopping)
-        tasks.start_soon(_sweep, store, stopping)
-        try:
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Deliverer(store, endpoints, lease).run, stopping)
+            tasks.start_soon(_sweep, store, stopping)
             yield
-        finally:
             stopping.set()
-    with anyio.CancelScope(shield=True), suppress(SQLAlchemyError):
-        await endpoints.aclose()
-        await lease.release()
+    finally:
+        with anyio.CancelScope(shield=True), suppress(SQLAlchemyError):
+            await endpoints.aclose()
+            await lease.release()
 
 
 async def _sweep(store: Store, stopping: anyio.Event) -> None:

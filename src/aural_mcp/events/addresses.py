@@ -155,7 +155,8 @@ def refuse_if_known(target: Target, allowed: Sequence[Network]) -> None:
     host = target.url.host.decode()
     known = "127.0.0.1" if host == "localhost" else host
     if re.search(r":|\.[0-9]+$", known) and not is_allowed(known, allowed):
-        raise BadAddress(f"{host} is not a public address. --allow {known} lets webhooks go there all the same.")
+        allow = "--allow 127.0.0.1 --allow ::1" if host == "localhost" else f"--allow {known}"
+        raise BadAddress(f"{host} is not a public address. {allow} lets webhooks go there all the same.")
 
 
 async def look_up(host: str, port: int) -> Sequence[str]:

@@ -127,9 +127,9 @@ class Deliverer:
             while not stopping.is_set():
                 self._look = anyio.Event()
                 try:
-                    if await self._lease.hold():
+                    if await self._has_work() and await self._lease.hold():
                         await self._begin(attempts)
-                except SQLAlchemyError:
+                except Exception:  # whoever serves beside must not end with it
                     log.exception("The outbox cannot be read; it is tried again")
                 with anyio.move_on_after(EVERY):
                     await self._look.wait()
@@ -145,6 +145,11 @@ class Deliverer:
     async def _look_when(self, stopping: anyio.Event) -> None:
         await stopping.wait()
         self._look.set()
+
+    async def _has_work(self) -> bool:
+        """Whether there is anything to hold the lease for; what is idle writes nothing."""
+        due = await anyio.to_thread.run_sync(self._due)
+        return bool(self._on_the_way) or any(found for _, found in due)
 
     async def _begin(self, attempts: TaskGroup) -> int:
         """Begin with what is due, as far as endpoints take more beside what is on the way; how much that was."""

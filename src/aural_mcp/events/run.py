@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -81,23 +82,25 @@ async def run(client: AuralClient, plan: Plan, say: Callable[[str], None], hello
         requests_per_minute=plan.requests_per_minute,
         since_beginning=plan.since_beginning,
     )
-    deliverer = Deliverer(plan.database, lambda _: plan.endpoints, lease)
-    if await lease.hold():
-        await _first_look(watcher)
-    stopping = anyio.Event()
+    stopping, watching = anyio.Event(), anyio.CancelScope()
     try:
+        if await lease.hold():
+            await _first_look(watcher)
         async with anyio.create_task_group() as tasks:
-            watching = anyio.CancelScope()
             await tasks.start(_stop_on_signal, stopping, watching, tasks.cancel_scope)
             say(hello)
             tasks.start_soon(_watch, watcher, lease, say, watching)
-            await deliverer.run(stopping)
+            await Deliverer(plan.database, lambda _: plan.endpoints, lease).run(stopping)
             tasks.cancel_scope.cancel()
     finally:
-        with anyio.CancelScope(shield=True):
-            for each in plan.endpoints:
-                await each.aclose()
-            await lease.release()
+        await _close(plan, lease)
+
+
+async def _close(plan: Plan, lease: Lease) -> None:
+    with anyio.CancelScope(shield=True), suppress(SQLAlchemyError):
+        for each in plan.endpoints:
+            await each.aclose()
+        await lease.release()
 
 
 def _add(db: Connection, plan: Plan) -> None:

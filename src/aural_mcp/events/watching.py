@@ -151,14 +151,13 @@ class Watcher:
 
     async def _look_at_likeliest(self) -> None:
         """Every interview in which something is going on, and of the others what was not looked at for longest."""
-        hot: list[tuple[str, What]] = [(name, "sessions") for name, each in self._interviews.items() if each.is_hot]
-        both: list[tuple[str, What]] = [
-            (name, what) for name in self._interviews for what in ("candidates", "sessions") if (name, what) not in hot
-        ]
-        allowance = self._share * EVERY / MINUTE
-        both.sort(key=lambda each: self._interviews[each[0]].looked.get(each[1], -math.inf))
-        until = self._requests + allowance
-        for number, (name, what) in enumerate([*hot, *both]):
+        all_of_them = self._interviews.items()
+        hot: list[tuple[str, What]] = [(name, "sessions") for name, each in all_of_them if each.is_hot]
+        cold: list[tuple[str, What]] = [(name, "sessions") for name, each in all_of_them if not each.is_hot]
+        others: list[tuple[str, What]] = [*((name, "candidates") for name in self._interviews), *cold]
+        others.sort(key=lambda each: self._interviews[each[0]].looked.get(each[1], -math.inf))
+        until = self._requests + self._share * EVERY / MINUTE
+        for number, (name, what) in enumerate([*hot, *others]):
             if number > len(hot) and self._requests >= until:
                 break
             try:
