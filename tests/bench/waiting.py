@@ -16,7 +16,6 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
-import httpx
 from mcp import Client
 from sqlalchemy import update
 
@@ -26,26 +25,10 @@ from aural_mcp.client import AuralClient
 from aural_mcp.server import AuralServer, OneClient
 from aural_mcp.state import State
 from conftest import KEY, ORIGIN, make_world, ok
+from hooks import Counted
 from test_shaped import add_session
 
-WINDOW, LIMIT, SEED = 60.0, 60, 11
-
-
-class Counted(httpx.ASGITransport):
-    """A wire that notes when each request left."""
-
-    def __init__(self, app) -> None:
-        super().__init__(app)
-        self.at: list[float] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.at.append(time.monotonic())
-        return await super().handle_async_request(request)
-
-    @property
-    def busiest(self) -> int:
-        """The most requests in any minute."""
-        return max(sum(start <= at < start + WINDOW for at in self.at) for start in self.at)
+LIMIT, SEED = 60, 11
 
 
 async def main(sessions: int, seconds: float) -> int:
@@ -86,7 +69,7 @@ async def main(sessions: int, seconds: float) -> int:
             f"{sessions} sessions over {seconds:.0f} s: {once} changes told once, {wrong} otherwise, in {calls} calls"
         )
         print(f"{len(wire.at)} requests, {wire.busiest} in the busiest minute (at most {LIMIT})")
-        control = int(WINDOW / 2) * -(-sessions // 100)
+        control = LIMIT // 2 * -(-sessions // 100)
         print(f"control, a look every 2 s: {control} requests a minute, and every call tells all of them again")
         world.store.close()
     return 0 if once == sessions and not wrong and wire.busiest <= LIMIT else 1
