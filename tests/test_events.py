@@ -179,6 +179,31 @@ async def test_a_receiver_that_fails_gets_ten_attempts_in_three_days_and_then_it
     assert len(receiver.came) == 1
 
 
+async def test_what_arrived_is_forgotten_after_thirty_days_and_what_is_parked_stays(world):
+    filled(world, 3, "ep")
+    clock, stopping = Clock(), anyio.Event()
+
+    class Ready:
+        id, at_once = "ep", 1
+
+        async def send(self, delivery):
+            stopping.set()
+            return Outcome()
+
+        async def aclose(self):
+            pass
+
+    with world.store.writing() as db:
+        arrived, parked, _ = outbox.due(db, "ep", clock.now, 3)
+        outbox.settle(db, arrived, "ep", state="delivered", next_at=clock.now)
+        outbox.settle(db, parked, "ep", state="parked", next_at=clock.now)
+    clock.now += 31 * 86_400
+    await Deliverer(world.store, lambda _: [Ready()], Lease(world.store, "t"), clock=clock).run(stopping)
+    assert counts(world) == {"delivered": 1, "parked": 1}
+    with world.store.reading() as db:
+        assert len(db.execute(select(outbox.events.c.id)).all()) == 2
+
+
 async def test_one_endpoint_that_is_down_does_not_hold_up_another(world, monkeypatch):
     filled(world, 0, "down")
     filled(world, 40, "up")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
@@ -100,6 +101,10 @@ def _is_gone(holder: str) -> bool:
     return False
 
 
+KEPT, HOUR = 30 * 86_400.0, 3_600.0
+"""Seconds for which it is kept that something arrived."""
+
+
 class Deliverer:
     """Sends what is due. Attempts to one endpoint never wait for those to another.
 
@@ -118,7 +123,7 @@ class Deliverer:
     ) -> None:
         self._database, self._endpoints, self._lease, self._clock = database, endpoints, lease, clock
         self._on_the_way: set[tuple[str, str]] = set()
-        self._look = anyio.Event()
+        self._look, self._forgot = anyio.Event(), -math.inf
 
     async def run(self, stopping: anyio.Event) -> None:
         """Deliver until this is to stop; then attempts on their way get `GRACE` seconds to end."""
@@ -129,6 +134,7 @@ class Deliverer:
                 try:
                     if await self._has_work() and await self._lease.hold():
                         await self._begin(attempts)
+                        await self._forget_old()
                 except Exception:  # whoever serves beside must not end with it
                     log.exception("The outbox cannot be read; it is tried again")
                 with anyio.move_on_after(EVERY):
@@ -145,6 +151,13 @@ class Deliverer:
     async def _look_when(self, stopping: anyio.Event) -> None:
         await stopping.wait()
         self._look.set()
+
+    async def _forget_old(self) -> None:
+        """What arrived long ago goes, looked for once an hour while there is work."""
+        now = self._clock()
+        if not self._forgot <= now < self._forgot + HOUR:
+            await in_turn(self._database, partial(outbox.forget, before=now - KEPT))
+            self._forgot = now
 
     async def _has_work(self) -> bool:
         """Whether there is anything to hold the lease for; what is idle writes nothing."""

@@ -175,6 +175,13 @@ def revive(db: Connection, ids: Collection[str], *, now: float) -> int:
     return db.execute(wanted.values(state=PENDING, attempts=0, next_at=now)).rowcount
 
 
+def forget(db: Connection, *, before: float) -> None:
+    """Delete what arrived before a moment; what is on its way or parked stays."""
+    column = deliveries.c
+    db.execute(delete(deliveries).where(column.state == DELIVERED, column.next_at < before))
+    db.execute(delete(events).where(events.c.id.not_in(select(column.event))))
+
+
 # ── Endpoints ───────────────────────────────────────────────────────────────────────────────────
 
 
