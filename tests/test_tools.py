@@ -84,6 +84,7 @@ async def test_unknown_keys_inside_questions_are_refused_and_criteria_keep_their
         ("create_interview", {"title": "T\ud800"}, "An argument holds half a character"),
         ("list_sessions", {"interviewId": "a", "cursor": "x" * 70_000}, "cursor is not an id"),
         ("delete_question", {"questionId": "a", "confirmation": ["x"]}, "confirmation must be text"),
+        ("delete_question", {"questionId": "a", "confirmation": None}, "confirmation must be text"),
         ("create_candidates", {"interviewId": "x", "candidates": []}, "candidates must have at least 1 item"),
         (
             "create_questions",

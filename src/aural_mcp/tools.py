@@ -89,11 +89,11 @@ async def run(
 
 
 def _code(operation: AnyOperation, given: dict[str, Any]) -> str:
-    code = given.get("confirmation") if operation.confirmed else None
-    if code is not None and not isinstance(code, str):
+    code = given.get("confirmation", "") if operation.confirmed else ""
+    if not isinstance(code, str):
         said = f"confirmation must be text. Correct this and call {operation.tool_name()} again."
         raise BadArguments(f"{operation.tool_title()} was not called, nothing changed. {said}")
-    return code or ""
+    return code
 
 
 def arguments_of(operation: AnyOperation) -> AnyOperation:
