@@ -25,11 +25,13 @@ from aural_mcp.client import AuralClient
 from aural_mcp.operations import OPERATIONS
 from aural_mcp.server import INSTRUCTIONS, AuralServer, OneClient
 from aural_mcp.tools import BY_NAME, tool_for
+from aural_mcp.workflows import WORKFLOWS
 
 SEED = Path(__file__).parent.parent / "contract" / "seed.json"
 KEY = "dlv_test_key_primary"
 INTERVIEW, SESSION = "11111111-0000-4000-8000-000000000001", "33333333-0000-4000-8000-000000000001"
-PRACTICE = "66666666-0000-4000-8000-000000000001"
+PRACTICE, CANDIDATE = "66666666-0000-4000-8000-000000000001", "55555555-0000-4000-8000-000000000001"
+ORIGIN = "https://interviews.example"
 READS = {
     "list_interviews": {},
     "get_interview": {"interviewId": INTERVIEW},
@@ -51,7 +53,9 @@ def tokens(value: object) -> int:
 
 
 async def main() -> int:
-    listed = [tool_for(each).model_dump(mode="json", by_alias=True, exclude_none=True) for each in OPERATIONS]
+    listed = [
+        tool_for(each).model_dump(mode="json", by_alias=True, exclude_none=True) for each in (*OPERATIONS, *WORKFLOWS)
+    ]
     needed = [{name: each[name] for name in ("name", "description", "inputSchema")} for each in listed]
     print(f"tools/list, {len(listed)} tools: {tokens(needed)} tokens for names, descriptions and input schemas")
     print(f"           with output schemas, titles, annotations: {tokens(listed)}")
@@ -59,7 +63,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         workspace = store.Store(f"sqlite:///{folder}/workspace.db")
         exchange.import_workspace(workspace, json.loads(SEED.read_text(encoding="utf-8")))
-        transport = httpx.ASGITransport(create_app(workspace, origin=lambda: "https://interviews.example"))
+        transport = httpx.ASGITransport(create_app(workspace, origin=lambda: ORIGIN, requests_per_minute=0))
         client = AuralClient(KEY, "https://a.test/api/v1", requests_per_minute=0, transport=transport)
         async with Client(AuralServer(OneClient(client), backend="Bench.")) as agent:
             await results(agent, transport)
@@ -82,7 +86,7 @@ async def results(agent: Client, transport: httpx.ASGITransport) -> None:
 
 async def documents(agent: Client) -> None:
     """A line for each resource and prompt."""
-    ids = {"interviewId": INTERVIEW, "sessionId": SESSION}
+    ids = {"interviewId": INTERVIEW, "sessionId": SESSION, "candidateId": CANDIDATE}
     print(f"\n{'resource or prompt':46}{'tokens':>8}")
     for address in resources.ADDRESSES:
         read = await agent.read_resource(UriTemplate.parse(address.uri).expand(ids))
