@@ -20,9 +20,18 @@ REGISTRY_NAME = "com.aural-ai/aural-mcp"
 """Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
 NAME, TITLE = "aural-mcp", "Aural interviews"
 ABOUT = "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent."
-KEYWORDS = ["hiring", "interviews", "recruiting", "mcp"]
 ICON = "docs/icon.png"
 Json = dict[str, Any]
+WHO: Json = {
+    "name": NAME,
+    "version": __version__,
+    "description": ABOUT,
+    "author": {"name": "Aural", "url": SITE},
+    "homepage": SITE,
+    "license": "MIT",
+    "keywords": ["hiring", "interviews", "recruiting", "mcp"],
+}
+"""What bundle and plugin say of us alike."""
 
 
 def server_json() -> Json:
@@ -55,14 +64,8 @@ def bundle() -> Json:
     """The manifest of the MCPB bundle: uv starts it from its own folder, the host asks for the settings."""
     return {
         "manifest_version": "0.4",
-        "name": NAME,
         "display_name": TITLE,
-        "version": __version__,
-        "description": ABOUT,
-        "author": {"name": "Aural", "url": SITE},
-        "homepage": SITE,
-        "license": "MIT",
-        "keywords": KEYWORDS,
+        **WHO,
         "icon": ICON,
         "server": {
             "type": "uv",
@@ -79,13 +82,7 @@ def bundle() -> Json:
 def plugin() -> Json:
     """The plugin of Claude Code: the server and the skill, from a checkout."""
     return {
-        "name": NAME,
-        "version": __version__,
-        "description": ABOUT,
-        "author": {"name": "Aural", "url": SITE},
-        "homepage": SITE,
-        "license": "MIT",
-        "keywords": KEYWORDS,
+        **WHO,
         "icon": f"./{ICON}",
         "skills": "./skill/",
         "mcpServers": {"aural": _from_folder("${CLAUDE_PLUGIN_ROOT}")},

@@ -151,10 +151,10 @@ def file_in(client: AuralClient, name: str) -> Path:
     """
     folder = client.files if isinstance(client, Guarded) else None
     if folder is None:
-        raise _refused("No folder for files is allowed here", "Start the server with --files DIR, or give data instead")
+        raise refused("No folder for files is allowed here", "Start the server with --files DIR, or give data instead")
     path = (folder / name).resolve()
     if not name or not path.is_relative_to(folder.resolve()) or path == folder.resolve():
-        raise _refused(f"{quoted(name)} leads out of the folder for files", "Give a name in that folder")
+        raise refused(f"{quoted(name)} leads out of the folder for files", "Give a name in that folder")
     return path
 
 
@@ -169,13 +169,14 @@ def read_file(client: AuralClient, name: str) -> bytes:
         if path.is_file() and path.stat().st_size <= LARGEST:
             return path.read_bytes()
         if path.is_file():
-            raise _refused(f"{quoted(name)} is larger than {LARGEST // 1_000_000} MB", "Split it")
+            raise refused(f"{quoted(name)} is larger than {LARGEST // 1_000_000} MB", "Split it")
         there = sorted(each.name for each in path.parent.iterdir() if each.is_file())[:20]
     except OSError as error:
-        raise _refused(f"{quoted(name)} cannot be read ({error.strerror})", "Check its permissions") from error
+        raise refused(f"{quoted(name)} cannot be read ({error.strerror})", "Check its permissions") from error
     shown = ", ".join(quoted(each) for each in there) or "no file"
-    raise _refused(f"There is no {quoted(name)} in the folder for files", f"There is: {shown}")
+    raise refused(f"There is no {quoted(name)} in the folder for files", f"There is: {shown}")
 
 
-def _refused(message: str, step: str) -> errors.BadRequest:
-    return errors.BadRequest(f"{message}.", f"{step}.", status=400, code="FILES")
+def refused(message: str, step: str) -> errors.BadRequest:
+    """A refusal of ours, before or instead of asking Aural."""
+    return errors.BadRequest(f"{message}.", f"{step}.", status=400, code="REFUSED")

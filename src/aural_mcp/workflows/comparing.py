@@ -13,8 +13,8 @@ from aural_mcp.models import Record, Session, SessionSummary
 from aural_mcp.operations import Cursor, GetInterview, Id, InterviewId, Operation
 from aural_mcp.safety import quoted
 from aural_mcp.shaped.base import PAGE_BYTES, size_of
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
-from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, refused, rubric_of
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
+from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
 from aural_mcp.workflows.soundness import (
     LIST_ENDED,
     NOT_ALL_READ,

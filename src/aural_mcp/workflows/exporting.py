@@ -19,10 +19,10 @@ from aural_mcp.models import Record, SessionSummary
 from aural_mcp.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
 from aural_mcp.safety import outside_all, quoted
 from aural_mcp.workflows import packets, sheets
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
 from aural_mcp.workflows.comparing import chosen
 from aural_mcp.workflows.saving import new_file, save
-from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, refused, rubric_of
+from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, rubric_of
 from aural_mcp.workflows.soundness import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 
 Format = Literal["markdown", "csv", "json"]

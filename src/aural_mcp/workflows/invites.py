@@ -14,12 +14,11 @@ from aural_mcp.models import Candidate
 from aural_mcp.shaped.candidates import invited
 from aural_mcp.state import LINKS_KEPT
 from aural_mcp.workflows.base import Journal
+from aural_mcp.workflows.sheets import cell
 
 LISTED = 1_000
 """Candidates that Aural lists at most."""
 COLUMNS = ("name", "email", "inviteUrl", "status")
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def address_of(interview_id: str) -> str:
@@ -48,13 +47,8 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    table.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
+    table.writerows([cell(" ".join(str(row[name] or "").split())) for name in COLUMNS] for row in rows)
     return text.getvalue()
-
-
-def _cell(value: Any) -> str:
-    text = " ".join(str(value or "").split())
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _kept(client: AuralClient, interview_id: str) -> Journal:

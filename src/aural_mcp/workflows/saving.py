@@ -9,8 +9,7 @@ from pathlib import Path
 from aural_mcp.client import AuralClient
 from aural_mcp.exposure import Guarded
 from aural_mcp.safety import quoted
-from aural_mcp.workflows.base import file_in
-from aural_mcp.workflows.scores import refused
+from aural_mcp.workflows.base import file_in, refused
 
 
 def new_file(client: AuralClient, name: str, extension: str) -> Path:

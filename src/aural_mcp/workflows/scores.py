@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError, BadRequest, BudgetExhausted
+from aural_mcp.errors import AuralError, BudgetExhausted
 from aural_mcp.exposure import Guarded
 from aural_mcp.models import InterviewDetail, Message, Session
 from aural_mcp.operations import GetSession
@@ -110,11 +110,6 @@ def _scorer(insights: Any) -> str:
     by = cast("dict[str, Any]", insights).get("scoredBy") if isinstance(insights, dict) else None
     name = cast("dict[str, Any]", by).get("name") if isinstance(by, dict) else by
     return str(name) if name else AURAL
-
-
-def refused(message: str, step: str) -> BadRequest:
-    """A refusal of ours, before or instead of asking Aural."""
-    return BadRequest(f"{message}.", f"{step}.", status=400, code="REFUSED")
 
 
 def is_locked(client: AuralClient) -> bool:

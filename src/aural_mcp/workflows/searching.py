@@ -13,8 +13,8 @@ from aural_mcp.models import Record, Session, SessionSummary
 from aural_mcp.operations import Cursor, Id, InterviewId, Operation, Text
 from aural_mcp.safety import outside, quoted
 from aural_mcp.shaped.base import size_of
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin
-from aural_mcp.workflows.scores import excerpt, is_locked, read_session, refused
+from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
+from aural_mcp.workflows.scores import excerpt, is_locked, read_session
 
 MOST_HITS, MOST_BYTES = 50, 20_000
 LONGEST_EXCERPT = 200

@@ -47,17 +47,18 @@ def as_csv(whole: Whole) -> str:
     """A row for each candidate; an empty cell is not scored, never 0, and no cell can be taken for a formula."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow([_cell(name) for name in header(whole)])
+    rows.writerow([cell(name) for name in header(whole)])
     export = whole["export"]
     last = [export["rubricVersion"], export["names"], export["at"], export["software"]]
     for each in whole["candidates"]:
         facts = {**each, "unsound": ", ".join(each["unsound"])}
         scores = [row["score"] for row in each["scores"]]
-        rows.writerow([_cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
+        rows.writerow([cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """A value as a spreadsheet shows it and does not carry it out."""
     return FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
