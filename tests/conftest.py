@@ -19,10 +19,10 @@ import pytest
 from mcp import Client
 from starlette.applications import Starlette
 
-from aural_mcp.backend.app import LocalKey, create_app
-from aural_mcp.backend.store import Store, owner
-from aural_mcp.client import AuralClient
-from aural_mcp.server import AuralServer, OneClient
+from aural_mcp.backend.rest.app import LocalKey, create_app
+from aural_mcp.backend.storage.store import Store, owner
+from aural_mcp.client.client import AuralClient
+from aural_mcp.server.server import AuralServer, OneClient
 
 ORIGIN = "https://interviews.example"
 KEY = "dlv_test_in_process"

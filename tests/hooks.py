@@ -22,9 +22,10 @@ import anyio
 import httpx
 from sqlalchemy import func, select, update
 
-from aural_mcp.backend import tables
-from aural_mcp.backend.store import now
-from aural_mcp.client import AuralClient
+from aural_mcp.backend.storage import tables
+from aural_mcp.backend.storage.store import now
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
 from aural_mcp.database import Database
 from aural_mcp.events import delivering, outbox, sending
 from aural_mcp.events.addresses import networks, read_url
@@ -32,7 +33,6 @@ from aural_mcp.events.delivering import Deliverer, Lease
 from aural_mcp.events.outbox import Happened
 from aural_mcp.events.run import Plan, open_outbox, run
 from aural_mcp.events.sending import Outcome, Webhook, read_secrets
-from aural_mcp.state import State
 from receiver import WAYS, Receiver
 
 AT = "2026-01-01T00:00:00+00:00"

@@ -31,16 +31,20 @@ from mcp import Client, MCPError
 from mcp.shared.uri_template import UriTemplate
 from sqlalchemy import delete, insert, select, update
 
-from aural_mcp import outlines, resources, safety
-from aural_mcp.backend import store, tables
-from aural_mcp.exposure import Exposure
-from aural_mcp.server import AuralServer, OneClient
-from aural_mcp.tools import BY_NAME
+from aural_mcp import safety
+from aural_mcp.backend.storage import store, tables
+from aural_mcp.privacy.exposure import Exposure
+from aural_mcp.server import resource_texts, resources
+from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.tools import BY_NAME
+from aural_mcp.tools import formatting as outlines
 from conftest import ORIGIN, World, ok, text_of
 
 ORDERS = [
     json.loads(line)["text"]
-    for line in (Path(__file__).parent / "flags" / "injections.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in (Path(__file__).parent / "privacy" / "flags" / "injections.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
 ]
 """Orders to a scorer, in our own words."""
 MEDIA = "https://media.example/"
@@ -554,7 +558,7 @@ REPORTED = {
     "Tone, no ground for a decision": ("insights", "toneAnalysis"),
     "Sentiment, no ground for a decision": ("sentiment",),
     "Themes": ("themes",),
-    resources.FLAGS: ("flags",),
+    resource_texts.FLAGS: ("flags",),
 }
 """Sections of a report, and where the tool has the same."""
 HEADINGS = {*REPORTED, "Transcript", "Summary", "Overall score", "Media"}

@@ -13,14 +13,14 @@ from mcp import Client
 from mcp.shared.uri_template import UriTemplate
 from mcp.types import CallToolResult
 
-from aural_mcp import resources
-from aural_mcp.backend import tables
-from aural_mcp.exposure import Exposure
-from aural_mcp.schemas import input_schema
-from aural_mcp.server import AuralServer, OneClient
-from aural_mcp.shaped.candidates import ListCandidatesArguments
+from aural_mcp.backend.storage import tables
+from aural_mcp.privacy.exposure import Exposure
+from aural_mcp.server import resources
+from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.tools.candidates import ListCandidatesArguments
+from aural_mcp.tools.schemas import input_schema
 from conftest import World, ok, text_of
-from test_shaped import add_session
+from rows import add_session
 
 NAMES = {
     "en": ("Oliver Bennett", "Siobhan O'Connor", "Mary-Jane Whitfield", "Grace Whitmore", "Tyrone Washington"),

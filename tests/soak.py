@@ -18,13 +18,13 @@ from typing import Any
 import anyio
 import uvicorn
 
-from aural_mcp import tools
-from aural_mcp.backend.app import LocalKey, create_app
-from aural_mcp.backend.store import Store, owner
-from aural_mcp.client import AuralClient
-from aural_mcp.errors import AuralError
-from aural_mcp.operations import CreateInterview, ListInterviews
-from aural_mcp.tools import BY_NAME
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.operations import CreateInterview, ListInterviews
+from aural_mcp.backend.rest.app import LocalKey, create_app
+from aural_mcp.backend.storage.store import Store, owner
+from aural_mcp.client.client import AuralClient
+from aural_mcp.server import tools
+from aural_mcp.server.tools import BY_NAME
 from chaos import Chaos, Rates
 
 KEY = "dlv_test_soak"

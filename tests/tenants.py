@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import httpx
+
+from processes import http_server
 
 ID = "11111111-0000-4000-8000-000000000001"
 
@@ -43,10 +42,10 @@ async def backend() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def tenants(keys: int, calls: int, settings: Mapping[str, str]) -> tuple[list[str], int]:
+async def tenants(keys: int, calls: int, folder: object) -> tuple[list[str], int]:
     """So many keys make so many calls each, 64 at any time: the wrong answers, and how many came in all."""
     wrong, answered = list[str](), 0
-    async with backend() as port, served(port, settings) as url:
+    async with backend() as port, http_server(folder, **relaying_to(port)) as url:
         # Thousands that wait inside httpx's pool would keep it busy with nothing else.
         in_flight = anyio.CapacityLimiter(64)
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
@@ -75,23 +74,6 @@ def headers(key: str, number: int) -> dict[str, str]:
     return common | ({"x-api-key": key} if number % 2 else {"authorization": f"Bearer {key}"})
 
 
-@asynccontextmanager
-async def served(backend_port: int, settings: Mapping[str, str]) -> AsyncIterator[str]:
-    """`serve --http` in front of the backend."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    more = {"AURAL_BASE_URL": f"http://127.0.0.1:{backend_port}/api/v1", "AURAL_REQUESTS_PER_MINUTE": "0"}
-    command = [sys.executable, "-m", "aural_mcp", "serve", "--http", "--port", str(port)]
-    process = await anyio.open_process(command, env={**settings, **more}, stderr=subprocess.DEVNULL)
-    try:
-        with anyio.fail_after(60):
-            while True:
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
-                    break
-                except httpx.ConnectError:
-                    await anyio.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        await process.wait()
+def relaying_to(port: int) -> dict[str, str]:
+    """The settings of a server in front of the backend, without a limit."""
+    return {"AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1", "AURAL_REQUESTS_PER_MINUTE": "0"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aural_mcp.cli import backend_sentence, commands
+from aural_mcp.cli.main import backend_sentence, commands
 from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
 
 

@@ -8,10 +8,12 @@ from mcp import Client, MCPError
 from mcp.shared.uri_template import UriTemplate
 from sqlalchemy import insert, select
 
-from aural_mcp import analysis, prompts, resources, safety
-from aural_mcp.backend import store, tables
-from aural_mcp.operations import OPERATIONS
-from aural_mcp.server import AuralServer, OneClient
+from aural_mcp import safety
+from aural_mcp.api import analysis
+from aural_mcp.api.operations import OPERATIONS
+from aural_mcp.backend.storage import store, tables
+from aural_mcp.server import prompts, resources
+from aural_mcp.server.server import AuralServer, OneClient
 from conftest import answer, begin, ok, text_of
 
 TAG = "\U000e0041"

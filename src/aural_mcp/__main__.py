@@ -1,5 +1,5 @@
 """`python -m aural_mcp` is the command `aural-mcp`."""
 
-from aural_mcp.cli import main
+from aural_mcp.cli.main import main
 
 main()

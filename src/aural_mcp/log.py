@@ -16,7 +16,7 @@ KEY = re.compile(rf"dlv_{KEY_CHARACTER}+")
 METHOD, TOOL = re.compile(r"[A-Za-z_/]{1,64}"), re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 LONGEST_PATH = 256
 
-access = logging.getLogger("aural_mcp.access")
+access = logging.getLogger("aural_mcp.server.access")
 
 
 class Redacting(logging.Formatter):

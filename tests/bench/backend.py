@@ -24,8 +24,8 @@ SERVER = """
 import sys, uvicorn
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from aural_mcp.backend.app import LocalKey, create_app
-from aural_mcp.backend.store import Store, owner
+from aural_mcp.backend.rest.app import LocalKey, create_app
+from aural_mcp.backend.storage.store import Store, owner
 store = Store(sys.argv[1])
 app = create_app(store, origin=lambda: "http://x", local_key=LocalKey("dlv_test_bench", owner(store).user_id))
 async def constant(request):
@@ -39,7 +39,7 @@ def fill(url: str) -> str:
     """A session with 400 messages; its id."""
     from sqlalchemy import insert, select
 
-    from aural_mcp.backend import store, tables
+    from aural_mcp.backend.storage import store, tables
 
     database = store.Store(url)
     user = store.owner(database).user_id

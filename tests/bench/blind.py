@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from aural_mcp.exposure import Exposure
+from aural_mcp.privacy.exposure import Exposure
 from conftest import make_world
 from people import leaks, people
 

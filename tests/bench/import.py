@@ -31,11 +31,12 @@ import httpx
 from faker import Faker
 from mcp import Client
 
-from aural_mcp.client import AuralClient
-from aural_mcp.pool import Pool
-from aural_mcp.server import AuralServer, OneClient
-from aural_mcp.state import State
-from aural_mcp.workflows import base, importing
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.pool import Pool
+from aural_mcp.client.state import State
+from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.workflows import base
+from aural_mcp.workflows.lists import importing
 
 ROWS, INVALID, REPEATED = 1200, 72, 108
 CHINESE = ["姓名", "邮箱", "手机号码", "出生日期", "毕业年份", "备注", "期望薪资"]

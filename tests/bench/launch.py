@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from test_server import free_port
+from processes import free_port
 
 SEED, KILLS = 3, 3
 

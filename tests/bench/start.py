@@ -25,7 +25,7 @@ def ping() -> str:
 mcp.run()
 """
 LAUNCHES = 7
-OURS = [sys.executable, "-c", "import sys; sys.argv = ['aural-mcp']; from aural_mcp.cli import main; main()"]
+OURS = [sys.executable, "-c", "import sys; sys.argv = ['aural-mcp']; from aural_mcp.cli.main import main; main()"]
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
 

@@ -18,13 +18,13 @@ import httpx
 from mcp import Client
 from mcp.shared.uri_template import UriTemplate
 
-from aural_mcp import prompts, resources
-from aural_mcp.backend import exchange, store
-from aural_mcp.backend.app import create_app
-from aural_mcp.client import AuralClient
-from aural_mcp.operations import OPERATIONS
-from aural_mcp.server import INSTRUCTIONS, AuralServer, OneClient
-from aural_mcp.tools import BY_NAME, tool_for
+from aural_mcp.api.operations import OPERATIONS
+from aural_mcp.backend.rest.app import create_app
+from aural_mcp.backend.storage import exchange, store
+from aural_mcp.client.client import AuralClient
+from aural_mcp.server import prompts, resources
+from aural_mcp.server.server import INSTRUCTIONS, AuralServer, OneClient
+from aural_mcp.server.tools import BY_NAME, tool_for
 from aural_mcp.workflows import WORKFLOWS
 
 SEED = Path(__file__).parent.parent / "contract" / "seed.json"

@@ -20,13 +20,13 @@ from mcp import Client
 from sqlalchemy import update
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from aural_mcp.backend import tables
-from aural_mcp.client import AuralClient
-from aural_mcp.server import AuralServer, OneClient
-from aural_mcp.state import State
+from aural_mcp.backend.storage import tables
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
+from aural_mcp.server.server import AuralServer, OneClient
 from conftest import KEY, ORIGIN, make_world, ok
 from hooks import Counted
-from test_shaped import add_session
+from rows import add_session
 
 LIMIT, SEED = 60, 11
 

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import hooks
 import hostile
 from conftest import KEY, ORIGIN, make_world, ok, postgresql_server
+from rows import add_session
 from test_addresses import post, redirecting
-from test_shaped import add_session
 
 EVENTS, KILLS, SESSIONS, SECONDS, FRESH = 2000, 10, 200, 180.0, 25.0
 

@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 from conftest import DATABASES
-from test_cli import aural_mcp, backend
-from test_server import free_port
+from processes import aural_mcp, backend, free_port
 
 pytestmark = DATABASES
 HERE = Path(__file__).parent

@@ -1,1 +1,1 @@
-"""The embedded backend: Aural's REST API on SQL, and the pages on which a candidate takes the interview."""
+"""The embedded backend: Aural's REST API on this computer, and the pages on which candidates take interviews."""

@@ -20,12 +20,12 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from aural_mcp.errors import Unreachable
+from aural_mcp.api.errors import Unreachable
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from aural_mcp.backend.store import Store
+    from aural_mcp.backend.storage.store import Store
     from aural_mcp.config import Model
 
 BASE_URL = "http://aural.local/api/v1"
@@ -90,15 +90,16 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         listener = await anyio.to_thread.run_sync(self._claim, store)
         self._pages_known.set()
         if listener is not None:
+            from aural_mcp.backend.interview.sessions import sweep
             from aural_mcp.backend.webhooks import delivering
 
             with listener:
-                async with delivering(store):
+                async with delivering(store, sweep):
                     await _serve(store, self._model, listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
-        from aural_mcp.backend.store import save_setting, setting
+        from aural_mcp.backend.storage.store import save_setting, setting
 
         with store.reading() as db:
             workspace, remembered = setting(db, "workspace"), setting(db, "page_port")
@@ -129,8 +130,8 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
             return self._opened
 
     def _open_now(self) -> tuple[Store, ASGIApp]:
-        from aural_mcp.backend.app import LocalKey, create_app
-        from aural_mcp.backend.store import CannotOpen, Store, owner
+        from aural_mcp.backend.rest.app import LocalKey, create_app
+        from aural_mcp.backend.storage.store import CannotOpen, Store, owner
 
         try:
             store = Store(self._url)
@@ -172,7 +173,7 @@ def _served_workspace(port: int) -> str | None:
 async def _serve(store: Store, model: Model | None, listener: socket.socket) -> None:
     import uvicorn
 
-    from aural_mcp.backend.app import create_pages
+    from aural_mcp.backend.rest.app import create_pages
 
     class Server(uvicorn.Server):
         @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ import anyio.to_thread
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aural_mcp.backend.store import Row, Store, new_token, now
-from aural_mcp.backend.tables import candidates
+from aural_mcp.backend.storage.store import Row, Store, new_token, now
+from aural_mcp.backend.storage.tables import candidates
 from aural_mcp.events import outbox
 from aural_mcp.events.outbox import Happened
 
@@ -107,15 +107,19 @@ async def try_out(address: outbox.Address) -> Outcome:
 
 
 @asynccontextmanager
-async def delivering(store: Store) -> AsyncGenerator[None]:
-    """Deliver while the block runs; attempts on their way get a few seconds to end."""
+async def delivering(store: Store, sweep: Callable[[Store], None]) -> AsyncGenerator[None]:
+    """Deliver while the block runs; attempts on their way get a few seconds to end.
+
+    `sweep` marks sessions as abandoned in which nothing has happened for long: when nobody looks, too, so that it is
+    told.
+    """
     from aural_mcp.events.delivering import Deliverer, Lease
 
     stopping, endpoints, lease = anyio.Event(), Endpoints(), Lease(store, LEASE)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(Deliverer(store, endpoints, lease).run, stopping)
-            tasks.start_soon(_sweep, store, stopping)
+            tasks.start_soon(_sweeping, store, sweep, stopping)
             yield
             stopping.set()
     finally:
@@ -124,10 +128,7 @@ async def delivering(store: Store) -> AsyncGenerator[None]:
             await lease.release()
 
 
-async def _sweep(store: Store, stopping: anyio.Event) -> None:
-    """Mark sessions as abandoned when nobody looks, too, so that it is told."""
-    from aural_mcp.backend.sessions import sweep
-
+async def _sweeping(store: Store, sweep: Callable[[Store], None], stopping: anyio.Event) -> None:
     while not stopping.is_set():
         with anyio.move_on_after(SWEEP):
             await stopping.wait()

@@ -15,8 +15,8 @@ from anyio.abc import TaskStatus
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from aural_mcp import errors
-from aural_mcp.client import AuralClient
+from aural_mcp.api import errors
+from aural_mcp.client.client import AuralClient
 from aural_mcp.database import CannotOpen, Database
 from aural_mcp.events import outbox
 from aural_mcp.events.delivering import Deliverer, Lease, in_turn

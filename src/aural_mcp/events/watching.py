@@ -17,13 +17,14 @@ from typing import Literal, Protocol, TypeVar
 import anyio
 from sqlalchemy import Connection
 
-from aural_mcp.client import AuralClient, Spent
+from aural_mcp.api.errors import AuralError, Forbidden, NotFound
+from aural_mcp.api.models import Rows
+from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions, Operation
+from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.database import Database
-from aural_mcp.errors import AuralError, Forbidden, NotFound
-from aural_mcp.events import looks, outbox
+from aural_mcp.events import outbox
+from aural_mcp.events import snapshots as looks
 from aural_mcp.events.delivering import in_turn
-from aural_mcp.models import Rows
-from aural_mcp.operations import ListCandidates, ListInterviews, ListSessions, Operation
 
 EVERY = 10.0
 """Seconds between two rounds of looks, where the share of the budget allows it."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aural_mcp.operations import AnyOperation
-from aural_mcp.shaped.base import Shape
-from aural_mcp.workflows import comparing, exporting, importing, launch, searching, waiting
+from aural_mcp.api.operations import AnyOperation
+from aural_mcp.tools.shape import Shape
+from aural_mcp.workflows import comparing, exporting, launch, searching, waiting
+from aural_mcp.workflows.lists import importing
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aural_mcp import errors
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.exposure import Guarded
-from aural_mcp.models import SessionSummary
-from aural_mcp.operations import ListSessions
+from aural_mcp.api import errors
+from aural_mcp.api.models import SessionSummary
+from aural_mcp.api.operations import ListSessions
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 
 ENDS_WITHIN = 40.0

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import MISSING, Field
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.models import Record, Session, SessionSummary
-from aural_mcp.operations import Cursor, GetInterview, Id, InterviewId, Operation
+from aural_mcp.api.models import Record, Session, SessionSummary
+from aural_mcp.api.operations import Cursor, GetInterview, Id, InterviewId, Operation
+from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.safety import quoted
-from aural_mcp.shaped.base import PAGE_BYTES, size_of
+from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
-from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
-from aural_mcp.workflows.soundness import (
+from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
     Candidate,
@@ -24,6 +23,7 @@ from aural_mcp.workflows.soundness import (
     rank,
     sentences,
 )
+from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
 
 LONGEST_NAME = 100
 """Characters of a column's name."""

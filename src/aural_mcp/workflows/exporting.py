@@ -13,17 +13,18 @@ from urllib.parse import quote, urlsplit
 from pydantic import MISSING, Field
 
 from aural_mcp._version import __version__
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.exposure import Guarded
-from aural_mcp.models import Record, SessionSummary
-from aural_mcp.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
+from aural_mcp.api.models import Record, SessionSummary
+from aural_mcp.api.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import outside_all, quoted
-from aural_mcp.workflows import packets, sheets
+from aural_mcp.workflows import formats as sheets
+from aural_mcp.workflows import packets
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
 from aural_mcp.workflows.comparing import chosen
+from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.saving import new_file, save
 from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, rubric_of
-from aural_mcp.workflows.soundness import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 
 Format = Literal["markdown", "csv", "json"]
 EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.exposure import Guarded
-from aural_mcp.models import Candidate
-from aural_mcp.shaped.candidates import invited
-from aural_mcp.state import LINKS_KEPT
+from aural_mcp.api.models import Candidate
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.state import LINKS_KEPT
+from aural_mcp.privacy.exposure import Guarded
+from aural_mcp.tools.candidates import invited
 from aural_mcp.workflows.base import Journal
-from aural_mcp.workflows.sheets import cell
+from aural_mcp.workflows.formats import cell
 
 LISTED = 1_000
 """Candidates that Aural lists at most."""

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
-from aural_mcp.ledger import Ledger
-from aural_mcp.models import Record
-from aural_mcp.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
-from aural_mcp.shaped.base import plain
+from aural_mcp.api.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
+from aural_mcp.api.models import Record
+from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.ledger import Ledger
+from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
 
 KEPT = 86_400.0
@@ -94,7 +94,10 @@ def _row(each: InterviewInput) -> LaunchedRow:
     from aural_mcp.workflows.lint import warnings_for  # its patterns take a while, and a start does without
 
     return LaunchedRow(
-        title=each.title, state="would be made", questions=len(each.questions), warnings=warnings_for(each)
+        title=each.title,
+        state="would be made",
+        questions=len(each.questions),
+        warnings=warnings_for(each, each.questions),
     )
 
 

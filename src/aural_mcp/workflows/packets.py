@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import NotFound, NotOffered
-from aural_mcp.models import Candidate, ReportMessage, SessionReport, SessionSummary
-from aural_mcp.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
-from aural_mcp.outlines import outline, transcript
+from aural_mcp.api.errors import NotFound, NotOffered
+from aural_mcp.api.models import Candidate, ReportMessage, SessionReport, SessionSummary
+from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
+from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.safety import code_block, quoted
-from aural_mcp.shaped.transcripts import all_of
+from aural_mcp.tools.formatting import outline, transcript
+from aural_mcp.tools.transcripts import all_of
 from aural_mcp.workflows.base import all_sessions
+from aural_mcp.workflows.formats import bullets, listed
 from aural_mcp.workflows.scores import rubric_of
-from aural_mcp.workflows.sheets import bullets, listed
 
 ERASE = (
     "The API erases nothing: no candidate, no session, no transcript, no recording.",

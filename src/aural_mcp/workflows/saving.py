@@ -6,8 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from aural_mcp.client import AuralClient
-from aural_mcp.exposure import Guarded
+from aural_mcp.client.client import AuralClient
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 from aural_mcp.workflows.base import file_in, refused
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError, BudgetExhausted
-from aural_mcp.exposure import Guarded
-from aural_mcp.models import InterviewDetail, Message, Session
-from aural_mcp.operations import GetSession
+from aural_mcp.api.errors import AuralError, BudgetExhausted
+from aural_mcp.api.models import InterviewDetail, Message, Session
+from aural_mcp.api.operations import GetSession
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert
-from aural_mcp.shaped.sessions import evaluations_in, mean_score, score_of
+from aural_mcp.tools.sessions import evaluations_in, mean_score, score_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, digest, is_over
 
 CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluations", "question", "Q")
@@ -100,7 +100,7 @@ def _is_same(name: str, given: str) -> bool:
 
 @lru_cache(1024)
 def _key(name: str) -> str:
-    from aural_mcp.blind import genderless  # its patterns take a while, and a start does without
+    from aural_mcp.privacy.blind import genderless  # its patterns take a while, and a start does without
 
     words = re.sub(r"\W+", " ", genderless(inert(name)).casefold()).strip()
     return re.sub(r"^(?:q|question )?\d+ ", "", words) or name

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.models import Record, Session, SessionSummary
-from aural_mcp.operations import Cursor, Id, InterviewId, Operation, Text
+from aural_mcp.api.models import Record, Session, SessionSummary
+from aural_mcp.api.operations import Cursor, Id, InterviewId, Operation, Text
+from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.safety import outside, quoted
-from aural_mcp.shaped.base import size_of
+from aural_mcp.tools.shape import size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
 from aural_mcp.workflows.scores import excerpt, is_locked, read_session
 
@@ -137,7 +137,7 @@ def patterns(query: str) -> list[re.Pattern[str]]:
     Raises:
         BadRequest: there is no word in it.
     """
-    from aural_mcp.blind import folded  # its patterns take a while, and a start does without
+    from aural_mcp.privacy.blind import folded  # its patterns take a while, and a start does without
 
     found: list[re.Pattern[str]] = []
     for phrase, word in PHRASE.findall(folded(outside(query))[0]):
@@ -165,7 +165,7 @@ def _from(listed: Sequence[SessionSummary], given: SearchTranscripts, complete: 
 def _hits(
     session: Session, row: SessionSummary, wanted: Sequence[re.Pattern[str]], speaker: str
 ) -> list[dict[str, Any]]:
-    from aural_mcp.blind import folded
+    from aural_mcp.privacy.blind import folded
 
     found: list[dict[str, Any]] = []
     for turn, each in enumerate(session.messages, 1):

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import anyio
 from pydantic import MISSING, Field
 
-from aural_mcp.client import AuralClient, Spent
-from aural_mcp.errors import AuralError, BadRequest, NotFound
-from aural_mcp.models import Candidate, Record, SessionSummary
-from aural_mcp.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
-from aural_mcp.shaped.sessions import overall_score
+from aural_mcp.api.errors import AuralError, BadRequest, NotFound
+from aural_mcp.api.models import Candidate, Record, SessionSummary
+from aural_mcp.api.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.tools.sessions import overall_score
 from aural_mcp.workflows.base import Journal, all_sessions, begin, is_over
 
 EVERY = 8.0

@@ -1,0 +1,102 @@
+"""The life of a session: in progress, abandoned, completed; how long it took, and what time it has left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import Connection, select, update
+
+from aural_mcp.backend.storage.store import Row, Store, now, rows, seconds_between, turns_of
+from aural_mcp.backend.storage.tables import conducted, sessions, stamp_of, stamp_text
+from aural_mcp.backend.webhooks import note_session
+from aural_mcp.events.outbox import ABANDONED, COMPLETED
+
+IDLE = timedelta(minutes=60)
+"""Without a word for so long a session counts as abandoned, and such a pause does not count as time taken."""
+NO_GRACE = timedelta(0)
+GRACE = timedelta(seconds=20)
+"""How long after its time an answer is still taken: it was on its way."""
+
+
+def complete(db: Connection, session: Row) -> Row:
+    """End a session: it began with its first turn and took as long as its turns did, long pauses left out."""
+    turns = turns_of(db, session["id"], "timestamp")
+    started = turns[0]["timestamp"] if turns else session["startedAt"]
+    moment = now()
+    changes = {
+        "status": "COMPLETED",
+        "completedAt": moment,
+        "startedAt": started,
+        "totalDurationSeconds": active_seconds([turn["timestamp"] for turn in turns]),
+    }
+    db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=moment))
+    note_session(db, COMPLETED, session | changes, at=moment)
+    return session | changes
+
+
+def active_seconds(times: Sequence[str]) -> int:
+    """Whole seconds from the first time to the last, pauses longer than `IDLE` left out."""
+    gaps = [seconds_between(earlier, later) for earlier, later in pairwise(times)]
+    if all(gap <= IDLE.total_seconds() for gap in gaps):
+        return seconds_between(times[0], times[-1]) if times else 0
+    return sum(gap for gap in gaps if gap <= IDLE.total_seconds())
+
+
+def idle_sessions(db: Connection) -> Sequence[str]:
+    """The sessions conducted here in which nobody has said anything for `IDLE`; imported ones are left as they are."""
+    before = stamp_text(stamp_of(datetime.now(UTC) - IDLE))
+    quiet = sessions.c.status == "IN_PROGRESS", sessions.c.lastActivityAt < before
+    return db.execute(select(sessions.c.id).join(conducted).where(*quiet)).scalars().all()
+
+
+def sweep(store: Store) -> None:
+    """Mark the sessions as abandoned in which nothing has happened for long; opening their link revives them."""
+    with store.reading() as db:
+        idle = idle_sessions(db)
+    if idle:
+        with store.writing() as db:
+            _abandon(db, idle)
+
+
+def _abandon(db: Connection, ids: Sequence[str]) -> None:
+    changes = {"status": "ABANDONED", "updatedAt": now()}
+    still = sessions.c.id.in_(ids), sessions.c.status == "IN_PROGRESS"
+    found = rows(db, select(sessions.c.id, sessions.c.interviewId).where(*still))
+    db.execute(update(sessions).where(*still).values(changes))
+    for row in found:
+        note_session(db, ABANDONED, row | changes, at=changes["updatedAt"])
+
+
+def revive(db: Connection, session: Row) -> Row:
+    """Take an abandoned session up again."""
+    moment = now()
+    changes = {"status": "IN_PROGRESS", "lastActivityAt": moment, "updatedAt": moment}
+    db.execute(update(sessions).where(sessions.c.id == session["id"]).values(changes))
+    return session | changes
+
+
+def session_ends(interview: Row, session: Row) -> datetime | None:
+    """When the interview's time is over for this candidate; None without a limit."""
+    minutes = interview["timeLimitMinutes"]
+    return datetime.fromisoformat(session["startedAt"]) + timedelta(minutes=minutes) if minutes else None
+
+
+def question_ends(question: Row | None, turns: Sequence[Row]) -> datetime | None:
+    """When the time for the open question is over, its follow-ups included; None without a limit."""
+    if question is None or not question["timeLimitSeconds"]:
+        return None
+    asked = [turn["timestamp"] for turn in turns if turn["questionId"] == question["id"]]
+    return datetime.fromisoformat(asked[0]) + timedelta(seconds=question["timeLimitSeconds"]) if asked else None
+
+
+def is_over(end: datetime | None, *, grace: timedelta = GRACE) -> bool:
+    """Whether a time has passed, and the grace after it."""
+    return end is not None and datetime.now(UTC) > end + grace
+
+
+def seconds_left(end: datetime) -> int:
+    """Whole seconds until then, rounded up; 0 when it has passed."""
+    return max(0, math.ceil((end - datetime.now(UTC)).total_seconds()))

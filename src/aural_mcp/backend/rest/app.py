@@ -1,0 +1,275 @@
+"""The embedded backend as an ASGI app: Aural's REST routes, and the candidate's pages beside them.
+
+It answers as Aural does, except where Aural's answer is plainly a defect. Those deviations, all of them:
+
+- an id that is not a UUID is 404 with the route's own message, never 500; integers beyond int4, NUL
+  characters, lone surrogates, a fractional `probeThreshold`, `aiName`/`language` null and a JSON null or
+  string body are 400 naming the field; no answer is empty or carries database text;
+- interview paging is a strict keyset on (updatedAt, id): no repeats, no gaps, no loops; a malformed or
+  unknown interview cursor is ignored, as Aural does;
+- a batch of questions in which only some set `allowFileUpload` or `allowedFileTypes` succeeds;
+- `/usage` counts truthfully, and a revoked key is refused there at once;
+- ending sessions counts their duration to the last message, not to now;
+- invite tokens have 20 characters (Aural: 12), and keys issued here carry a checksum;
+- 405 carries `Allow` and an error object, and unknown paths under `/api/v1` are JSON 404.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aural_mcp.api.analysis import LOCAL_OPERATIONS
+from aural_mcp.api.operations import (
+    OPERATIONS,
+    AnyOperation,
+    EndInterviewSessions,
+    GetSession,
+    GetSessionReport,
+    ListSessions,
+)
+from aural_mcp.backend.interview.candidate import candidate_routes
+from aural_mcp.backend.interview.conduct import conduct_of
+from aural_mcp.backend.interview.pages import message_page
+from aural_mcp.backend.interview.sessions import sweep
+from aural_mcp.backend.rest.checks import Refused
+from aural_mcp.backend.rest.handlers import HANDLERS, Paged
+from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
+from aural_mcp.backend.rest.scope import Call, scope_of
+from aural_mcp.backend.storage.store import Store, digest, now
+from aural_mcp.backend.storage.tables import api_keys
+from aural_mcp.backend.webhooks import delivering
+from aural_mcp.config import Model
+from aural_mcp.documents import render
+
+PREFIX = "/api/v1"
+SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
+BODY_LIMIT = 4 * 1024 * 1024
+WORKERS = 4
+"""Requests worked on at once: more threads only wait for each other."""
+HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
+CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 413: "BAD_REQUEST"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalKey:
+    """The key of this very process: it lives in memory only, and no rate limit applies to it."""
+
+    secret: str
+    user_id: str
+
+
+@dataclass
+class Backend:
+    """What the routes need: the store, the origin that links carry, and the limits."""
+
+    store: Store
+    origin: Callable[[], str]
+    local_key: LocalKey | None
+    rate_limit: RateLimit
+    workers: anyio.CapacityLimiter
+
+    def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
+        """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
+        if operation in SWEPT:
+            sweep(self.store)
+        door = self.store.reading if operation.effect == "read" else self.store.writing
+        header = request.headers.get("authorization", "")
+        user_id = self._user(header)
+        with door() as db:
+            scope = scope_of(db, user_id)
+            if scope is None:
+                raise Refused(403, "No organization found for this API key user.")
+            call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
+            return HANDLERS[operation](call)
+
+    def _user(self, header: str) -> str:
+        """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
+        if not header.startswith("Bearer dlv_"):
+            raise Refused(401, "Missing or invalid API key. Use: Authorization: Bearer dlv_xxx")
+        secret = header.removeprefix("Bearer ")
+        if self.local_key and hmac.compare_digest(secret.encode(), self.local_key.secret.encode()):
+            return self.local_key.user_id
+        with self.store.reading() as db:
+            key = db.execute(select(api_keys).where(api_keys.c.hash == digest(secret))).first()
+        if key is None or not key.isActive:
+            raise Refused(401, "Invalid or revoked API key.")
+        if key.expiresAt and key.expiresAt < now():
+            raise Refused(401, "API key has expired.")
+        self.rate_limit.count(key.hash)
+        return key.userId
+
+
+def create_app(
+    store: Store,
+    *,
+    origin: Callable[[], str],
+    local_key: LocalKey | None = None,
+    requests_per_minute: int = 60,
+    model: Model | None = None,
+) -> Starlette:
+    """The whole backend: REST under `/api/v1`, and the candidate's pages; where it is served, webhooks beside them.
+
+    Args:
+        origin: gives `scheme://host[:port]` for links, asked anew for each answer.
+        local_key: the in-process key of a local workspace.
+        requests_per_minute: per key, as Aural's 60; 0 is off.
+        model: what interviews and scores; without one, rules interview and nobody scores.
+    """
+    limit = rate_limit_of(store, requests_per_minute)
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS))
+    paths: dict[str, dict[str, AnyOperation]] = {}
+    for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
+    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model))]
+    return _app(routes, lambda _: delivering(store, sweep))
+
+
+def create_pages(store: Store, model: Model | None = None) -> Starlette:
+    """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
+    return _app(candidate_routes(conduct_of(store, model)))
+
+
+def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
+    """The API's own description, in the forms that programs and agents read; it needs no key."""
+    cached = {"cache-control": "public, max-age=3600"}
+
+    async def openapi(request: Request) -> Response:
+        return _json(render.openapi(), headers=cached)
+
+    def text(path: str, made: Callable[[str], str], kind: str) -> Route:
+        async def answer(request: Request) -> Response:
+            return Response(made(origin()), headers=cached, media_type=kind)
+
+        return Route(path, answer)
+
+    return [
+        Route(PREFIX + "/openapi.json", openapi),
+        text("/llms.txt", render.llms_txt, "text/plain"),
+        text("/llms-full.txt", render.llms_full_txt, "text/plain"),
+        text("/SKILL.md", render.skill_md, "text/markdown"),
+        *[
+            text(f"/{file.name}", lambda _, file=file: file.text, "text/markdown")
+            for file in render.skill_files()
+            if file.name != file.skill
+        ],
+    ]
+
+
+def _app(
+    routes: list[BaseRoute], lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
+) -> Starlette:
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(BodyLimit)],
+        exception_handlers={HTTPException: _http_error, Exception: _crash},
+    )
+
+
+class BodyLimit:
+    """Refuses request bodies over `BODY_LIMIT` before anything reads them whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > BODY_LIMIT:
+                raise HTTPException(413, f"The request body is larger than {BODY_LIMIT // 1024 // 1024} MiB.")
+            return message
+
+        await self.app(scope, limited if scope["type"] == "http" else receive, send)
+
+
+def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Route:
+    allowed: list[str] = sorted([*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])])
+
+    async def endpoint(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join(allowed), **HEADERS})
+        operation = methods["GET" if request.method == "HEAD" else request.method]
+        try:
+            raw = await request.body()
+            found = await anyio.to_thread.run_sync(backend.answer, operation, request, raw, limiter=backend.workers)
+        except Refused as refused:
+            return _error(refused.status, refused.message)
+        except RateLimited as limited:
+            return _too_many(limited)
+        except SQLAlchemyError:
+            log.exception("the database refused")
+            return _error(503, "The database is busy or cannot be written. Nothing was changed; try again.")
+        return _json({"data": found, "cursor": found.cursor} if isinstance(found, Paged) else {"data": found})
+
+    return Route(PREFIX + path, endpoint, methods=allowed)
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode(), status, {**HEADERS, **(headers or {})}, media_type="application/json")
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    error = {"code": CODES.get(status, "INTERNAL_ERROR"), "message": message}
+    return _json({"error": error}, status, headers)
+
+
+def _too_many(limited: RateLimited) -> Response:
+    seconds = limited.retry_after
+    error = {
+        "code": "RATE_LIMITED",
+        "message": f"Too many requests. Retry after {seconds}s.",
+        "retry_after": seconds,
+    }
+    headers = {
+        "retry-after": str(seconds),
+        "x-ratelimit-limit": str(limited.limit),
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": str(limited.reset),
+    }
+    return _json({"error": error}, 429, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Unknown paths, wrong methods and bodies too large; a trailing slash is redirected, as Aural does."""
+    refused = cast("HTTPException", error)
+    path, status = request.url.path, refused.status_code
+    if not path.startswith("/api/"):
+        page = message_page("Nothing here", "There is no page at this address. Please check the link you were sent.")
+        return Response(page, status, refused.headers, media_type="text/html")
+    if status == 404 and path.startswith(PREFIX + "/") and path.endswith("/"):
+        return RedirectResponse(path.rstrip("/"), 308)
+    if status == 405:
+        message = f"{request.method} is not offered here."
+        return _json({"error": {"code": "METHOD_NOT_ALLOWED", "message": message}}, 405, dict(refused.headers or {}))
+    return _error(status, refused.detail if status == 413 else "There is nothing at this address.")
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _error(500, "The backend failed. Its log says why.")

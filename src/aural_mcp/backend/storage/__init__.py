@@ -1,0 +1,1 @@
+"""Where the embedded backend keeps things, how that is opened, and how it moves in and out."""

@@ -1,0 +1,83 @@
+"""A whole workspace as one JSON document, under Aural's table and column names: import and export.
+
+Keys come in clear on import, are hashed at once and never leave again: an export has none, so
+make new ones where it is imported. Nothing else is left out, but what belongs to one installation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, insert, select
+
+from aural_mcp.backend.storage.store import Row, Store, digest, rows
+from aural_mcp.backend.storage.tables import api_keys, metadata
+
+OURS = "aural_mcp_"
+TABLES = [table for table in metadata.sorted_tables if not table.name.startswith(OURS)]
+"""Aural's tables, parents before children."""
+
+
+class CannotImport(Exception):
+    """A document that cannot be imported; the message names table, row and column. Nothing was stored."""
+
+
+def import_workspace(store: Store, document: Any) -> dict[str, int]:
+    """Fill an empty database with a document of the shape that `export_workspace` gives.
+
+    Returns:
+        How many rows each table received.
+
+    Raises:
+        CannotImport: the database is not empty, or something in the document has no place; nothing is stored then.
+    """
+    given = _tables_of(document)
+    with store.writing() as db:
+        if any(db.execute(select(table).limit(1)).first() for table in TABLES):
+            raise CannotImport("The database is not empty. Import into a new one: --database sqlite:///new.db")
+        return {table.name: _import_table(db, table, given.get(table.name, [])) for table in TABLES}
+
+
+def export_workspace(store: Store) -> dict[str, list[Row]]:
+    """Every row of Aural's tables, keys left out."""
+    with store.reading() as db:
+        return {
+            table.name: rows(db, select(table).order_by(*table.primary_key.columns))
+            for table in TABLES
+            if table is not api_keys
+        }
+
+
+def _tables_of(document: Any) -> dict[str, list[Row]]:
+    if not isinstance(document, dict):
+        raise CannotImport("The document must be a JSON object with one array of rows per table.")
+    given = cast("dict[str, Any]", document)
+    if unknown := given.keys() - {table.name for table in TABLES}:
+        raise CannotImport(f"Unknown table {sorted(unknown)[0]!r}; known are {', '.join(t.name for t in TABLES)}.")
+    for name, listed in given.items():
+        if not isinstance(listed, list) or not all(isinstance(row, dict) for row in cast("list[Any]", listed)):
+            raise CannotImport(f"{name} must be an array of objects.")
+    return given
+
+
+def _import_table(db: Connection, table: Table, given: list[Row]) -> int:
+    for number, row in enumerate(given):
+        where = f"{table.name}[{number}]"
+        values = _hashed(where, row) if table is api_keys else row
+        if unknown := values.keys() - table.columns.keys():
+            raise CannotImport(f"{where} has an unknown column {sorted(unknown)[0]!r}.")
+        try:
+            db.execute(insert(table).values(values))
+        except Exception as error:
+            raise CannotImport(f"{where} cannot be stored: {_reason(error)}.") from error
+    return len(given)
+
+
+def _hashed(where: str, row: Row) -> Row:
+    if not isinstance(row.get("key"), str):
+        raise CannotImport(f"{where} has no key in clear; leave api_keys out and make new keys after the import.")
+    return {name: value for name, value in row.items() if name != "key"} | {"hash": digest(row["key"])}
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:200]

@@ -1,0 +1,1 @@
+"""The commands of `aural-mcp`, and the only place where a backend meets a client."""

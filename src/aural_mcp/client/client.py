@@ -1,0 +1,448 @@
+"""AuralClient: one door to the Aural API, `await client.call(operation)`.
+
+async with AuralClient("dlv_...") as aural:
+    interview = await aural.call(CreateInterview(title="Backend engineer"))
+    async for session in aural.each(ListSessions(interview_id=interview.id)):
+        print(session.participant_name, session.status)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from urllib.request import getproxies
+
+import anyio
+import httpx
+from pydantic import MISSING, ValidationError
+
+from aural_mcp._version import __version__
+from aural_mcp.api import errors
+from aural_mcp.api.models import Deleted, Record, Rows, Wire
+from aural_mcp.client import retry
+from aural_mcp.client.budget import Budget
+from aural_mcp.client.retry import RetryBudget
+from aural_mcp.client.state import State
+from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
+from aural_mcp.safety import quoted
+
+if TYPE_CHECKING:  # a program that has imported the client has not built every operation yet
+    from aural_mcp.api.operations import Operation
+
+R = TypeVar("R", bound=Record | Wire)
+
+USER_AGENT = f"aural-mcp/{__version__}"
+DEADLINE = 45.0
+"""Seconds that one call may take, waiting for the rate limit included."""
+SPARE = 5.0
+"""Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
+TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
+LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+NEWER = {"UpdateCandidate", "GetSessionReport", "ListPracticeSessions", "GetPracticeReport", "EndInterviewSessions"}
+"""Operations that Aural's earlier generation does not have."""
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_Identified)
+
+
+@dataclass
+class Spent:
+    """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
+
+    And what it may: `until` is when it must be over, on the monotonic clock; `tell` says to the host how far it is,
+    as (done, total, sentence).
+    """
+
+    requests: int = 0
+    waited: float = 0.0
+    lost: bool = False
+    until: float = math.inf
+    tell: Callable[[float, float, str], Awaitable[None]] | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds until it must be over."""
+        return self.until - time.monotonic()
+
+    async def report(self, done: float, total: float, said: str) -> None:
+        """Tell the host how far this is, where it wants to know."""
+        if self.tell is not None:
+            await self.tell(done, total, said)
+
+
+@dataclass
+class Connections:
+    """What clients with different keys share: the connection pool, the state file, the budget of repetitions."""
+
+    base_url: str
+    requests_per_minute: int
+    transport: httpx.AsyncBaseTransport | None
+    link_origin: Callable[[], str]
+    state: State = field(default_factory=State)
+    tenant: str | None = None
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    skew: float = 0.0
+    """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
+    _wire: httpx.AsyncBaseTransport | None = None
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The whole response. No httpx client stands in between: no cookies, no redirects, and a tenth of the time."""
+        if self._wire is None:  # a start needs neither the pool nor a TLS context
+            from aural_mcp.client.pool import Pool, Proxied
+
+            self._wire = self.transport or (Proxied() if getproxies() else Pool())
+        response = await self._wire.handle_async_request(request)
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        return response
+
+    def budget(self, key: str) -> Budget:
+        """The budget of one key, whose log is in the shared state."""
+        return Budget(self.requests_per_minute, state=self.state, tenant=_tenant(key))
+
+    async def aclose(self) -> None:
+        self.state.close()
+        if self._wire is not None:
+            await self._wire.aclose()
+            self._wire = None
+
+
+class AuralClient:
+    """A typed, asynchronous client of the Aural Developer API.
+
+    Args:
+        api_key: `dlv_...`; without one every call raises `NoUsableKey`.
+        base_url: of the deployment, up to and including `/api/v1`.
+        requests_per_minute: Aural's limit per key (60), kept by waiting; 0 is off.
+        transport: an httpx transport, e.g. `httpx.ASGITransport(app)`.
+        state: what is shared with other processes; this client's own when none is given.
+        link_origin: gives `scheme://host[:port]` of candidate links, where it is not the base URL's.
+        tenant: whose answers these are, where keys do not tell: a local workspace makes one for each process.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None,
+        base_url: str = CLOUD,
+        *,
+        requests_per_minute: int = 60,
+        transport: httpx.AsyncBaseTransport | None = None,
+        link_origin: Callable[[], str] | None = None,
+        state: State | None = None,
+        tenant: str | None = None,
+        connections: Connections | None = None,
+    ) -> None:
+        self._key = api_key
+        origin = link_origin or (lambda: base_url.removesuffix("/api/v1"))
+        self._connections = connections or Connections(
+            base_url, requests_per_minute, transport, origin, state or State(), tenant
+        )
+
+    def with_key(self, api_key: str | None) -> AuralClient:
+        """A client for another key on the same connections; each key has its own budget."""
+        return AuralClient(api_key, connections=self._connections)
+
+    async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
+        """Carry out one operation and return its result.
+
+        A request waits for its turn within the key's budget, a 429 is waited out, and what may be
+        repeated is (see `aural_mcp.client.retry`), as long as the whole call stays within `DEADLINE`. A write
+        that has left is waited for even when the caller is cancelled. `spent` is told what it cost.
+
+        Raises:
+            AuralError: one of the tree in `aural_mcp.api.errors`, with the next step in its text.
+        """
+        spent, key = spent or Spent(), self._usable_key()
+        deadline = min(time.monotonic() + DEADLINE, spent.until)
+        budget, attempt, lost = self._connections.budget(key), 0, False
+        while True:
+            try:
+                async with budget.granted(deadline - SPARE - time.monotonic()) as waited:
+                    spent.waited += waited
+                    spent.requests += 1
+                    result = await self._attempt(operation, key, deadline, lost=lost)
+            except errors.RateLimited as refused:
+                budget.pause(refused.retry_after)
+                wait = refused.retry_after
+                if time.monotonic() + wait > deadline:
+                    raise
+                await anyio.sleep(0 if budget.limit else wait)
+            except (errors.Unreachable, errors.Unanswered, errors.ServerError) as error:
+                attempt += 1
+                lost = lost or not isinstance(error, errors.Unreachable)
+                spent.lost |= lost
+                wait = retry.pause(attempt)
+                if time.monotonic() + wait > deadline or not self._may_repeat(operation, error, attempt):
+                    raise
+                await anyio.sleep(wait)
+            else:
+                self._connections.retries.earn()
+                return result
+
+    async def each(self, operation: Operation[Rows[Row]]) -> AsyncIterator[Row]:
+        """Every row of a paged list, each once, until a page brings nothing new.
+
+        Aural repeats rows at the seams of its interview list; a `limit` left out becomes 100.
+        """
+        if getattr(operation, "limit", None) is MISSING:
+            operation = operation.model_copy(update={"limit": 100})
+        seen: set[str] = set()
+        while True:
+            page = await self.call(operation)
+            fresh = [row for row in page.data if row.id not in seen]
+            seen.update(row.id for row in fresh)
+            for row in fresh:
+                yield row
+            if not fresh or page.cursor is None:
+                return
+            operation = operation.model_copy(update={"cursor": page.cursor})
+
+    @property
+    def raw(self) -> AuralClient:
+        """The client that asks, without what a server puts around it."""
+        return self
+
+    async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
+        """What may be seen of a result that `raw` gave: here, all of it."""
+        return result
+
+    @property
+    def base_url(self) -> str:
+        """The deployment that is asked, up to and including `/api/v1`."""
+        return self._connections.base_url
+
+    @property
+    def link_origin(self) -> str:
+        """`scheme://host[:port]` of candidate links."""
+        return self._connections.link_origin()
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests this key could send at once now; None without a limit."""
+        return self._connections.budget(self._key).remaining if self._key else None
+
+    @property
+    def state(self) -> State:
+        """What processes on this computer share."""
+        return self._connections.state
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which the backend's clock is ahead of ours."""
+        return self._connections.skew
+
+    @property
+    def tenant(self) -> str:
+        """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
+        return _tenant(self._connections.tenant or self._key or "")
+
+    async def aclose(self) -> None:
+        """Close the connections, also those of clients made by `with_key`."""
+        await self._connections.aclose()
+
+    async def __aenter__(self) -> AuralClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AuralClient({self._connections.base_url!r})"
+
+    def _may_repeat(self, operation: Operation[Any], error: errors.AuralError, attempt: int) -> bool:
+        most = 1 if operation.large and not isinstance(error, errors.Unreachable) else retry.ATTEMPTS
+        may_help = retry.may_help(error, repeatable=operation.effect != "create")
+        return attempt < most and may_help and self._connections.retries.spend()
+
+    async def _attempt(self, operation: Operation[R], key: str, deadline: float, *, lost: bool) -> R:
+        """One request. After a lost answer, a row that is no longer there has been deleted."""
+        response = await self._exchange(operation, key, deadline)
+        self._connections.skew = _skew(response, self._connections.skew)
+        if response.status_code == 429:
+            raise _rate_limited(response)
+        if response.status_code == 404 and lost and operation.result_type() is Deleted:
+            identifier = next(iter(operation.model_dump(include=operation.path_fields()).values()))
+            return operation.result_type().model_validate({"id": identifier, "deleted": True})
+        if response.status_code != 200:
+            raise _refusal(operation, response)
+        return _result(operation, response)
+
+    async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
+        """Send and receive; a write is not given up once it has left, a read is."""
+        shield = operation.effect != "read"
+        with anyio.move_on_after(max(0.01, deadline - time.monotonic()), shield=shield):
+            try:
+                return await self._request(operation, key)
+            except NEVER_SENT as error:
+                raise errors.Unreachable(
+                    f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
+                    "Check the network and AURAL_BASE_URL, then call again.",
+                ) from error
+            except httpx.HTTPError as error:
+                raise _unanswered(operation, timed_out=isinstance(error, httpx.TimeoutException)) from error
+        raise _unanswered(operation, timed_out=True)
+
+    async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
+        payload = operation.payload()
+        query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
+        timeout = LARGE_TIMEOUT if operation.large else TIMEOUT
+        request = httpx.Request(
+            operation.method,
+            self._connections.base_url + operation.location(),
+            params=query,
+            json=payload if query is None and payload is not None else None,
+            headers={
+                "authorization": f"Bearer {key}",
+                "accept": "application/json",
+                "accept-encoding": "gzip, deflate",
+                "user-agent": USER_AGENT,
+            },
+            extensions={"timeout": timeout.as_dict()},
+        )
+        return await self._connections.send(request)
+
+    def _usable_key(self) -> str:
+        if not self._key:
+            raise errors.NoUsableKey("There is no Aural API key.", f"{GET_A_KEY} and set it as AURAL_API_KEY.")
+        if not usable_key(self._key):
+            raise errors.NoUsableKey("This is not an Aural API key: keys start with `dlv_`.", f"{GET_A_KEY}.")
+        return self._key
+
+
+def _tenant(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _result(operation: Operation[R], response: httpx.Response) -> R:
+    model = operation.result_type()
+    try:
+        body = response.json()
+        return model.model_validate(body if issubclass(model, Rows) else body["data"])
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise errors.ServerError(
+            "The backend said success, but its answer cannot be read.",
+            _after_silence(operation),
+            status=200,
+            code="UNREADABLE",
+        ) from error
+
+
+def _after_silence(operation: Operation[Any]) -> str:
+    """What to do when nobody knows whether the operation happened."""
+    if operation.effect == "read":
+        return "Call again; if it stays so, tell the user that the backend does not answer properly."
+    if operation.effect == "create":
+        noun = operation.tool_name().split("_", 1)[1].rstrip("s")
+        return f"It may have been done: look with list_{noun}s before trying again."
+    return "It may have been done: the same call again is safe and comes to the same state."
+
+
+def _refusal(operation: Operation[Any], response: httpx.Response) -> errors.AuralError:
+    """The one place where a status and a body become an exception; a 5xx body is never read aloud."""
+    status, error = response.status_code, _error_object(response)
+    finder = _finder(operation, str((error or {}).get("message", "")))
+    if status == 500 and finder and not _ids_are_uuids(operation):
+        status, error = 404, {"message": "That is not an id of this backend."}
+    if status >= 500 or status < 400:
+        return errors.ServerError(
+            f"The backend failed (HTTP {status}).", _after_silence(operation), status=status, code="INTERNAL_ERROR"
+        )
+    if error is None and status in (404, 405):
+        return _not_offered(operation, status)
+    kind, next_step = REFUSALS.get(status, (errors.ApiError, "Read the message and change the call."))
+    code = str((error or {}).get("code", f"HTTP_{status}"))
+    details = {name: value for name, value in (error or {}).items() if name not in ("code", "message")}
+    if code == "PLAN_LIMIT_EXCEEDED":
+        kind, next_step = errors.PlanLimitExceeded, PLAN_STEP
+    said = quoted((error or {}).get("message", "no reason given"), 300)
+    numbers = "".join(f" {name}: {value}." for name, value in details.items() if isinstance(value, int | float))
+    step = next_step.format(tool=operation.tool_name(), finder=finder or "list_interviews")
+    return kind(f"Aural refused ({code}): {said}.{numbers}", step, status=status, code=code, details=details)
+
+
+REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
+    400: (errors.BadRequest, "Correct the value it names and call {tool} again."),
+    401: (errors.Unauthorized, f"The key is not accepted. {GET_A_KEY}, set it as AURAL_API_KEY and restart."),
+    403: (errors.Forbidden, "The key's owner may not do this here: check the id with {finder}, or ask for a role."),
+    404: (errors.NotFound, "Call {finder} for ids that exist."),
+    409: (errors.Conflict, "Read the present state first, then decide whether {tool} is still needed."),
+    413: (errors.BadRequest, "Send less in one call to {tool}."),
+    422: (errors.BadRequest, "Correct the value it names and call {tool} again."),
+}
+PLAN_STEP = "Tell the user that the plan's limit is reached; get_usage shows it. Calling again will not help."
+
+
+def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
+    if type(operation).__name__ in NEWER:
+        message = "This deployment of Aural is older and does not offer this operation yet."
+        step = "Use another tool: get_session and list_candidates work everywhere."
+    else:
+        message = "The address answers, but not as Aural's API does."
+        step = "Ask the user to check AURAL_BASE_URL: it ends in /api/v1."
+    return errors.NotOffered(message, step, status=status, code="NOT_OFFERED")
+
+
+def _rate_limited(response: httpx.Response) -> errors.RateLimited:
+    given = (_error_object(response) or {}).get("retry_after", response.headers.get("retry-after"))
+    seconds = retry.hold(given)
+    return errors.RateLimited(
+        "rate_limited: Aural takes no more requests of this key for now.",
+        f"Nothing was done. Call again in {seconds:.0f} s.",
+        retry_after=seconds,
+    )
+
+
+def _unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswered:
+    return errors.Unanswered(
+        "The request was sent, but the connection broke or timed out before an answer came.",
+        _after_silence(operation),
+        timed_out=timed_out,
+    )
+
+
+def _skew(response: httpx.Response, known: float) -> float:
+    """How far the backend's clock is ahead, by the date of its answer."""
+    try:
+        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+    except (KeyError, ValueError, TypeError):
+        return known
+
+
+def _error_object(response: httpx.Response) -> dict[str, Any] | None:
+    """Aural's `error` object, or None when the body is HTML, empty or anything else."""
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return cast("dict[str, Any]", error) if isinstance(error, dict) else None
+
+
+def _finder(operation: Operation[Any], message: str) -> str | None:
+    """The tool that lists the ids of what the message says is missing, else of the last id in the path."""
+    from aural_mcp.api.operations import FINDERS, PATH_VARIABLE
+
+    variables = PATH_VARIABLE.findall(operation.path)
+    named = [name for name in variables if name.removesuffix("Id") in message.lower()]
+    return FINDERS[(named or variables)[-1]] if variables else None
+
+
+def _ids_are_uuids(operation: Operation[Any]) -> bool:
+    import uuid
+
+    try:
+        return all(uuid.UUID(getattr(operation, name)) for name in operation.path_fields())
+    except ValueError:
+        return False

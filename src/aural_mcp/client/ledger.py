@@ -1,0 +1,301 @@
+"""No create twice: what was asked for lately, what came of it, and looking where no answer came.
+
+Aural's POSTs have no idempotency key. A create is written down before it is sent; the same create within ten
+minutes gets the first one's result. When an answer is lost, the lists say whether it was done: rows that
+match what was sent, made since it was sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+import anyio
+
+from aural_mcp.api import errors
+from aural_mcp.api.models import Candidate, Interview, InvitedCandidate, Question, Record, Rows, Wire
+from aural_mcp.api.operations import (
+    CreateCandidates,
+    CreateInterview,
+    CreateQuestions,
+    ListCandidates,
+    ListInterviews,
+    ListQuestions,
+    Operation,
+)
+from aural_mcp.client.client import DEADLINE, AuralClient, Spent
+from aural_mcp.client.state import REMEMBERED
+
+R = TypeVar("R", bound=Record | Wire)
+IN_DOUBT = 86_400.0
+"""Seconds for which a create is remembered whose end is not known: the same one again looks first."""
+SETTLED = 30.0
+"""Seconds after which a create that timed out and cannot be found was not done."""
+SKEW = 60.0
+"""Seconds by which the backend's clock may differ beyond what its answers tell."""
+MOST_PAGES = 10
+LOOK_AGAIN = 1.0
+"""Seconds until the second look: a backend may still be at it."""
+REPEATED = (
+    "The same call was made {seconds} s ago: this is its result, and nothing was done a second time. "
+    "To really do it again, set allowDuplicate true."
+)
+FOUND = "The answer was lost on the way, but it was done: these rows were found by looking."
+
+
+@dataclass
+class Outcome(Generic[R]):
+    """What came of a create, and what to tell the user about how that is known."""
+
+    result: R
+    remarks: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A create in the ledger: `started` until its end is known, then `done`, or `unknown`."""
+
+    digest: str
+    state: str
+    begun_at: float
+    result: str | None
+
+
+class Ledger:
+    """The creates of one key in the last ten minutes."""
+
+    def __init__(self, client: AuralClient) -> None:
+        self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.tenant
+
+    async def once(
+        self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False, mark: str = ""
+    ) -> Outcome[R]:
+        """Carry out a create, unless the same one was carried out lately.
+
+        Args:
+            allow_duplicate: carry it out whatever was done before.
+            mark: tells it from others that are written alike.
+
+        Raises:
+            AuralError: it was refused, or not done, or nobody can tell; the text says which.
+        """
+        mark = str(time.time_ns()) if allow_duplicate else mark
+        outcome = await self._once(operation, _digest(operation, mark), spent)
+        return Outcome(await self._seen(operation, outcome.result, spent), outcome.remarks)
+
+    async def _once(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
+        deadline = time.monotonic() + DEADLINE
+        while (earlier := self._begin(operation, digest)) is not None:
+            if earlier.state == "done":
+                return Outcome(*self._repeated(operation, earlier))
+            if earlier.state == "unknown" or time.time() - earlier.begun_at > DEADLINE + SKEW:
+                return await self._settled(operation, earlier, spent)
+            if time.monotonic() > deadline - 1:
+                raise _unknown(operation, "The same call is still under way.")
+            await anyio.sleep(0.1)
+        return await self._send(operation, digest, spent)
+
+    def knows(self, operation: Operation[Any]) -> bool:
+        """Whether the same create was carried out lately, so that it would not be done again."""
+        with self._state.changing() as db:
+            query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
+            since = time.time() - REMEMBERED
+            found = db.execute(query, (self._tenant, _digest(operation, ""), since)).fetchone()
+        return found is not None and found[0] != "started"
+
+    async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
+        begun, sent = time.time(), spent.requests
+        try:
+            outcome = Outcome(await self._client.call(operation, spent=spent))
+        except (errors.Unanswered, errors.ServerError) as lost:
+            return await self._looked(operation, digest, begun, spent, lost)
+        except errors.AuralError:
+            self._forget(digest)
+            raise
+        except BaseException:
+            self._mark(digest, "unknown") if spent.requests > sent else self._forget(digest)
+            raise
+        self._mark(digest, "done", outcome.result)
+        return outcome
+
+    async def _looked(
+        self, operation: Operation[R], digest: str, begun: float, spent: Spent, lost: errors.AuralError
+    ) -> Outcome[R]:
+        """Twice, a little apart and whatever the caller does meanwhile: done, not done, or not to be told."""
+        self._mark(digest, "unknown")
+        found: R | None = None
+        with anyio.CancelScope(shield=True):
+            found = await self._look(operation, begun, spent)
+            if found is None:
+                await anyio.sleep(LOOK_AGAIN)
+                found = await self._look(operation, begun, spent)
+        if found is not None:
+            self._mark(digest, "done", found)
+            return Outcome(found, [FOUND])
+        if getattr(lost, "timed_out", False):
+            raise _unknown(operation, "It does not show up yet, but the backend may still be at it.") from lost
+        self._forget(digest)
+        raise errors.Unanswered(
+            "No usable answer came, and looking shows that it was not done.", "Call again."
+        ) from lost
+
+    async def _settled(self, operation: Operation[R], earlier: Entry, spent: Spent) -> Outcome[R]:
+        """What came of an earlier one whose answer was lost; when that was nothing, it is carried out now."""
+        if found := await self._look(operation, earlier.begun_at, spent):
+            self._mark(earlier.digest, "done", found)
+            return Outcome(found, [FOUND])
+        if time.time() - earlier.begun_at < SETTLED:
+            raise _unknown(operation, "It does not show up yet, but the backend may still be at it.")
+        self._forget(earlier.digest)
+        return await self._once(operation, earlier.digest, spent)
+
+    async def _look(self, operation: Operation[R], begun: float, spent: Spent) -> R | None:
+        since = begun + self._client.skew - SKEW
+        try:
+            return cast("R | None", await LOOKS[type(operation)](self._client, operation, since, self._known(), spent))
+        except errors.AuralError as error:
+            raise _unknown(operation, f"Looking did not tell: {error.message}") from error
+
+    # ── Rows ────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self, operation: Operation[Any], digest: str) -> Entry | None:
+        """Write a create down; the answer is the earlier one where there is one."""
+        now = time.time()
+        with self._state.changing() as db:
+            over = "delete from creates where begun_at < case state when 'done' then ? else ? end"
+            db.execute(over, (now - REMEMBERED, now - IN_DOUBT))
+            query = "select digest, state, begun_at, result from creates where tenant = ? and digest = ?"
+            found = db.execute(query, (self._tenant, digest)).fetchone()
+            if found is not None:
+                return Entry(*found)
+            row = (self._tenant, digest, operation.tool_name(), "started", now, None)
+            db.execute("insert into creates values (?, ?, ?, ?, ?, ?)", row)
+        return None
+
+    def _mark(self, digest: str, state: str, result: Record | Wire | None = None) -> None:
+        text = None if result is None else json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
+        with self._state.changing() as db:
+            change = "update creates set state = ?, result = ? where tenant = ? and digest = ?"
+            db.execute(change, (state, text, self._tenant, digest))
+
+    def _forget(self, digest: str) -> None:
+        with self._state.changing() as db:
+            db.execute("delete from creates where tenant = ? and digest = ?", (self._tenant, digest))
+
+    def _known(self) -> set[str]:
+        """The ids that other creates made: they are not what a lost one made."""
+        with self._state.changing() as db:
+            query = "select result from creates where tenant = ? and result is not null"
+            results = [json.loads(text) for (text,) in db.execute(query, (self._tenant,))]
+        return {row["id"] for result in results for row in result.get("data", [result])}
+
+    def _repeated(self, operation: Operation[R], earlier: Entry) -> tuple[R, list[str]]:
+        result = operation.result_type().model_validate_json(earlier.result or "{}")
+        return result, [REPEATED.format(seconds=max(1, round(time.time() - earlier.begun_at)))]
+
+
+def _digest(operation: Operation[Any], mark: str) -> str:
+    """What makes two creates the same: the tool and its arguments, however they were written."""
+    given = [operation.tool_name(), operation.model_dump(mode="json", by_alias=True), mark]
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+def _unknown(operation: Operation[Any], why: str) -> errors.Unanswered:
+    noun = operation.tool_name().split("_", 1)[1].rstrip("s")
+    return errors.Unanswered(
+        f"The request was sent and no usable answer came. {why}",
+        f"It may have been done: look with list_{noun}s. The same call again looks first and does nothing twice.",
+    )
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _interview(
+    client: AuralClient, operation: CreateInterview, since: float, known: set[str], spent: Spent
+) -> Interview | None:
+    wanted, asked = operation.payload(), ListInterviews(limit=100)
+    for _ in range(MOST_PAGES):
+        page = await client.call(asked, spent=spent)
+        if found := next((row for row in page.data if _new(row, since, known) and _same(row, wanted, wanted)), None):
+            return found
+        if page.cursor is None or time_of(page.data[-1].updated_at) < since:
+            return None
+        asked = ListInterviews(limit=100, cursor=page.cursor)
+    raise errors.Unanswered("So much was made meanwhile that looking does not tell.", "")
+
+
+async def _questions(
+    client: AuralClient, operation: CreateQuestions, since: float, known: set[str], spent: Spent
+) -> Rows[Question] | None:
+    listed = await client.call(ListQuestions(interview_id=operation.interview_id), spent=spent)
+    fresh = [row for row in listed.data if _new(row, since, known)]
+    found = _all_of(operation.payload(), fresh, ("text", "type", "options"))
+    return None if found is None else Rows[Question](data=cast("list[Question]", found))
+
+
+async def _candidates(
+    client: AuralClient, operation: CreateCandidates, since: float, known: set[str], spent: Spent
+) -> Rows[InvitedCandidate] | None:
+    listed = await client.call(ListCandidates(interview_id=operation.interview_id), spent=spent)
+    fresh = [row for row in listed.data if _new(row, since, known)]
+    found = _all_of(operation.payload(), fresh, ("name", "email", "phone"))
+    if found is None:
+        return None
+    rows = [
+        {**row.model_dump(mode="json"), "inviteUrl": f"{client.link_origin}/i/invite/{row.invite_token}"}
+        for row in cast("list[Candidate]", found)
+    ]
+    return Rows[InvitedCandidate].model_validate({"data": rows})
+
+
+Look = Callable[[AuralClient, Any, float, set[str], Spent], Awaitable[Record | Wire | None]]
+LOOKS: dict[type[Operation[Any]], Look] = {
+    CreateInterview: _interview,
+    CreateQuestions: _questions,
+    CreateCandidates: _candidates,
+}
+
+
+def _all_of(wanted: list[dict[str, Any]], rows: Sequence[Record], names: Sequence[str]) -> list[Record] | None:
+    """A row for each that is wanted, in that order; None unless all are there: a create is all or none."""
+    left: dict[str, list[Record]] = {}
+    for row in rows:
+        left.setdefault(_looks(row.model_dump(mode="json", by_alias=True), names), []).append(row)
+    alike = [left.get(_looks(each, names), []) for each in wanted]
+    found = [each.pop(0) for each in alike if each]
+    if found and len(found) < len(wanted):
+        raise errors.Unanswered(f"{len(found)} of {len(wanted)} are there.", "")
+    return found or None
+
+
+def _same(row: Record, wanted: dict[str, Any], names: Sequence[str] | dict[str, Any]) -> bool:
+    """Whether a row has what was sent, but for what Aural trims and lowers."""
+    has = row.model_dump(mode="json", by_alias=True)
+    return all(_plain(has.get(name)) == _plain(wanted.get(name)) for name in names)
+
+
+def _looks(fields: dict[str, Any], names: Sequence[str]) -> str:
+    """What `_same` compares, as one text."""
+    return json.dumps([_plain(fields.get(name)) for name in names], sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    return value.strip().casefold() or None if isinstance(value, str) else value
+
+
+def _new(row: Any, since: float, known: set[str]) -> bool:
+    return row.id not in known and time_of(row.created_at) >= since
+
+
+def time_of(text: str) -> float:
+    """Seconds since 1970; what is no time counts as now, so that it is not overlooked."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return time.time()

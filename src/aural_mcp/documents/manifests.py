@@ -1,0 +1,154 @@
+"""The files by which registries, hosts and editors install this server: all made from the version and the settings.
+
+`server.json` is the MCP registry's, `manifest.json` that of an MCPB bundle, `.claude-plugin/` makes a checkout a plugin
+of Claude Code and a marketplace that offers it. `aural_mcp.documents.render` writes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from aural_mcp._version import __version__
+from aural_mcp.api.operations import OPERATIONS
+from aural_mcp.config import NO, VARIABLES, Variable
+
+SITE = "https://aural-ai.com"
+REGISTRY_NAME = "com.aural-ai/aural-mcp"
+"""Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
+NAME, TITLE = "aural-mcp", "Aural interviews"
+ABOUT = "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent."
+ICON = "docs/icon.png"
+Json = dict[str, Any]
+WHO: Json = {
+    "name": NAME,
+    "version": __version__,
+    "description": ABOUT,
+    "author": {"name": "Aural", "url": SITE},
+    "homepage": SITE,
+    "license": "MIT",
+    "keywords": ["hiring", "interviews", "recruiting", "mcp"],
+}
+"""What bundle and plugin say of us alike."""
+
+
+def server_json() -> Json:
+    """The entry of the MCP registry: what this is, how it is started, and what can be set."""
+    variables = [
+        {"name": name, "description": _plain(each), "isRequired": False, "isSecret": each.secret}
+        for each in VARIABLES
+        for name in each.names.split(", ")
+    ]
+    package = {
+        "registryType": "pypi",
+        "identifier": NAME,
+        "version": __version__,
+        "runtimeHint": "uvx",
+        "transport": {"type": "stdio"},
+        "environmentVariables": variables,
+    }
+    return {
+        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+        "name": REGISTRY_NAME,
+        "title": TITLE,
+        "description": ABOUT,
+        "version": __version__,
+        "websiteUrl": SITE,
+        "packages": [package],
+    }
+
+
+def bundle() -> Json:
+    """The manifest of the MCPB bundle: uv starts it from its own folder, the host asks for the settings."""
+    return {
+        "manifest_version": "0.4",
+        "display_name": TITLE,
+        **WHO,
+        "icon": ICON,
+        "server": {
+            "type": "uv",
+            "entry_point": "src/aural_mcp/__main__.py",
+            "mcp_config": _from_folder("${__dirname}"),
+        },
+        "tools": [{"name": each.tool_name(), "description": each.first_sentence()} for each in OPERATIONS],
+        "prompts_generated": True,
+        "compatibility": {"platforms": ["darwin", "win32", "linux"], "runtimes": {"python": ">=3.11"}},
+        "user_config": _asked(),
+    }
+
+
+def plugin() -> Json:
+    """The plugin of Claude Code: the server and the skill, from a checkout."""
+    return {
+        **WHO,
+        "icon": f"./{ICON}",
+        "skills": "./skill/",
+        "mcpServers": {"aural": _from_folder("${CLAUDE_PLUGIN_ROOT}")},
+        "userConfig": _asked(),
+        "network": {"hosts": [urlsplit(SITE).netloc]},
+    }
+
+
+def marketplace() -> Json:
+    """A marketplace of Claude Code that offers this one plugin."""
+    return {
+        "name": "aural",
+        "owner": {"name": "Aural"},
+        "description": "Aural's own plugin.",
+        "plugins": [{"name": NAME, "source": "./", "description": ABOUT, "version": __version__}],
+    }
+
+
+FILES = {
+    "server.json": server_json,
+    "manifest.json": bundle,
+    ".claude-plugin/plugin.json": plugin,
+    ".claude-plugin/marketplace.json": marketplace,
+}
+
+
+def text(name: str) -> str:
+    """One of `FILES` as it is written."""
+    return json.dumps(FILES[name](), ensure_ascii=False, indent=2) + "\n"
+
+
+def links() -> str:
+    """Links that put the server into Cursor and VS Code, started by uvx; Markdown."""
+    start: Json = {"command": "uvx", "args": [NAME]}
+    secret = {"type": "promptString", "id": "key", "description": _plain(VARIABLES[0]), "password": True}
+    cursor = base64.b64encode(json.dumps({**start, "env": {"AURAL_API_KEY": ""}}).encode()).decode()
+    code = json.dumps({"type": "stdio", **start, "env": {"AURAL_API_KEY": "${input:key}"}})
+    inputs = quote(json.dumps([secret]))
+    return (
+        f"[Install in Cursor](https://cursor.com/en/install-mcp?name=aural&config={quote(cursor)}) · "
+        f"[Install in VS Code](https://insiders.vscode.dev/redirect/mcp/install?name=aural&inputs={inputs}"
+        f"&config={quote(code)})"
+    )
+
+
+def _from_folder(folder: str) -> Json:
+    """How uv starts the server of a folder that holds this project; settings that were not given stay unexpanded."""
+    env = {each.names: f"${{user_config.{_key(each)}}}" for each in VARIABLES if each.title}
+    return {"command": "uv", "args": ["run", "--directory", folder, "--no-dev", NAME], "env": env}
+
+
+def _asked() -> Json:
+    """The settings that a host asks its user for."""
+    return {_key(each): _question(each) for each in VARIABLES if each.title}
+
+
+def _question(setting: Variable) -> Json:
+    known: Json = {"type": "string", "title": setting.title, "description": _plain(setting), "required": False}
+    if setting.default in NO:
+        known |= {"type": "boolean", "default": False}
+    return {**known, "sensitive": True} if setting.secret else known
+
+
+def _key(setting: Variable) -> str:
+    return setting.names.removeprefix("AURAL_").lower()
+
+
+def _plain(setting: Variable) -> str:
+    return setting.meaning.replace("`", "")

@@ -1,0 +1,1 @@
+"""All of it as one Model Context Protocol server, on stdio and over HTTP (`web/`)."""

@@ -1,0 +1,89 @@
+"""Which tools there are: narrowed by the operator, narrowed further by a request, widened by nobody.
+
+A tool that is off does not exist: it is not listed, not called, and its resources and prompts are gone too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from aural_mcp.api import operations as op
+from aural_mcp.api.analysis import SaveSessionAnalysis
+from aural_mcp.config import YES, BadSetting, Narrowing
+from aural_mcp.privacy.exposure import RevealCandidate
+from aural_mcp.workflows import WORKFLOWS
+
+TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
+    "interviews": (
+        op.ListInterviews,
+        op.CreateInterview,
+        op.GetInterview,
+        op.UpdateInterview,
+        op.ArchiveInterview,
+        op.PublishInterview,
+    ),
+    "questions": (op.ListQuestions, op.CreateQuestions, op.UpdateQuestion, op.DeleteQuestion),
+    "candidates": (op.ListCandidates, op.CreateCandidates, op.UpdateCandidate, RevealCandidate),
+    "sessions": (op.ListSessions, op.GetSession, op.GetSessionReport, op.EndInterviewSessions, SaveSessionAnalysis),
+    "practice": (op.ListPracticeSessions, op.GetPracticeReport),
+    "usage": (op.GetUsage,),
+    "workflows": tuple(WORKFLOWS),
+}
+NAMES = {each.tool_name(): each for group in TOOLSETS.values() for each in group}
+
+
+@dataclass(frozen=True)
+class Access:
+    """The operations that may be used."""
+
+    allowed: frozenset[op.AnyOperation] = frozenset(NAMES.values())
+
+    def allows(self, operation: op.AnyOperation) -> bool:
+        """Whether the operation's tool exists."""
+        return operation in self.allowed
+
+    def has(self, tool: str) -> bool:
+        """Whether there is a tool of this name."""
+        return tool in NAMES and NAMES[tool] in self.allowed
+
+    def narrowed(self, headers: Mapping[str, str] | None) -> Access:
+        """What a request leaves of it, by `X-Aural-Readonly` and `X-Aural-Toolsets`."""
+        sent, allowed = headers or {}, self.allowed
+        if "x-aural-readonly" not in sent and "x-aural-toolsets" not in sent:
+            return self
+        if sent.get("x-aural-readonly", "").strip().lower() in YES:
+            allowed = _reading(allowed)
+        if (sets := sent.get("x-aural-toolsets")) is not None:
+            wanted = [name.strip().lower() for name in sets.split(",")]
+            allowed &= frozenset(each for name in wanted for each in TOOLSETS.get(name, ()))
+        return replace(self, allowed=allowed)
+
+
+def access(narrowing: Narrowing) -> Access:
+    """What the operator's settings leave.
+
+    Raises:
+        BadSetting: a name that does not exist, with those that do.
+    """
+    allowed = Access().allowed
+    if narrowing.toolsets:
+        _known("toolsets", narrowing.toolsets, TOOLSETS)
+        allowed = frozenset(each for name in narrowing.toolsets for each in TOOLSETS[name])
+    if narrowing.tools:
+        _known("tools", narrowing.tools, NAMES)
+        named = frozenset(NAMES[name] for name in narrowing.tools)
+        allowed = allowed & named if narrowing.toolsets else named
+    _known("exclude-tools", narrowing.exclude_tools, NAMES)
+    allowed -= {NAMES[name] for name in narrowing.exclude_tools}
+    return Access(_reading(allowed) if narrowing.read_only else allowed)
+
+
+def _reading(allowed: frozenset[op.AnyOperation]) -> frozenset[op.AnyOperation]:
+    return frozenset(each for each in allowed if each.effect == "read" and each is not RevealCandidate)
+
+
+def _known(setting: str, given: Iterable[str], known: Iterable[str]) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise BadSetting(f"{setting}: there is no {unknown[0]!r}. There are: {', '.join(known)}.")

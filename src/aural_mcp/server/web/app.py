@@ -1,0 +1,230 @@
+"""The ASGI application: probes, limits, words and the access log around the SDK's app at `/mcp`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from aural_mcp.config import is_loopback, usable_key
+from aural_mcp.log import log_request
+from aural_mcp.server.web import refusals
+from aural_mcp.server.web.flights import BY_ADDRESS, LISTEN, Flights
+from aural_mcp.server.web.refusals import (
+    BODY,
+    BODY_WITHIN,
+    FIELDS,
+    HEADERS,
+    HEALTH,
+    MCP,
+    READY,
+    SAID_BETTER,
+    TARGET,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from aural_mcp.server.server import AuralServer
+
+SUBSCRIPTIONS_SINCE = "2026-07-28"
+
+log = logging.getLogger(__name__)
+
+
+def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) -> Web:
+    """The ASGI application of an MCP server: stateless, answering in JSON; in a stream where progress is asked for.
+
+    Args:
+        host: what is listened on; a loopback address allows the names of this computer.
+        allowed_hosts: the names that clients use, in `Host` and in `Origin`.
+    """
+    names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else [])]
+    hosts = [form for name in names for form in (name, f"{name}:*")]
+    origins = [f"{scheme}://{form}" for scheme in ("http", "https") for form in hosts]
+    sessions = Sessions(
+        app=server._lowlevel_server,  # pyright: ignore[reportPrivateUsage]
+        stateless=True,
+        max_request_body_size=BODY,
+        security_settings=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+    )
+    web = Web(sessions)
+    server.middleware.append(web.flights.end_with_us)
+    return web
+
+
+class Sessions(StreamableHTTPSessionManager):
+    """The SDK's, but whether it answers with one JSON document is said by each request."""
+
+    streams = ContextVar("streams", default=False)
+
+    @property
+    def json_response(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return not self.streams.get()
+
+    @json_response.setter
+    def json_response(self, value: bool) -> None:
+        """Set by the SDK, for all requests: nothing to keep."""
+
+
+class Web:
+    """Everything that is served over HTTP, as one ASGI application."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.flights = Flights()
+        self._sessions = sessions
+        self._life = Starlette(lifespan=lambda _: sessions.run())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._live(scope, receive, send)
+            return
+        begun, answer = time.perf_counter(), Answer(scope, receive, send)
+        try:
+            await self._serve(scope, receive, answer)
+        except Refused as refused:
+            await answer.refuse(refused)
+        except Exception:
+            log.exception("A request failed")
+            await answer.refuse(Refused(500, *SAID_BETTER[500]))
+        except anyio.get_cancelled_exc_class():
+            if not answer.complete:  # else a stop has answered for it, and this is its end
+                raise
+        finally:
+            log_request(scope["method"], scope["path"], answer.status, begun, Headers(scope=scope))
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The SDK's start and end; after a stop that had to leave calls behind, how they break off is no news."""
+
+        async def report(message: Message) -> None:
+            await send({"type": message["type"]} if self.flights.left_behind else message)
+
+        await self._life(scope, receive, report)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Answer) -> None:
+        _check_head(scope)
+        path, method = scope["path"], scope["method"]
+        if path in (HEALTH, READY):
+            _check_method(method, "GET", "HEAD")
+            if path == READY and self.flights.stopping:
+                raise refusals.stopping()
+            said = {"status": "ok" if path == HEALTH else "ready"}
+            await JSONResponse(said, headers={"cache-control": "no-store"})(scope, receive, send)
+        elif path == MCP:
+            # Without sessions a GET stream could carry nothing, and there is nothing to DELETE: they would only cost.
+            _check_method(method, "POST")
+            await self._relay(scope, receive, send)
+        else:
+            raise Refused(404, "not_found", f"There is nothing at this address. MCP is at {MCP}.")
+
+    async def _relay(self, scope: Scope, receive: Receive, send: Answer) -> None:
+        headers = Headers(scope=scope)
+        caller = caller_of(headers, scope.get("client"))
+        with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
+            messages = [await _whole_body(headers, receive)]
+            flight.begin()
+            self._sessions.streams.set(asks_for_stream(headers, messages[0]["body"]))
+
+            async def received() -> Message:
+                return messages.pop() if messages else await receive()
+
+            await self._sessions.asgi_app(scope, received, send)
+
+
+class Answer:
+    """Sends a response on, notes its status, and puts refusals of the SDK that are not JSON into our words."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.status: int | None = None
+        self._scope, self._receive, self._send = scope, receive, send
+        self.complete = False
+
+    async def __call__(self, message: Message) -> None:
+        if self.complete:
+            return
+        if message["type"] == "http.response.start":
+            words = SAID_BETTER.get(message["status"])
+            if words and b"json" not in dict(message.get("headers", ())).get(b"content-type", b""):
+                await self.refuse(Refused(message["status"], *words))
+                return
+            self.status = message["status"]
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Answer with a refusal; a response that has begun can only be ended."""
+        if self.complete:
+            return
+        self.complete = True
+        if self.status is not None:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        self.status = refused.status
+        response = JSONResponse(refused.body(), refused.status, headers=refused.headers)
+        await response(self._scope, self._receive, self._send)
+
+
+def caller_of(headers: Mapping[str, str], peer: Sequence[Any] | None) -> str:
+    """Whose request it is: the SHA-256 of a key, if it could be one, else the address it came from."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    key = bearer if scheme == "Bearer" else headers.get("x-api-key", "")
+    return hashlib.sha256(key.encode()).hexdigest() if usable_key(key) else f"{BY_ADDRESS}{peer[0] if peer else ''}"
+
+
+def asks_for_stream(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether it wants progress, and can read it: only an answer that is a stream has room for more than the result."""
+    return b'"progressToken"' in body and "text/event-stream" in headers.get("accept", "")
+
+
+def _is_stream(headers: Mapping[str, str]) -> bool:
+    """Whether it opens a subscription: since that protocol, the SDK holds this header against the body."""
+    version = headers.get("mcp-protocol-version", "")
+    return headers.get("mcp-method") == LISTEN and version >= SUBSCRIPTIONS_SINCE
+
+
+def _check_head(scope: Scope) -> None:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET:
+        raise refusals.target_too_long()
+    fields: list[tuple[bytes, bytes]] = scope["headers"]
+    if len(fields) > FIELDS or sum(len(name) + len(value) + 4 for name, value in fields) > HEADERS:
+        raise refusals.head_too_large()
+
+
+def _check_method(method: str, *allowed: str) -> None:
+    if method not in allowed:
+        words = f"This address takes {' and '.join(allowed)} only."
+        raise Refused(405, "method_not_allowed", words, allow=", ".join(allowed))
+
+
+async def _whole_body(headers: Mapping[str, str], receive: Receive) -> Message:
+    """The body as one message, read before anything is done.
+
+    Raises:
+        Refused: it is larger than `BODY`, slower than `BODY_WITHIN`, or incomplete.
+    """
+    if int(headers.get("content-length", "0")) > BODY:
+        raise refusals.body_too_large()
+    body, more = bytearray(), True
+    with anyio.move_on_after(BODY_WITHIN):
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Refused(400, "incomplete_body", "The connection was closed before the whole body was here.")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > BODY:
+                raise refusals.body_too_large()
+    if more:
+        words = f"The body was not here within {BODY_WITHIN:.0f} s; nothing was done. Send it in one go."
+        raise Refused(408, "body_too_slow", words, connection="close")
+    return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -1,0 +1,211 @@
+"""Candidates: who has a link, who has begun, how far they are; what invites bias only when asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import MISSING, Field
+
+from aural_mcp.api.errors import AuralError, NotFound
+from aural_mcp.api.models import Candidate, Record, Rows, SessionSummary
+from aural_mcp.api.operations import (
+    CreateCandidates,
+    ListCandidates,
+    ListSessions,
+    Positive,
+    Text,
+    UpdateCandidate,
+    Whole,
+)
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.ledger import Ledger
+from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
+from aural_mcp.safety import inert, quoted
+from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, search
+
+NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
+
+
+class CandidateRow(Record):
+    """A candidate as a table shows it, and what was asked for besides."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    has_invite_link: bool | None = None
+    status: str = Field(default="", description="NOT_BEGUN, or how the session stands (BEGUN where that is unknown).")
+    session_id: str | None = None
+    created_at: str = ""
+
+
+class CandidateTable(Record):
+    """Candidates, newest first."""
+
+    data: list[CandidateRow]
+    total: int = Field(default=0, description="How many match in all.")
+    next_row: int | None = Field(default=None, description="Call again with fromRow set to this; null at the end.")
+
+
+class ListCandidatesArguments(ListCandidates):
+    """The tool's arguments."""
+
+    status: Annotated[
+        Literal["NOT_BEGUN", "IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")
+    ] = MISSING
+    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    include: Annotated[
+        list[
+            Literal[
+                "inviteUrl",
+                "phone",
+                "notes",
+                "education",
+                "school",
+                "major",
+                "workExperience",
+                "gender",
+                "birthday",
+                "graduationYear",
+            ]
+        ],
+        Field(description="Only what the user asks for; gender, birthday and year invite bias."),
+    ] = []
+    from_row: Annotated[Positive, Field(description="First row to show.")] = 1
+    limit: Annotated[int, Field(ge=1, le=500), Whole, Field(description="Rows at most.")] = 100
+
+
+async def list_candidates(client: AuralClient, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
+    """Who is registered, whether they have a link and how far they are: that stands in the list of sessions."""
+    found = (await client.call(plain(ListCandidates, given), spent=spent)).data
+    if given.name is not MISSING:
+        found = [row for row in found if contains(given.name, row.name, row.email)]
+    statuses = await _statuses(client, given.interview_id, found, spent)
+    rows = [_row(each, statuses, given.include, client.link_origin) for each in found]
+    rows = rows if given.status is MISSING else [row for row in rows if row.status == given.status]
+    start = given.from_row - 1
+    shown, _ = fitting(rows[start : start + given.limit])
+    after = start + len(shown)
+    return CandidateTable(data=shown, total=len(rows), next_row=after + 1 if shown and after < len(rows) else None)
+
+
+async def _statuses(
+    client: AuralClient, interview_id: str, candidates: Sequence[Candidate], spent: Spent
+) -> dict[str, str]:
+    """How the sessions of these candidates stand, as far as the list of sessions tells."""
+    begun = {row.session_id for row in candidates if row.session_id}
+    if not begun:
+        return {}
+    operation: ListSessions = ListSessions(interview_id=interview_id, limit=100)
+    known: dict[str, SessionSummary] = {}
+
+    def wanted(row: SessionSummary) -> bool:
+        known[row.id] = row
+        return False
+
+    try:
+        await search(client, operation, spent, wanted)
+    except AuralError:
+        return {}
+    return {row.id: row.status for row in known.values() if row.id in begun}
+
+
+def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], origin: str) -> CandidateRow:
+    fields = each.model_dump(by_alias=True)
+    link = {"inviteUrl": f"{origin}/i/invite/{each.invite_token}"} if each.invite_token else {}
+    status = statuses.get(each.session_id, BEGUN) if each.session_id else NOT_BEGUN
+    more = {name: value for name, value in {**fields, **link}.items() if name in include}
+    row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
+    return CandidateRow.model_validate({**row, "hasInviteLink": bool(link), "status": status, **more})
+
+
+async def invited(
+    client: AuralClient, interview_id: str, more: Sequence[Candidate], spent: Spent
+) -> list[CandidateRow]:
+    """Everybody whom the list shows, with links, and `more` whom it does not show, whose state nobody knows."""
+    asked = ListCandidates(interview_id=interview_id)
+    listed = (await client.raw.call(asked, spent=spent)).data
+    known = {row.id for row in listed}
+    everybody = Rows[Candidate](data=[*listed, *(row for row in more if row.id not in known)])
+    found = (await client.seen(asked, everybody, spent)).data
+    statuses = await _statuses(client, interview_id, found, spent)
+    rows = [_row(each, statuses, ["inviteUrl"], client.link_origin) for each in found]
+    return [row if row.id in known else row.model_copy(update={"status": ""}) for row in rows]
+
+
+# ── Registering and changing ────────────────────────────────────────────────────────────────────
+
+
+class Invitation(Record):
+    """A person just registered and the private link to send."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    invite_url: str = ""
+
+
+class Invitations(Record):
+    """The people just registered, in the order given."""
+
+    data: list[Invitation]
+
+
+class CreateCandidatesArguments(CreateCandidates):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_candidates(client: AuralClient, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
+    """Registered once: each name with its link; the rest of what was sent is not repeated."""
+    asked = plain(CreateCandidates, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    rows = [
+        {"id": row.id, "name": row.name, "email": row.email, "inviteUrl": row.invite_url} for row in made.result.data
+    ]
+    return Invitations.model_validate({"data": rows, "remarks": made.remarks})
+
+
+async def reveal_candidate(client: AuralClient, given: RevealCandidate, spent: Spent) -> Revealed:
+    """Looks through the people and the sessions of the interview for the one that is called so."""
+    wanted = given.candidate.strip().upper().removeprefix("CANDIDATE").strip()
+
+    def is_it(identifier: str) -> bool:
+        return isinstance(client, Guarded) and client.pseudonym(identifier).endswith(f" {wanted}")
+
+    people = (await client.raw.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
+    called = f"Candidate {wanted}"
+    for row in people:
+        if is_it(row.id):
+            return Revealed(
+                candidate=called, name=inert(row.name), email=row.email, candidate_id=row.id, session_id=row.session_id
+            )
+    sessions: ListSessions = ListSessions(interview_id=given.interview_id, limit=1)
+    found = await search(client.raw, sessions, spent, lambda row: is_it(row.id))
+    for row in found.rows:
+        return Revealed(
+            candidate=called, name=inert(row.participant_name or ""), email=row.participant_email, session_id=row.id
+        )
+    raise NotFound(
+        f"Nobody in this interview is called {quoted(called)}.",
+        "Names of candidates come from list_sessions and list_candidates; check the interviewId too.",
+        status=404,
+        code="NOT_FOUND",
+    )
+
+
+class CandidateView(Record):
+    """A candidate after a change: who it is, and the fields that were given."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+    session_id: str | None = None
+
+
+async def update_candidate(client: AuralClient, given: UpdateCandidate, spent: Spent) -> CandidateView:
+    """Who it is and what was changed, nothing else."""
+    row: dict[str, Any] = (await client.call(given, spent=spent)).model_dump(mode="json", by_alias=True)
+    names = ("id", "name", "email", "sessionId", *given.payload())
+    return CandidateView.model_validate({name: row[name] for name in names})

@@ -1,0 +1,282 @@
+"""Interviews and questions as a person would note them down: the API's rows have 34 and 20 fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import MISSING, Field
+
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.models import AssessmentCriterion, Interview, InterviewDetail, Number, Published, Question, Record
+from aural_mcp.api.operations import (
+    CreateInterview,
+    CreateQuestions,
+    GetInterview,
+    ListInterviews,
+    ListQuestions,
+    Operation,
+    PublishInterview,
+    Text,
+    UpdateInterview,
+    UpdateQuestion,
+)
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.ledger import Ledger
+from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, search
+
+State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
+NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
+NO_CRITERIA = "It has no assessmentCriteria to score against. Add some: update_interview."
+
+
+class InterviewRow(Record):
+    """An interview as a table shows it."""
+
+    id: str
+    title: str = ""
+    state: State = ""
+    questions: int | None = None
+    sessions: int | None = None
+    updated_at: str = ""
+
+
+class InterviewTable(Record):
+    """Interviews, most recently changed first."""
+
+    data: list[InterviewRow | Interview]
+    cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
+    looked_at: int | None = Field(default=None, description="With title or only: how many interviews were looked at.")
+
+
+class ListInterviewsArguments(ListInterviews):
+    """The tool's arguments."""
+
+    title: Annotated[Text | MISSING, Field(description="Only whose title contains this.")] = MISSING
+    only: Annotated[
+        Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING,
+        Field(description="Only these."),
+    ] = MISSING
+    detail: Detail = "summary"
+
+
+async def list_interviews(client: AuralClient, given: ListInterviewsArguments, spent: Spent) -> InterviewTable:
+    """Rows for a table, filtered here: the API has no search."""
+    filtered = given.title is not MISSING or given.only is not MISSING
+    asked = plain(ListInterviews, given)
+    found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
+    rows, cursor = fitting(found.rows, found.cursor)
+    shown = rows if given.detail == "full" else [_row(each) for each in rows]
+    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    return InterviewTable(data=list(shown), cursor=cursor, **looked_at)
+
+
+def _matches(row: Interview, given: ListInterviewsArguments) -> bool:
+    if given.title is not MISSING and not contains(given.title, row.title):
+        return False
+    if given.only in ("noQuestions", "noSessions"):
+        counts = row.counts
+        return bool(counts) and (counts.questions if given.only == "noQuestions" else counts.sessions) == 0
+    return given.only is MISSING or given.only == {"by invitation": "byInvitation"}.get(_state(row), _state(row))
+
+
+def _row(each: Interview) -> InterviewRow:
+    counts = {"questions": each.counts.questions, "sessions": each.counts.sessions} if each.counts else {}
+    return InterviewRow(id=each.id, title=each.title, state=_state(each), updated_at=each.updated_at, **counts)
+
+
+def _state(each: Interview) -> str:
+    return "archived" if not each.is_active else "by invitation" if each.require_invite else "public"
+
+
+# ── One interview ───────────────────────────────────────────────────────────────────────────────
+
+
+class QuestionView(Record):
+    """A question, its fields named as update_question takes them; what is left out is as usual."""
+
+    id: str
+    order: int = 0
+    type: str = ""
+    text: str = ""
+    required: bool = True
+    description: str | None = None
+    options: list[str] | None = None
+    follow_up_enabled: bool = Field(default=True, description="True when left out.")
+    probe_threshold: Number | None = None
+    follow_up_prompts: Any = None
+    starter_code: dict[str, str] | None = None
+    time_limit_seconds: int | None = None
+    validation_rules: Any = None
+    show_if: Any = None
+    skip_if: Any = None
+    allow_file_upload: bool = False
+    allowed_file_types: list[str] = []
+
+
+class InterviewView(Record):
+    """An interview's settings; what is left out is not set."""
+
+    id: str
+    title: str = ""
+    state: State = ""
+    url: str | None = Field(default=None, description="The public link, when it is public.")
+    description: str | None = None
+    objective: str | None = None
+    assessment_criteria: list[AssessmentCriterion] | None = None
+    language: str = ""
+    ai_name: str = ""
+    ai_tone: str = ""
+    follow_up_depth: str = ""
+    time_limit_minutes: int | None = None
+    chat_enabled: bool = True
+    voice_enabled: bool = False
+    video_enabled: bool = False
+    anti_cheating_enabled: bool = False
+    created_at: str = ""
+    updated_at: str = ""
+
+
+class InterviewWhole(InterviewView):
+    """An interview with its questions, in order."""
+
+    sessions: int | None = None
+    questions: list[QuestionView] = []
+
+
+class QuestionTable(Record):
+    """Questions, in the order in which they are asked."""
+
+    data: list[QuestionView]
+
+
+class GetInterviewArguments(GetInterview):
+    """The tool's arguments."""
+
+    detail: Detail = "summary"
+
+
+async def get_interview(
+    client: AuralClient, given: GetInterviewArguments, spent: Spent
+) -> InterviewWhole | InterviewDetail:
+    """Settings, rubric and questions, named as the tools that change them name them."""
+    interview = await client.call(plain(GetInterview, given), spent=spent)
+    if given.detail == "full":
+        return interview
+    shown, left_out = _questions(interview.questions)
+    counts = {"sessions": interview.counts.sessions} if interview.counts else {}
+    view = {**_view(interview, client.link_origin), **counts, "questions": shown}
+    return InterviewWhole.model_validate({**view, **_left_out(left_out, given)})
+
+
+class CreateInterviewArguments(CreateInterview):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_interview(client: AuralClient, given: CreateInterviewArguments, spent: Spent) -> InterviewView:
+    """Made once, and shown in the words in which it was asked for."""
+    asked = plain(CreateInterview, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    return InterviewView.model_validate({**_view(made.result, client.link_origin), "remarks": made.remarks})
+
+
+async def update_interview(client: AuralClient, given: UpdateInterview, spent: Spent) -> InterviewView:
+    """The interview as it is now; what was changed is shown even where it was cleared."""
+    interview = await client.call(given, spent=spent)
+    row = interview.model_dump(mode="json", by_alias=True)
+    changed = {name: row[name] for name in given.payload() if name in row}
+    return InterviewView.model_validate({**_view(interview, client.link_origin), **changed})
+
+
+async def list_questions(client: AuralClient, given: ListQuestions, spent: Spent) -> QuestionTable:
+    """The questions without their twelve fields that are nearly always as usual."""
+    return _question_table((await client.call(given, spent=spent)).data, given, [])
+
+
+class CreateQuestionsArguments(CreateQuestions):
+    """The tool's arguments."""
+
+    allow_duplicate: AllowDuplicate = False
+
+
+async def create_questions(client: AuralClient, given: CreateQuestionsArguments, spent: Spent) -> QuestionTable:
+    """Added once, and shown with their ids."""
+    asked = plain(CreateQuestions, given)
+    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    return _question_table(made.result.data, asked, made.remarks)
+
+
+async def update_question(client: AuralClient, given: UpdateQuestion, spent: Spent) -> QuestionView:
+    """The question as it is now; what was changed is shown even where it was cleared."""
+    question = await client.call(given, spent=spent)
+    row = question.model_dump(mode="json", by_alias=True) | {"followUpEnabled": question.probe_on_short}
+    changed = {name: row[name] for name in given.payload() if name in row}
+    view = question_view(question).model_dump(by_alias=True, exclude_unset=True)
+    return QuestionView.model_validate({**view, **changed})
+
+
+async def publish_interview(client: AuralClient, given: PublishInterview, spent: Spent) -> Published:
+    """Publishes as asked, then says what is missing: the API publishes an empty interview without a word."""
+    published = await client.call(given, spent=spent)
+    try:
+        interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
+    except AuralError:
+        return published
+    missing = [] if interview.questions else [NO_QUESTIONS]
+    missing += [] if interview.assessment_criteria else [NO_CRITERIA]
+    return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": missing})
+
+
+def _view(interview: Interview, origin: str) -> dict[str, Any]:
+    row = interview.model_dump(mode="json", by_alias=True)
+    names = [InterviewView.model_fields[name].alias or name for name in InterviewView.model_fields]
+    url = f"{origin}/i/{interview.public_slug}" if _state(interview) == "public" and interview.public_slug else None
+    return brief({**row, "state": _state(interview), "url": url}, dict.fromkeys(names))
+
+
+def _question_table(questions: Sequence[Question], asked: Operation[Any], remarks: list[str]) -> QuestionTable:
+    shown, left_out = _questions(questions)
+    remarks = [*remarks, *_left_out(left_out, asked).get("remarks", [])]
+    return QuestionTable.model_validate(
+        {"data": [each.model_dump(exclude_unset=True) for each in shown], "remarks": remarks}
+    )
+
+
+def _left_out(number: int, operation: Operation[Any]) -> dict[str, Any]:
+    """What to say of questions that did not fit."""
+    address = f"aural://interviews/{operation.model_dump().get('interviewId')}/questions"
+    return (
+        {"remarks": [f"{number} more questions are left out for length; {address} has all of them."]} if number else {}
+    )
+
+
+def _questions(questions: Sequence[Question]) -> tuple[list[QuestionView], int]:
+    shown, _ = fitting([question_view(each) for each in questions])
+    return shown, len(questions) - len(shown)
+
+
+USUAL = {
+    "description": None,
+    "options": None,
+    "followUpEnabled": True,
+    "probeThreshold": None,
+    "followUpPrompts": None,
+    "starterCode": None,
+    "timeLimitSeconds": None,
+    "validationRules": None,
+    "showIf": None,
+    "skipIf": None,
+    "allowFileUpload": False,
+    "allowedFileTypes": None,
+}
+"""Fields of a question that are shown only when they differ from this."""
+
+
+def question_view(each: Question) -> QuestionView:
+    """A question without what is as usual."""
+    row = each.model_dump(mode="json", by_alias=True)
+    core = {name: row[name] for name in ("id", "order", "type", "text")}
+    more = brief({**row, "followUpEnabled": each.probe_on_short}, USUAL)
+    return QuestionView.model_validate({**core, "required": each.is_required, **more})

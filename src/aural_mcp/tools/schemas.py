@@ -1,0 +1,80 @@
+"""The JSON Schemas of an operation, as hosts and documents show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from aural_mcp.api.operations import AnyOperation
+
+Schema = dict[str, Any]
+
+SECRETS = ("inviteToken",)
+"""Fields of the API that no agent is shown."""
+REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
+CONFIRMATION: Schema = {
+    "type": "string",
+    "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
+}
+CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
+
+
+@cache
+def input_schema(operation: AnyOperation) -> Schema:
+    """The JSON Schema of the arguments: no generated titles, no references."""
+    raw = operation.model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}))
+    schema.pop("description", None)
+    schema.setdefault("properties", {})
+    return schema
+
+
+def result_schema(result: type[BaseModel]) -> Schema:
+    """The JSON Schema of an answer."""
+    raw = result.model_json_schema()
+    schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
+    schema.pop("description", None)
+    return schema
+
+
+def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema:
+    """The JSON Schema of a tool's structured result, remarks included.
+
+    A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
+    """
+    schema = result_schema(result)
+    schema["properties"]["remarks"] = REMARKS
+    if confirmed:
+        schema["properties"]["confirmation"] = CONFIRMATION
+        schema.pop("required", None)
+    return schema
+
+
+def main_branch(schema: Schema) -> Schema:
+    """What a nullable schema is when it is not null; any other schema itself."""
+    return next((branch for branch in schema.get("anyOf", []) if branch != {"type": "null"}), schema)
+
+
+def _tidy(schema: Any, definitions: Schema, *, drop: Sequence[str] = ("title", "$defs")) -> Any:
+    """The schema with references put in place and generated titles dropped: not every host can follow or needs them."""
+    if isinstance(schema, list):
+        return [_tidy(item, definitions, drop=drop) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    node = cast("Schema", schema)
+    if reference := node.get("$ref"):
+        target = definitions[reference.removeprefix("#/$defs/")]
+        return _tidy(target | {name: item for name, item in node.items() if name != "$ref"}, definitions, drop=drop)
+    tidy: Schema = {}
+    for name, item in node.items():
+        if name == "properties":
+            shown = {key: value for key, value in item.items() if key not in SECRETS}
+            tidy[name] = {key: _tidy(value, definitions, drop=drop) for key, value in shown.items()}
+        elif name == "description":
+            tidy[name] = " ".join(item.split())
+        elif name not in drop:
+            tidy[name] = _tidy(item, definitions, drop=drop)
+    return tidy

@@ -1,0 +1,188 @@
+"""Sessions as a table with an overall score, and the end of sessions with a word on what will be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import fsum, isfinite
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import MISSING, Field
+
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.models import EndedSession, EndedSessions, Record, SessionSummary
+from aural_mcp.api.operations import EndInterviewSessions, ListSessions, Text
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
+
+OverallScore = Annotated[float | None, Field(description="Mean score, 1 to 10; null is not scored, never 0.")]
+
+
+class SessionRow(Record):
+    """A session as a table shows it."""
+
+    id: str
+    status: str = ""
+    participant_name: str | None = None
+    participant_email: str | None = None
+    turns: int | None = None
+    overall_score: OverallScore = None
+    sentiment: str | None = None
+    total_duration_seconds: int | None = None
+    created_at: str = ""
+
+
+class SessionTable(Record):
+    """Sessions, newest first."""
+
+    data: list[SessionRow | SessionSummary]
+    cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
+    looked_at: int | None = Field(default=None, description="With status or name: how many sessions were looked at.")
+
+
+class ListSessionsArguments(ListSessions):
+    """The tool's arguments."""
+
+    status: Annotated[Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")] = (
+        MISSING
+    )
+    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    detail: Detail = "summary"
+
+
+async def list_sessions(client: AuralClient, given: ListSessionsArguments, spent: Spent) -> SessionTable:
+    """Rows for a table, filtered here: the API has neither filter, search nor overall score."""
+    filtered = given.status is not MISSING or given.name is not MISSING
+    asked = plain(ListSessions, given)
+    found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
+    rows, cursor = fitting(found.rows, found.cursor)
+    shown = rows if given.detail == "full" else [_row(each) for each in rows]
+    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    return SessionTable(data=list(shown), cursor=cursor, **looked_at)
+
+
+def _matches(row: SessionSummary, given: ListSessionsArguments) -> bool:
+    if given.status is not MISSING and row.status != given.status:
+        return False
+    return given.name is MISSING or contains(given.name, row.participant_name, row.participant_email)
+
+
+def _row(each: SessionSummary) -> SessionRow:
+    mood = each.sentiment.get("overall") if isinstance(each.sentiment, dict) else each.sentiment
+    return SessionRow(
+        id=each.id,
+        status=each.status,
+        participant_name=each.participant_name,
+        participant_email=each.participant_email,
+        turns=each.counts.messages if each.counts else None,
+        overall_score=overall_score(each.insights),
+        sentiment=mood if isinstance(mood, str) else None,
+        total_duration_seconds=each.total_duration_seconds,
+        created_at=each.created_at,
+    )
+
+
+def overall_score(insights: Any) -> float | None:
+    """The mean score as it is shown: rounded to hundredths; None without any."""
+    mean = mean_score(insights)
+    return None if mean is None else round(mean, 2)
+
+
+def mean_score(insights: Any) -> float | None:
+    """The mean of the question scores, else of the criteria scores, as Aural's dashboard has it; None without any."""
+    for field in ("questionEvaluations", "criteriaEvaluations"):
+        scores = [score for row in evaluations_in(insights, field) if (score := score_of(row)) is not None]
+        if scores:
+            return fsum(scores) / len(scores)
+    return None
+
+
+def evaluations_in(insights: Any, field: str) -> list[dict[str, Any]]:
+    """The evaluations in an analysis; none where the deployment has it in another shape."""
+    listed = cast("dict[str, Any]", insights).get(field) if isinstance(insights, dict) else None
+    rows = cast("list[Any]", listed) if isinstance(listed, list) else []
+    return [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
+
+
+def score_of(evaluation: Mapping[str, Any] | None) -> float | None:
+    """The score in an evaluation; None is not scored."""
+    score = (evaluation or {}).get("score")
+    known = isinstance(score, int | float) and not isinstance(score, bool) and isfinite(score)
+    return score if known else None
+
+
+# ── Ending sessions ─────────────────────────────────────────────────────────────────────────────
+
+
+class EndedRow(EndedSession):
+    """What became, or would become, of one session."""
+
+    participant_name: str | None = None
+    created_at: str | None = None
+    turns: int | None = None
+    open_seconds: int | None = Field(default=None, description="Since it began; recorded as its duration when ended.")
+
+
+class EndedTable(EndedSessions):
+    """The outcome, in the order asked for."""
+
+    results: list[EndedRow] = []  # pyright: ignore[reportIncompatibleVariableOverride]  read only
+
+
+async def end_interview_sessions(client: AuralClient, given: EndInterviewSessions, spent: Spent) -> EndedTable:
+    """Ends them as asked; a dry run says who they are and what duration would be written."""
+    outcome = await client.call(given, spent=spent)
+    eligible = {each.id for each in outcome.results if each.status == "eligible"}
+    known = await _known(client, given.interview_id, eligible, spent) if given.dry_run and eligible else {}
+    rows = [_ended(each, known.get(each.id)) for each in outcome.results]
+    longest = max((row.open_seconds or 0 for row in rows), default=0)
+    remarks = [DURATION.format(longest=_duration(longest))] if longest else []
+    if spent.lost and not given.dry_run and any(row.status == "skipped" for row in rows):
+        remarks.append(ENDED_UNHEARD)
+    return EndedTable.model_validate(
+        {"dryRun": outcome.dry_run, "results": [row.model_dump(exclude_unset=True) for row in rows], "remarks": remarks}
+    )
+
+
+ENDED_UNHEARD = (
+    "The first answer of Aural was lost and the call was made again: what is skipped here because it is not in "
+    "progress may just have been ended by this call."
+)
+DURATION = (
+    "Aural records as duration the time from the first turn until the session is ended, idle time included: "
+    "{longest} for the longest of these. A local workspace counts to the last turn instead."
+)
+
+
+async def _known(client: AuralClient, interview_id: str, wanted: set[str], spent: Spent) -> dict[str, SessionSummary]:
+    """The list's rows of these sessions, as far as they are found."""
+    operation = ListSessions(interview_id=interview_id, limit=min(100, len(wanted)))
+    try:
+        found = await search(client, operation, spent, lambda row: row.id in wanted)
+    except AuralError:
+        return {}
+    return {row.id: row for row in found.rows}
+
+
+def _ended(each: EndedSession, row: SessionSummary | None) -> EndedRow:
+    fields = each.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if row is not None:
+        fields |= {"participantName": row.participant_name, "createdAt": row.created_at}
+        fields |= {"turns": row.counts.messages} if row.counts else {}
+        fields |= {"openSeconds": seconds} if (seconds := _seconds_since(row.created_at)) is not None else {}
+    return EndedRow.model_validate(fields)
+
+
+def _seconds_since(moment: str) -> int | None:
+    try:
+        return max(0, int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()))
+    except (ValueError, TypeError):
+        return None
+
+
+def _duration(seconds: int) -> str:
+    """Seconds in the two units that matter, e.g. `61 d 3 h`."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -1,0 +1,149 @@
+"""Results as JSON, as a table for a spreadsheet, and as a document for a hiring panel.
+
+The JSON has `export` (at, software, backend, names, rubricVersion, notRead, missing), `interview` (id, title,
+objective), `rubric` (column, name, description), `unsound` (sentences), and `candidates`: sessionId, name, status,
+begunAt, mean, scored, scoredBy, transcriptRead, unsound, flags (turn, reasons), summary, and `scores` (column, score,
+why, highlights, improvements, evidence as turn and said). A score or mean of null is not scored.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from aural_mcp.safety import literal, quote
+from aural_mcp.tools.formatting import moment, outline
+
+FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy", "unsound")
+VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
+FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
+"""Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
+NOT_SCORED = "not scored"
+DECIDES = (
+    "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
+    "are of the question scores, else of the criteria, as Aural has them; flags prove nothing and change no score."
+)
+Whole = dict[str, Any]
+
+
+def as_json(whole: Whole) -> str:
+    """All of it, under names that stay."""
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+
+
+# ── CSV ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def header(whole: Whole) -> list[str]:
+    """The columns of the table: facts, a score for each criterion and question, versions."""
+    return [*FACTS, *(f"{each['column']} {_line(each['name'])}" for each in whole["rubric"]), *VERSIONS]
+
+
+def as_csv(whole: Whole) -> str:
+    """A row for each candidate; an empty cell is not scored, never 0, and no cell can be taken for a formula."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow([cell(name) for name in header(whole)])
+    export = whole["export"]
+    last = [export["rubricVersion"], export["names"], export["at"], export["software"]]
+    for each in whole["candidates"]:
+        facts = {**each, "unsound": ", ".join(each["unsound"])}
+        scores = [row["score"] for row in each["scores"]]
+        rows.writerow([cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
+    return out.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value as a spreadsheet shows it and does not carry it out."""
+    return FORMULA.sub("'", value) if isinstance(value, str) else value
+
+
+# ── Markdown ────────────────────────────────────────────────────────────────────────────────────
+
+
+def as_markdown(whole: Whole) -> str:
+    """The versions, the rubric, a table of scores, and the evidence candidate by candidate."""
+    export, interview = whole["export"], whole["interview"]
+    facts = {
+        "Interview": interview["id"],
+        "Objective": interview["objective"],
+        "Rubric version": export["rubricVersion"],
+        "Exported": f"{export['at']}, {export['software']}, from {export['backend']}",
+        "Candidates": f"{len(whole['candidates'])}, {export['names']}",
+    }
+    parts = [
+        f"# Results: {_line(interview['title'])}",
+        listed(facts),
+        DECIDES,
+        "\n".join(f"**Missing:** {_line(said)}" for said in export["missing"]),
+        "## What makes a comparison unsound\n\n" + bullets(whole["unsound"]) if whole["unsound"] else "",
+        "## Rubric\n\n" + outline(whole["rubric"]) if whole["rubric"] else "",
+        "## Scores\n\n" + _scores(whole),
+        *(f"## Candidate {number}\n\n{_candidate(each, whole)}" for number, each in enumerate(whole["candidates"], 1)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def listed(facts: Whole) -> str:
+    """Facts, one a line; what is empty is left out."""
+    shown = {name: literal(_line(value)) for name, value in facts.items() if value not in (None, "", [])}
+    return "\n".join(f"- {name}: {value}" for name, value in shown.items())
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """Sentences of ours, one a line."""
+    return "\n".join(f"- {_line(each)}" for each in sentences)
+
+
+def _scores(whole: Whole) -> str:
+    columns = [each["column"] for each in whole["rubric"]]
+    lines = [["", "Name", "Mean", *columns], ["---"] * (3 + len(columns))]
+    for number, each in enumerate(whole["candidates"], 1):
+        scores = [_score(row["score"]) for row in each["scores"]]
+        lines.append([str(number), literal(_line(each["name"])), _score(each["mean"]), *scores])
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _score(score: float | None) -> str:
+    return NOT_SCORED if score is None else f"{round(score, 2):g}"
+
+
+def _candidate(each: Whole, whole: Whole) -> str:
+    facts = {
+        "Name": each["name"],
+        "Session": each["sessionId"],
+        "Status": each["status"],
+        "Begun": moment(each["begunAt"]),
+        "Mean": _score(each["mean"]),
+        "Scored": each["scored"],
+        "Scored by": each["scoredBy"],
+        "Unsound": ", ".join(each["unsound"]),
+        "Transcript": None if each["transcriptRead"] else "not read for this export: no quotes, no flags",
+    }
+    flagged = [f"- Flagged turn {flag['turn']}: {', '.join(flag['reasons'])}" for flag in each["flags"]]
+    parts = ["\n".join([listed(facts), *flagged]), f"Summary:\n{quote(each['summary'])}" if each["summary"] else ""]
+    names = {column["column"]: column["name"] for column in whole["rubric"]}
+    parts += [_evaluation(row, names[row["column"]]) for row in each["scores"]]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _evaluation(row: Whole, name: str) -> str:
+    kind = "Criterion" if row["column"].startswith("C") else "Question"
+    lines = [f"### {row['column']}: {_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
+    for label, field in (("Strong", "highlights"), ("Missing", "improvements")):
+        given = cast("list[Any]", row[field]) if isinstance(row[field], list) else []
+        lines += [f"- {label}: {literal(_line(each))}" for each in given]
+    lines += [f"- Turn {each['turn']}{_said(each)}" for each in row["evidence"]]
+    return "\n".join([*lines, *([f"\n{quote(str(row['why']))}"] if row["why"] else [])])
+
+
+def _said(evidence: Whole) -> str:
+    return f": {literal(evidence['said'])}" if evidence.get("said") else ""
+
+
+def _line(value: Any) -> str:
+    return " ".join(str(value).split())

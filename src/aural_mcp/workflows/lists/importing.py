@@ -1,0 +1,297 @@
+"""Many people registered for an interview from a list as it comes, nobody twice, though calls break off.
+
+Groups of people are claimed in a journal, sent, and noted as done; `matching` says why that is exact. A claim fails
+when another process claimed one of the same people meanwhile. The ledger looks for an answer that is lost while the
+call lasts; the journal holds after the ledger's ten minutes, and when the list was changed in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import MISSING, Field, model_validator
+
+from aural_mcp.api.errors import AuralError, Unanswered
+from aural_mcp.api.models import Record
+from aural_mcp.api.operations import CandidateInput, CreateCandidates, InterviewId, Operation, Text
+from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.ledger import Ledger
+from aural_mcp.privacy.exposure import Guarded
+from aural_mcp.safety import inert, inert_all
+from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file
+from aural_mcp.workflows.invites import LISTED, address_of, keep_links
+
+if TYPE_CHECKING:  # their patterns take a while, and a start does without
+    from aural_mcp.workflows.lists.matching import Plan
+    from aural_mcp.workflows.lists.people import Person
+    from aural_mcp.workflows.lists.reading import Sheet
+
+AT_ONCE = 500
+"""People that Aural takes in one request."""
+SHOWN, FIRST, LONGEST_HEADER = 50, 10, 60
+"""Problems, people, and characters of a column's name that an answer shows."""
+BIASING = ("gender", "birthday")
+DONE = {"done": True}
+GO_ON = "{number} remain: call again with the same arguments, it goes on there and registers nobody twice."
+UNSEEN = (
+    "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
+    "computer registers meanwhile cannot be seen, and nobody can be taken off again."
+)
+CUT = "Aural lists only the newest 1,000: whoever was registered earlier on another computer is taken for new."
+GONE = "{number} were imported on this computer before but are not listed: changed or removed since, so left out."
+BIAS = "{fields} would be registered too. That invites bias: leave it out unless the user needs it."
+UNDER_WAY = "{number} were sent a moment ago and do not show yet: call again in {seconds:.0f} s, it looks first."
+UNCERTAIN = (
+    "{number} were sent before without an answer, and the list no longer goes back that far: they may be registered, "
+    "so they are left out. Tell the user to look for them in Aural; create_candidates registers them if they are not."
+)
+TAKEN = "Another call is registering some of the same people: call again when it has ended."
+PUSHED_OUT = (
+    "Aural lists only the newest 1,000 people. The CSV has the links of the others too, but on this computer only and "
+    "for a day: have the user save it today."
+)
+
+
+class ProblemRow(Record):
+    """A row that is left out."""
+
+    line: int = Field(description="Where the row begins in data or file; or the place in candidates.")
+    field: str | None = None
+    said: str
+
+
+class FirstRow(Record):
+    """A person as registered."""
+
+    name: str
+    email: str | None = None
+
+
+class Imported(Record):
+    """What became, or would become, of a list."""
+
+    new: int = Field(description="People who are not registered yet, each once.")
+    already_registered: int
+    duplicates: int = Field(description="Rows that repeat an earlier one; the first counts.")
+    invalid: int = Field(description="Rows that are wrong.")
+    registered: int = Field(default=0, description="By this call.")
+    remaining: int = Field(default=0, description="The same call again goes on there.")
+    uncertain: int = Field(default=0, description="Sent before; nobody can tell whether they are registered.")
+    dry_run: bool | None = None
+    invites: str | None = Field(default=None, description="The resource with everybody's link, as CSV.")
+    columns: dict[str, str] = Field(default={}, description="What each field was read from.")
+    left_out: list[str] = Field(default=[], description="Columns that are not known.")
+    first: list[FirstRow] = Field(default=[], description="The first 10 of the new ones.")
+    problems: list[ProblemRow] = Field(default=[], description="Rows left out, the first 50.")
+    more_problems: int = 0
+
+
+class ImportCandidates(Operation[Imported]):
+    """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
+
+    Columns are known by name, in English or Chinese. Invalid and repeated rows are left out and named with their
+    line; whoever is registered already is left out. A dry run (the default) shows what would happen. What does not
+    fit into 40 s or the minute's budget remains: the same call again goes on there and registers nobody twice.
+    """
+
+    effect = "create"
+    confirmed = True
+    by_others = True
+    hint = (
+        "Next: after a dry run show the user the counts and what is left out, then call again with dryRun false. The "
+        "user sends the links: they are in the resource at `invites`, and in list_candidates with include inviteUrl."
+    )
+    interview_id: InterviewId
+    data: Annotated[
+        Text | MISSING,
+        Field(description="Verbatim: CSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`."),
+    ] = MISSING
+    candidates: Annotated[list[CandidateInput] | MISSING, Field(min_length=1, description="In place of data.")] = (
+        MISSING
+    )
+    file: Annotated[
+        Text | MISSING, Field(description="In place of data: a name in the folder that the operator allows (--files).")
+    ] = MISSING
+    dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ImportCandidates:
+        given = [name for name in ("data", "candidates", "file") if getattr(self, name) is not MISSING]
+        if len(given) != 1:
+            said = f"{' and '.join(given)} were given" if given else "none was given"
+            raise ValueError(f"Give the people in one of data, candidates and file: {said}")
+        return self
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) -> tuple[Sheet, Plan]:
+    """Read the list and compare it; nothing is changed.
+
+    Raises:
+        BadRequest: nothing of the data or the file can be used.
+        AuralError: the candidates cannot be listed.
+    """
+    from aural_mcp.workflows.lists.matching import matched
+    from aural_mcp.workflows.lists.people import roster
+
+    read = _sheet(client, given)
+    return read, await matched(client, given.interview_id, roster(read), spent)
+
+
+def agreement(client: AuralClient, given: ImportCandidates) -> str:
+    """What a yes to this call holds for: these arguments, and what stands in the file now."""
+    from aural_mcp.workflows.lists.reading import decoded
+
+    return digest(given, "" if given.file is MISSING else decoded(read_file(client, given.file)))
+
+
+def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
+    from aural_mcp.workflows.lists.people import given_rows
+    from aural_mcp.workflows.lists.reading import decoded, pasted, sheet
+
+    if given.candidates is not MISSING:
+        return given_rows(given.candidates)
+    if given.file is not MISSING:
+        return sheet(decoded(read_file(client, given.file)), blind=_is_blind(client))
+    return pasted("" if given.data is MISSING else given.data, blind=_is_blind(client))
+
+
+def _is_blind(client: AuralClient) -> bool:
+    return isinstance(client, Guarded) and client.exposure.anonymous
+
+
+# ── Registering ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def import_candidates(client: AuralClient, given: ImportCandidates, spent: Spent) -> Imported:
+    """Look; then, unless this is a dry run, register who is new in groups."""
+    begin(spent)
+    read, plan = await planned(client, given, spent)
+    if given.dry_run:
+        return _answer(plan, _looked(client, read, plan), _remarks(plan))
+    agreements(client).note({agreement(client, given): True})
+    work = _Import(client, given, plan, spent)
+    await work.all()
+    done = {
+        "registered": work.registered,
+        "remaining": len(plan.new) - work.registered + len(plan.under_way),
+        "invites": address_of(given.interview_id),
+        **_problems(client, plan),
+    }
+    return _answer(plan, done, [*work.remarks, *_remarks(plan, work.registered)])
+
+
+class _Import:
+    """The groups of one call; nothing more is begun once time or budget have ended, or something went wrong."""
+
+    def __init__(self, client: AuralClient, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
+        self._client, self._interview, self._plan, self._spent = client.raw, given.interview_id, plan, spent
+        from aural_mcp.workflows.lists.matching import journal
+
+        self._ledger, self._journal = Ledger(client.raw), journal(client, given.interview_id)
+        self._keeps = len(plan.listed) + len(plan.new) > LISTED
+        self.registered, self.remarks = 0, list[str]()
+
+    async def all(self) -> None:
+        """Register everybody who is new.
+
+        Raises:
+            AuralError: the first group was refused, or nothing can be sent.
+        """
+        plan, new = self._plan, self._plan.new
+        self._journal.note(dict.fromkeys([*plan.found, *(each.key for each in plan.registered)], DONE))
+        if self._keeps:
+            keep_links(self._client, self._interview, plan.listed)
+        for start in range(0, len(new), AT_ONCE):
+            if is_over(self._spent):
+                return
+            try:
+                if not await self._group(new[start : start + AT_ONCE]):
+                    return
+            except AuralError as stopped:
+                if not self.registered and not isinstance(stopped, (*OUT_OF_BUDGET, Unanswered)):
+                    raise
+                self.remarks.append(str(stopped))
+                return
+            await self._spent.report(self.registered, len(new), f"{self.registered:,} of {len(new):,} registered")
+
+    async def _group(self, people: Sequence[Person]) -> bool:
+        """Register these; False where another process is at it."""
+        keys = [each.key for each in people]
+        asked = CreateCandidates(interview_id=self._interview, candidates=[each.given for each in people])
+        claim = {"chunk": digest(keys, time.time_ns()), "of": len(keys), "at": time.time()}
+        if not self._journal.claim(dict.fromkeys(keys, claim), self._plan.noted):
+            self.remarks.append(TAKEN)
+            return False
+        try:
+            made = await self._ledger.once(asked, self._spent)
+        except BaseException:
+            if not self._ledger.knows(asked):
+                self._journal.strike(keys)
+            raise
+        self.registered += len(people)
+        self._journal.note(dict.fromkeys(keys, DONE))
+        if self._keeps:
+            keep_links(self._client, self._interview, made.result.data)
+        return True
+
+
+# ── Answering ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
+    """What to tell besides the counts; `registered` is None in a dry run."""
+    left = 0 if registered is None else len(plan.new) - registered
+    listed = f"{len(plan.listed):,} people" if plan.whole else "its newest 1,000"
+    private = [name for name in BIASING if any(name in each.given.model_fields_set for each in plan.new)]
+    said = {
+        GO_ON.format(number=left): left,
+        UNDER_WAY.format(number=len(plan.under_way), seconds=max(1, plan.wait)): plan.under_way,
+        UNCERTAIN.format(number=len(plan.uncertain)): plan.uncertain,
+        GONE.format(number=plan.gone): plan.gone,
+        PUSHED_OUT: registered and len(plan.listed) + registered > LISTED,
+        UNSEEN.format(listed=listed): registered is None,
+        BIAS.format(fields=" and ".join(private).capitalize()): registered is None and private,
+        CUT: not plan.whole,
+    }
+    return [text for text, holds in said.items() if holds]
+
+
+def _looked(client: AuralClient, read: Sheet, plan: Plan) -> dict[str, Any]:
+    """What a dry run shows: the columns, the first people, and what is wrong; where nobody may be named, no words."""
+    from aural_mcp.workflows.lists.people import WORDS
+
+    if _is_blind(client):
+        return {"dryRun": True, **_problems(client, plan)}
+    people = [each.given.model_dump(include={"name", "email"}, exclude_unset=True) for each in plan.new[:FIRST]]
+    columns = {WORDS.get(name, name): inert(header)[:LONGEST_HEADER] for name, header in read.columns.items()}
+    left_out = [inert(header)[:LONGEST_HEADER] for header in read.left_out[:FIRST]]
+    return {"dryRun": True, "columns": columns, "leftOut": left_out, "first": inert_all(people)} | _problems(
+        client, plan
+    )
+
+
+def _problems(client: AuralClient, plan: Plan) -> dict[str, Any]:
+    blind, problems = _is_blind(client), plan.roster.problems
+    rows = [
+        {"line": each.line, **({"field": each.field} if each.field else {}), "said": each.sentence(blind=blind)}
+        for each in problems[:SHOWN]
+    ]
+    return {"problems": rows, "moreProblems": max(0, len(problems) - SHOWN)}
+
+
+def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Imported:
+    counts = {
+        "new": len(plan.new),
+        "alreadyRegistered": len(plan.registered),
+        "duplicates": plan.roster.duplicates,
+        "invalid": plan.roster.invalid,
+    }
+    told = {"uncertain": len(plan.uncertain), **more, "remarks": list(remarks)}
+    return Imported.model_validate(
+        counts | {name: item for name, item in told.items() if item or name in ("registered", "remaining")}
+    )

@@ -1,0 +1,117 @@
+"""Who of a list is registered already, by the list of candidates and by what was imported on this computer.
+
+A group of people is claimed in the journal before it is sent, each by the digest of who it is, and noted as done
+afterwards. What became of a group that was claimed and not noted is looked up in the list of candidates:
+
+- A group is all or none and shares one moment of creation. So it was registered if nearly all of it is there, made at
+  one moment (a few may have been changed since), or if the list, which is the newest 1,000, ends within it.
+- If it is not there and the list goes back to before it was sent, it was not registered: after `UNSETTLED` seconds,
+  in which a backend may still be at it, it is sent again.
+- If the list does not go back that far nobody can know: those people are left out and said to be uncertain.
+
+Whoever of the data is seen in the list is noted too: it may not show the next time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aural_mcp.api.models import Candidate
+from aural_mcp.api.operations import ListCandidates
+from aural_mcp.client.client import DEADLINE, AuralClient, Spent
+from aural_mcp.client.ledger import SKEW, time_of
+from aural_mcp.workflows.base import Journal
+from aural_mcp.workflows.invites import LISTED
+from aural_mcp.workflows.lists.people import Person, Roster, key_of
+
+KEPT = 400 * 86_400.0
+"""Seconds for which somebody imported is known."""
+UNSETTLED = DEADLINE + SKEW
+"""Seconds after which a group that was sent and is not there was not registered."""
+
+
+@dataclass
+class Plan:
+    """What a list comes to: who is new, who is registered, and of whom that cannot be said yet, or ever."""
+
+    roster: Roster
+    listed: Sequence[Candidate]
+    noted: Mapping[str, Any]
+    """What the journal says of the people in the data and of those listed."""
+    new: list[Person] = field(default_factory=list[Person])
+    registered: list[Person] = field(default_factory=list[Person])
+    under_way: list[Person] = field(default_factory=list[Person])
+    uncertain: list[Person] = field(default_factory=list[Person])
+    found: list[str] = field(default_factory=list[str])
+    """Who was claimed and is registered, but is not noted yet."""
+    gone: int = 0
+    """How many were imported here and are not listed, though the list is whole."""
+    wait: float = 0.0
+    """Seconds until it can be said what became of those under way."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the list shows everybody who is registered."""
+        return len(self.listed) < LISTED
+
+
+def journal(client: AuralClient, interview_id: str) -> Journal:
+    """Who was imported for an interview on this computer."""
+    return Journal(client, f"import {interview_id}", KEPT)
+
+
+async def matched(client: AuralClient, interview_id: str, people: Roster, spent: Spent) -> Plan:
+    """Compare; nothing is changed.
+
+    Raises:
+        AuralError: the candidates cannot be listed.
+    """
+    listed = (await client.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+    there = {key_of(row.name, row.email, row.phone): row for row in reversed(listed)}
+    noted = journal(client, interview_id).done([*there, *(each.key for each in people.people)])
+    plan = Plan(people, listed, noted)
+    fates = _fates(plan, there, client.raw.skew)
+    groups = {"done": plan.registered, "new": plan.new, "under way": plan.under_way, "uncertain": plan.uncertain}
+    for person in people.people:
+        entry = noted.get(person.key, {})
+        known = person.key in there or "done" in entry
+        groups["done" if known else fates.get(entry.get("chunk"), "new")].append(person)
+        plan.gone += plan.whole and "done" in entry and person.key not in there
+    plan.found = [key for key, entry in noted.items() if fates.get(entry.get("chunk")) == "done"]
+    return plan
+
+
+def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str, str]:
+    """What became of each group that was claimed and not noted: done, new, under way or uncertain."""
+    claims: dict[str, dict[str, Any]] = {}
+    found: dict[str, list[Candidate]] = {}
+    for key, entry in plan.noted.items():
+        if "chunk" in entry:
+            claims[entry["chunk"]] = entry
+            rows = found.setdefault(entry["chunk"], [])
+            rows += [there[key]] if key in there and time_of(there[key].created_at) >= _since(entry, skew) else []
+    fates: dict[str, str] = {}
+    for chunk, entry in claims.items():
+        fates[chunk] = _fate(plan, entry, found[chunk], skew)
+        if fates[chunk] == "under way":
+            plan.wait = max(plan.wait, entry["at"] + UNSETTLED - time.time())
+    return fates
+
+
+def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], skew: float) -> str:
+    oldest = "" if plan.whole else plan.listed[-1].created_at
+    moments = Counter(row.created_at for row in found)
+    if max(moments.values(), default=0) >= 0.9 * entry["of"] or oldest in moments:
+        return "done"
+    if oldest and time_of(oldest) >= _since(entry, skew):
+        return "uncertain"
+    return "under way" if time.time() < entry["at"] + UNSETTLED else "new"
+
+
+def _since(entry: Mapping[str, Any], skew: float) -> float:
+    """When a group can have been created at the earliest, by the backend's clock."""
+    return entry["at"] + skew - SKEW

@@ -1,0 +1,111 @@
+"""What makes a comparison unsound, and the ranks where nothing does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aural_mcp.api.models import Session, SessionSummary
+from aural_mcp.safety import quoted
+from aural_mcp.workflows.scores import Card, Rubric, words_of
+
+MOST_NAMED = 8
+"""Candidates that a sentence names."""
+WORDS_AN_ANSWER = 5
+"""Words a question below which a transcript is very short."""
+LOST = re.compile("\ufffd|\\[(?:inaudible|unintelligible|crosstalk)\\]|[ÃÂ][\u0080-\u00bf]|听不清")
+MOST_LOST = 0.03
+"""Of the words; a lost one now and then is usual."""
+MANY_WORDS, FEWEST_DIFFERENT = 60, 6
+"""Words from which repetition tells, and how many of them must differ."""
+REASONS = {
+    "no score": "Without any score: {who}. That is no low score: have them scored, or leave them out with sessionIds.",
+    "not finished": "Not finished: {who}. Leave them out with sessionIds, or wait.",
+    "missing scores": "Lacking some scores, see notScored: {who}. Their mean is of fewer scores than the others'.",
+    "other rubric": "Scored on criteria or questions the interview no longer has: {who}. These compare with no others.",
+    "very short": "Very short transcript for so many questions: {who}. Read it before believing a score.",
+    "garbled": "Garbled transcript (lost characters, or words over and over): {who}. Listen to the recording.",
+    "unreadable": "Could not be read just now: {who}. Call again.",
+}
+"""As a row says it, and as a sentence."""
+LIST_ENDED = (
+    "Time or budget ended before all sessions were listed: who is missing is not known. Call again in a minute."
+)
+NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call; without quotes all scores are compared."
+
+
+@dataclass
+class Candidate:
+    """One of those who are compared."""
+
+    row: SessionSummary
+    card: Card
+    reasons: list[str] = field(default_factory=list[str])
+    session: Session | None = None
+    rank: int | None = None
+
+    @property
+    def turns(self) -> int | None:
+        """Turns of the transcript, as far as the list says."""
+        return self.row.counts.messages if self.row.counts else None
+
+
+def look_at_rows(candidates: Sequence[Candidate], rubric: Rubric) -> None:
+    """Note what is unsound in what the list of sessions says. What nobody was scored on is not missing."""
+    used = {column[0] for each in candidates for column in each.card.evaluations if each.card.score(column) is not None}
+    needed = [column.id for column in rubric.columns if column.id[0] in used]
+    for each in candidates:
+        scored = each.card.mean is not None
+        found = {
+            "no score": not scored,
+            "missing scores": scored and any(each.card.score(column) is None for column in needed),
+            "other rubric": bool(each.card.strange),
+            "very short": each.turns is not None and each.turns < max(2, rubric.asked),
+        }
+        unfinished = each.row.status != "COMPLETED"
+        each.reasons = ["not finished"] if unfinished else [reason for reason, there in found.items() if there]
+
+
+def look_at_transcript(each: Candidate, rubric: Rubric) -> None:
+    """Note what is unsound in a transcript that was to be read."""
+    session = each.session
+    found = {
+        "unreadable": session is None,
+        "very short": session is not None and len(_words(session)) < WORDS_AN_ANSWER * max(1, rubric.asked),
+        "garbled": session is not None and is_garbled(session),
+    }
+    each.reasons += [reason for reason, there in found.items() if there and reason not in each.reasons]
+
+
+def is_garbled(session: Session) -> bool:
+    """Whether a transcript has lost much of what was said, or repeats a few words over and over."""
+    words = _words(session)
+    lost = sum(len(LOST.findall(each.content)) for each in session.messages if each.role == "USER")
+    repeats = len(words) >= MANY_WORDS and len(set(words)) < FEWEST_DIFFERENT
+    return repeats or lost > MOST_LOST * max(1, len(words))
+
+
+def sentences(candidates: Sequence[Candidate]) -> list[str]:
+    """What was noted, with whom it concerns."""
+    noted = {reason: [each for each in candidates if reason in each.reasons] for reason in REASONS}
+    return [REASONS[reason].format(who=_who(each)) for reason, each in noted.items() if each]
+
+
+def rank(candidates: list[Candidate], *, really: bool) -> None:
+    """The highest mean first, equal means sharing a rank; or, where that would be unsound, no ranks at all."""
+    means = [round(each.card.mean or 0.0, 9) for each in candidates]
+    for each, mean in zip(candidates, means, strict=True):
+        each.rank = 1 + sum(other > mean for other in means) if really else None
+    if really:
+        candidates.sort(key=lambda each: each.rank or 0)
+
+
+def _who(those: Sequence[Candidate]) -> str:
+    names = ", ".join(quoted(each.row.participant_name or each.row.id, 40) for each in those[:MOST_NAMED])
+    more = len(those) - MOST_NAMED
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _words(session: Session) -> list[str]:
+    return [word for each in session.messages if each.role == "USER" for word in words_of(each.content)]

@@ -1,0 +1,226 @@
+"""Watching a backend that does not say: each thing is told once, also across kills, and within the budget."""
+
+import json
+import os
+
+import anyio
+import httpx
+import pytest
+from sqlalchemy import delete, select, update
+
+from aural_mcp.api.errors import NotFound
+from aural_mcp.backend.interview.sessions import complete
+from aural_mcp.backend.storage import tables
+from aural_mcp.backend.storage.store import now
+from aural_mcp.client.client import AuralClient
+from aural_mcp.events import outbox, run, watching
+from aural_mcp.events.outbox import seen
+from aural_mcp.events.run import open_outbox
+from aural_mcp.events.watching import Watcher
+from conftest import DATABASES, KEY, ORIGIN, ok
+from rows import add_session
+
+pytestmark = DATABASES
+
+
+@pytest.fixture
+def out(request, database, tmp_path):
+    """An outbox beside the backend's database, with one endpoint."""
+    if database.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'events.db'}"
+    else:
+        server, name = request.getfixturevalue("postgresql"), f"out_{os.urandom(4).hex()}"
+        server.run("createdb", name)
+        url = server.url(name)
+    made = open_outbox(url, to_watch=True)
+    with made.writing() as db:
+        outbox.add_endpoint(db, "ep", "https://hooks.example/", secret=None, allow=(), now=0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def interview(agent):
+    return (await ok(agent, "create_interview", title="T"))["id"]
+
+
+def told(out):
+    """What was noted: type and the session's or candidate's id; each id of an event is there once by its key."""
+    with out.reading() as db:
+        found = [json.loads(each) for each in db.execute(select(outbox.events.c.payload)).scalars()]
+    return sorted((each["type"], each["data"].get("sessionId") or each["data"]["candidateId"]) for each in found)
+
+
+def change(world, session, **changes):
+    with world.store.writing() as db:
+        db.execute(update(tables.sessions).where(tables.sessions.c.id == session).values(**changes, updatedAt=now()))
+
+
+def watcher(world, out, **more):
+    return Watcher(world.client, out, ["ep"], requests_per_minute=0, **more)
+
+
+async def test_what_was_there_before_is_not_told_and_everything_after_is_told_once(agent, world, out, interview):
+    old = add_session(world, interview, status="IN_PROGRESS")
+    add_session(world, interview, status="COMPLETED")
+    looks = watcher(world, out)
+    await looks.round()
+    assert told(out) == []
+    change(world, old, status="COMPLETED")
+    new = add_session(world, interview, status="IN_PROGRESS")
+    people = [{"name": "Ann"}]
+    ann = (await ok(agent, "create_candidates", interviewId=interview, candidates=people))["data"][0]["id"]
+    for _ in range(3):
+        await looks.round()
+    expected = [("session.completed", old), ("session.started", new), ("candidate.registered", ann)]
+    assert told(out) == sorted(expected)
+    change(world, new, status="ABANDONED")
+    change(world, old, insights={"keyInsights": []})
+    await watcher(world, out).round()  # another process goes on where that one stopped
+    change(world, new, status="IN_PROGRESS")
+    await watcher(world, out).round()
+    change(world, new, status="ABANDONED")
+    await watcher(world, out).round()
+    expected += [("session.scored", old), ("session.abandoned", new), ("session.abandoned", new)]
+    assert told(out) == sorted(expected)
+
+
+async def test_the_payload_is_that_of_the_embedded_backend(agent, world, out, interview):
+    await watcher(world, out).round()
+    people = [{"name": "Ann"}]
+    ann = (await ok(agent, "create_candidates", interviewId=interview, candidates=people))["data"][0]["id"]
+    session = add_session(world, interview, status="IN_PROGRESS", participantName="Ann")
+    with world.store.writing() as db:
+        mine = tables.candidates.c.id == ann
+        db.execute(update(tables.candidates).where(mine).values(sessionId=session))
+    await watcher(world, out).round()
+    with world.store.writing() as db:
+        row = db.execute(select(tables.sessions).where(tables.sessions.c.id == session)).mappings().one()
+        done = complete(db, dict(row))
+    await watcher(world, out).round()
+    with out.reading() as db:
+        payload = db.execute(select(outbox.events.c.payload).where(outbox.events.c.type == outbox.COMPLETED)).scalar()
+    data = {"interviewId": interview, "sessionId": session, "candidateId": ann, "status": "COMPLETED"}
+    at = done["completedAt"]
+    assert json.loads(payload) == {"type": "session.completed", "timestamp": at, "data": data | {"at": at}}
+
+
+async def test_since_beginning_tells_what_was_there_before(agent, world, out, interview):
+    session = add_session(world, interview, status="COMPLETED", insights=[{"name": "x"}])
+    for _ in range(2):
+        await watcher(world, out, since_beginning=True).round()
+    assert told(out) == [(f"session.{what}", session) for what in ("completed", "scored", "started")]
+
+
+async def test_an_interview_that_is_made_later_has_no_past(agent, world, out, interview):
+    looks = watcher(world, out)
+    await looks.round()
+    later = (await ok(agent, "create_interview", title="Later"))["id"]
+    one = add_session(world, later, status="COMPLETED")
+    await looks.round()
+    while_nobody_looked = (await ok(agent, "create_interview", title="Between"))["id"]
+    two = add_session(world, while_nobody_looked, status="IN_PROGRESS")
+    await watcher(world, out).round()
+    expected = [("session.completed", one), ("session.started", one), ("session.started", two)]
+    assert told(out) == sorted(expected)
+
+
+async def test_only_the_interviews_that_are_named_are_watched(agent, world, out, interview):
+    other = (await ok(agent, "create_interview", title="Other"))["id"]
+    looks = watcher(world, out, only=[interview])
+    await looks.round()
+    add_session(world, other, status="IN_PROGRESS")
+    mine = add_session(world, interview, status="IN_PROGRESS")
+    await looks.round()
+    assert told(out) == [("session.started", mine)]
+    with pytest.raises(NotFound):
+        await watcher(world, out, only=["5d3c7b7e-0000-4000-8000-000000000000"]).begin()
+
+
+async def test_an_open_session_far_down_the_list_is_still_heard_of_and_one_that_is_deleted_is_let_go(
+    world, out, interview
+):
+    moment = "2026-01-01T00:00:00+00:00"
+    first, gone = (add_session(world, interview, status="IN_PROGRESS") for _ in range(2))
+    for each in (first, gone):
+        change(world, each, createdAt=moment)
+    for _ in range(120):
+        add_session(world, interview, status="COMPLETED", insights=[1])
+    looks = watcher(world, out)
+    await looks.round()
+    change(world, first, status="COMPLETED")
+    await looks.round()
+    assert told(out) == [("session.completed", first)]
+    with world.store.writing() as db:
+        db.execute(delete(tables.sessions).where(tables.sessions.c.id == gone))
+    await looks.round()
+    with out.reading() as db:
+        assert db.execute(select(seen.c.looks).where(seen.c.id == gone)).scalar()["status"] == "GONE"
+
+
+async def test_a_crash_before_it_is_written_down_loses_and_doubles_nothing(world, out, interview, monkeypatch):
+    await watcher(world, out).round()
+    session = add_session(world, interview, status="COMPLETED")
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "note", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await watcher(world, out).round()
+    assert told(out) == []
+    await watcher(world, out).round()
+    assert told(out) == [("session.completed", session), ("session.started", session)]
+
+
+async def test_an_interview_that_cannot_be_read_does_not_hold_up_the_others(agent, world, out, interview, caplog):
+    await watcher(world, out).round()
+    session = add_session(world, interview, status="IN_PROGRESS")
+    looks = watcher(world, out, only=[interview])
+    await looks.round()
+    looks._interviews = {"5d3c7b7e-0000-4000-8000-000000000000": watching.Interview(), **looks._interviews}
+    change(world, session, status="COMPLETED")
+    for _ in range(3):
+        await looks.round()
+    assert ("session.completed", session) in told(out)
+    assert caplog.text.count("cannot be read") == 1
+
+
+async def test_a_backend_that_is_down_is_asked_less_often_and_what_happened_meanwhile_is_told(world, out, interview):
+    await watcher(world, out).round()
+
+    class Down(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            raise httpx.ConnectError("down")
+
+    client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=Down())
+    looks = Watcher(world.client, out, ["ep"], requests_per_minute=0)
+    await looks.begin()
+    working, looks._client = looks._client, client
+    pauses = [await looks.round() for _ in range(3)]
+    assert 10 < pauses[0] < pauses[1] < pauses[2]
+    session = add_session(world, interview, status="IN_PROGRESS")
+    looks._client = working
+    await looks.round()
+    assert told(out) == [("session.started", session)]
+
+
+async def test_half_of_the_minute_is_left_to_others(agent, world, out, interview, monkeypatch):
+    for _ in range(20):
+        await ok(agent, "create_interview", title="T")
+    asked = []
+
+    class Counted(httpx.ASGITransport):
+        async def handle_async_request(self, request):
+            asked.append(request.url.path)
+            return await super().handle_async_request(request)
+
+    client = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=Counted(world.app))
+    looks = Watcher(client, out, ["ep"], requests_per_minute=60)
+    with anyio.move_on_after(1.5):
+        while True:
+            await looks.round()
+    assert len(asked) == 30
+
+
+def test_a_backends_own_database_is_refused(world, database):
+    with pytest.raises(run.CannotOpen, match="backend webhooks add"):
+        open_outbox(database, to_watch=True)
+    assert open_outbox(database)

@@ -1,0 +1,193 @@
+"""What registries, hosts, editors and containers are given starts this server."""
+
+import base64
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+import yaml
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from uv import find_uv_bin
+
+from aural_mcp import __version__
+from aural_mcp.api.operations import OPERATIONS
+from aural_mcp.config import VARIABLES, read_settings
+from aural_mcp.documents import manifests
+from conftest import needs, ok
+from processes import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+SECRETS = {"AURAL_API_KEY", "AURAL_STATE_KEYS", "AURAL_LLM_API_KEY"}
+
+
+# ── Manifests ───────────────────────────────────────────────────────────────────────────────────
+
+
+def written(name):
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["server.json", "manifest.json", ".claude-plugin/plugin.json"])
+def test_every_manifest_has_the_version_of_the_package(name):
+    assert written(name)["version"] == __version__
+
+
+def test_the_registry_entry_and_the_readme_name_the_same_server():
+    entry = written("server.json")
+    assert f"<!-- mcp-name: {entry['name']} -->" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f'server.name="{entry["name"]}"' in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert entry["packages"][0]["version"] == __version__
+    assert len(entry["description"]) <= 100
+    assert {each["name"] for each in entry["packages"][0]["environmentVariables"] if each["isSecret"]} == SECRETS
+
+
+@pytest.mark.parametrize("name", ["manifest.json", ".claude-plugin/plugin.json"])
+def test_what_a_host_asks_for_reaches_the_server(name):
+    manifest = written(name)
+    started = manifest["server"]["mcp_config"] if "server" in manifest else manifest["mcpServers"]["aural"]
+    asked = manifest.get("user_config") or manifest["userConfig"]
+    assert set(started["env"].values()) == {f"${{user_config.{each}}}" for each in asked}
+    assert read_settings(started["env"]).embedded  # nothing was answered, and nothing filled in
+    given = {"api_key": "dlv_test_1", "base_url": "https://aural.test/api/v1", "read_only": "true", "blind": "false"}
+    settings = read_settings({each: given[text[14:-1]] for each, text in started["env"].items()})
+    assert (settings.api_key, settings.base_url) == ("dlv_test_1", "https://aural.test/api/v1")
+    assert (settings.narrowing.read_only, settings.narrowing.blind) == (True, False)
+
+
+def test_keys_are_asked_for_as_secrets():
+    titled = {each.names for each in VARIABLES if each.title}
+    for asked in (written("manifest.json")["user_config"], written(".claude-plugin/plugin.json")["userConfig"]):
+        secret = {f"AURAL_{name.upper()}" for name, each in asked.items() if each.get("sensitive")}
+        assert secret == SECRETS & titled == {"AURAL_API_KEY"}
+
+
+def test_the_links_start_the_server_of_the_registry_and_ask_for_the_key():
+    cursor, code = re.findall(r"\((https://[^)]+)\)", manifests.links())
+    configured = json.loads(base64.b64decode(parse_qs(urlsplit(cursor).query)["config"][0]))
+    assert configured == {"command": "uvx", "args": ["aural-mcp"], "env": {"AURAL_API_KEY": ""}}
+    query = parse_qs(urlsplit(code).query)
+    (asked,) = json.loads(query["inputs"][0])
+    assert json.loads(query["config"][0])["env"] == {"AURAL_API_KEY": f"${{input:{asked['id']}}}"}
+    assert asked["password"] is True
+
+
+# ── The bundle ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
+    mcpb, uv = needs("mcpb"), find_uv_bin()
+    bundle, unpacked = tmp_path / "aural-mcp.mcpb", tmp_path / "unpacked"
+    subprocess.run([mcpb, "validate", "manifest.json"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([mcpb, "pack", ".", bundle], cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(bundle) as packed:
+        packed.extractall(unpacked)
+    there = {path.relative_to(unpacked).parts[0] for path in unpacked.rglob("*")}
+    assert there == {"manifest.json", "pyproject.toml", "README.md", "LICENSE", "src", "skill", "docs"}
+    assert [path.name for path in (unpacked / "docs").iterdir()] == ["icon.png"]
+    assert not list(unpacked.rglob("*.pyc"))
+    config = json.loads((unpacked / "manifest.json").read_text())["server"]["mcp_config"]
+    arguments = [each.replace("${__dirname}", str(unpacked)) for each in config["args"]]
+    settings = {**os.environ, **config["env"], "AURAL_DATA_DIR": str(tmp_path), "AURAL_PAGE_PORT": "0"}
+    subprocess.run([uv, "sync", "--quiet", "--no-dev", "--directory", unpacked], check=True, env=settings)
+    async with Client(StdioServerParameters(command=uv, args=arguments, env=settings)) as agent:
+        tools = {each.name for each in (await agent.list_tools()).tools}
+        assert tools >= {each.tool_name() for each in OPERATIONS}
+        assert (await ok(agent, "create_interview", title="Backend engineer"))["title"] == "Backend engineer"
+
+
+# ── Containers ──────────────────────────────────────────────────────────────────────────────────
+
+
+def steps(stage):
+    """The instructions of one stage of the Dockerfile, each with its words."""
+    text = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    lines = [line.split(" ", 1) for line in re.split(r"^FROM .*$", text, flags=re.M)[stage].splitlines() if line]
+    return [(name, rest.strip()) for name, rest in lines if name != "#"]
+
+
+def of_stage(stage, wanted):
+    return next(rest for name, rest in steps(stage) if name == wanted)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The programs of the image: the steps of its first stage, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("image")
+    source = folder / "src-of-image"
+    source.mkdir()
+    for name, rest in steps(1):
+        if name == "COPY":
+            *files, target = rest.split()
+            for file in files:
+                if (ROOT / file).is_dir():
+                    shutil.copytree(ROOT / file, source / target, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy(ROOT / file, source / target)
+        if name == "RUN":
+            line = rest.replace("/opt/aural", str(folder / "aural")).replace("python ", f"{sys.executable} ", 1)
+            subprocess.run(line, shell=True, cwd=source, check=True, capture_output=True)
+    return folder / "aural" / "bin"
+
+
+@contextmanager
+def started(installed, command, settings, health, port):
+    """A program of the image, from when its health check succeeds until the end of the test."""
+    environment = {**os.environ, **settings, "PATH": f"{installed}:{os.environ['PATH']}"}
+    program = [str(installed / "aural-mcp"), *command]
+    check = [str(installed / "python"), *(re.sub(r":84[01]0/", f":{port}/", word) for word in health[1:])]
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as it:
+        try:
+            end = time.monotonic() + 60
+            while subprocess.run(check, capture_output=True).returncode:
+                assert it.poll() is None, it.stdout.read()
+                assert time.monotonic() < end, "it is not healthy"
+            yield it
+        finally:
+            it.terminate()
+
+
+async def test_the_containers_serve_a_team_on_postgresql(installed, postgresql, tmp_path):
+    postgresql.run("createdb", "composed")
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    api, mcp = free_port(), free_port()
+    address = f"http://127.0.0.1:{api}"
+    data = {"AURAL_DATA_DIR": str(tmp_path)}
+    command = [postgresql.url("composed") if "postgresql" in word else word for word in services["backend"]["command"]]
+    command = [*(word.replace("0.0.0.0", "127.0.0.1") for word in command), "--port", str(api)]
+    healthy = services["backend"]["healthcheck"]["test"][1:]
+    with started(installed, command, {**data, "AURAL_PUBLIC_URL": address}, healthy, api) as backend:
+        key = next(found[0] for line in backend.stdout if (found := re.search(r"dlv_\S+", line)))
+        settings = {
+            **data,
+            "AURAL_BASE_URL": services["mcp"]["environment"]["AURAL_BASE_URL"].replace("8410", str(api)),
+        }
+        serve = [*json.loads(of_stage(2, "CMD")), "--port", str(mcp)]
+        healthy = json.loads(of_stage(2, "HEALTHCHECK").split("CMD", 1)[1])
+        with started(installed, [word.replace("0.0.0.0", "127.0.0.1") for word in serve], settings, healthy, mcp):
+            headers = {"Authorization": f"Bearer {key}"}
+            async with httpx2.AsyncClient(headers=headers) as http:
+                way = streamable_http_client(f"http://127.0.0.1:{mcp}/mcp", http_client=http)
+                async with Client(way) as agent:
+                    made = await ok(agent, "create_interview", title="Backend engineer")
+                there = (await http.get(f"{address}/api/v1/interviews")).json()["data"]
+        assert [each["id"] for each in there] == [made["id"]]
+
+
+def test_the_containers_listen_on_this_computer_only_and_run_as_nobody():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert all(port.startswith("127.0.0.1:") for each in services.values() for port in each.get("ports", []))
+    assert "ports" not in services["db"]
+    assert of_stage(2, "USER") == "10001:10001"
+    assert f"install -d -o 10001 -g 10001 -m 700 {shlex.quote('/data')}" in of_stage(2, "RUN")

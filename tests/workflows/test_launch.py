@@ -1,0 +1,252 @@
+"""Interviews from nothing to a link in one call: looked over first, made once each, gone on with when called again."""
+
+import json
+import re
+
+import httpx
+import pytest
+from mcp import Client
+
+from aural_mcp.client import ledger
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
+from aural_mcp.workflows.launch import InterviewInput
+from aural_mcp.workflows.lint import warnings_for
+from conftest import KEY, ORIGIN, ok, refused, text_of
+from processes import aural_mcp
+from test_confirmation import YES, person, server_on
+from test_ledger import TITLE, Wire
+
+QUESTIONS = [{"text": f"Tell me about the hardest thing of year {number}."} for number in range(6)]
+RUBRIC = [{"name": "Debugging", "description": "Names the cause that was found, and how."}]
+GOOD = {
+    "title": "Backend engineer",
+    "objective": "How they debug",
+    "assessmentCriteria": RUBRIC,
+    "questions": QUESTIONS,
+}
+
+
+async def there(world):
+    """What is on the backend: title and number of questions of each interview."""
+    async with Client(world.server) as agent:
+        rows = (await ok(agent, "list_interviews", limit=100))["data"]
+    return sorted((row["title"], row["questions"]) for row in rows)
+
+
+async def test_a_screening_interview_is_one_call_from_nothing_to_a_link_that_opens(agent, world):
+    (made,) = (await ok(agent, "launch_interviews", interviews=[{**GOOD, "publish": True}]))["data"]
+    assert (made["state"], made["questions"]) == ("made", 6)
+    async with world.browser() as browser:
+        assert "Backend engineer" in (await browser.get(made["url"])).text
+
+
+async def test_the_same_call_again_makes_nothing_twice_and_says_so(agent, world):
+    first = await ok(agent, "launch_interviews", interviews=[GOOD])
+    again = await ok(agent, "launch_interviews", interviews=[GOOD])
+    assert [row["state"] for row in again["data"]] == ["made before"]
+    assert again["data"][0]["id"] == first["data"][0]["id"]
+    assert "allowDuplicate" in again["remarks"][0]
+    assert await there(world) == [("Backend engineer", 6)]
+
+
+async def test_alike_interviews_in_one_call_are_each_made(agent, world):
+    await ok(agent, "launch_interviews", interviews=[GOOD, GOOD])
+    await ok(agent, "launch_interviews", interviews=[GOOD, GOOD, GOOD])
+    assert await there(world) == [("Backend engineer", 6)] * 3
+
+
+async def test_a_duplicate_that_is_allowed_is_made_each_time(agent, world):
+    for _ in range(3):
+        (made,) = (await ok(agent, "launch_interviews", interviews=[GOOD], allowDuplicate=True))["data"]
+        assert made["state"] == "made"
+    assert len(await there(world)) == 3
+
+
+async def test_a_dry_run_makes_nothing_and_names_what_is_weak(agent, world):
+    weak = {"title": "T", "questions": [{"text": "How old are you?"}], "timeLimitMinutes": 1, "publish": True}
+    result = await agent.call_tool("launch_interviews", {"interviews": [weak], "dryRun": True})
+    assert "dry run, nothing changed" in text_of(result)
+    said = " ".join(result.structured_content["data"][0]["warnings"])
+    for word in ("age", "objective", "rubric", "minutes"):
+        assert word in said
+    assert await there(world) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Don't you think that testing matters?", "leads"),
+        ("难道你不喜欢加班吗？", "leads"),
+        ("What did you build, and why did you leave?", "more than one thing"),
+        ("Who decided? What came of it?", "more than one thing"),
+        ("Are you married?", "family"),
+        ("你结婚了吗？", "family"),
+        ("Which church do you go to?", "religion"),
+        ("What is your native language?", "origin"),
+        ("Do you have a disability?", "health"),
+        ("What is your current salary?", "money"),
+    ],
+)
+def test_a_question_that_is_better_not_asked_is_named(text, said):
+    weak = InterviewInput.model_validate({**GOOD, "questions": [{"text": text}]})
+    assert said in " ".join(warnings_for(weak))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tell me about an outage that you solved, from the alert to the cause.",
+        "How do you decide what to test?",
+        "Describe a time when you changed your mind about a design and what convinced you.",
+        "Walk me through how a request travels from browser to database.",
+        "Which trade-offs did you weigh when you chose a database?",
+        "How do you keep a team healthy during an incident?",
+        "What would you do if two services disagreed about the state of an order?",
+        "请谈谈你解决过的最难的故障。",
+    ],
+)
+def test_a_good_interview_has_no_warnings(text):
+    assert warnings_for(InterviewInput.model_validate({**GOOD, "questions": [{"text": text}]})) == []
+
+
+def test_a_criterion_that_is_a_feeling_is_named():
+    rubric = [{"name": "Attitude", "description": "good"}, {"name": "Debugging", "description": "yes"}]
+    said = warnings_for(InterviewInput.model_validate({**GOOD, "assessmentCriteria": rubric}))
+    assert ["feeling" in each for each in said] == [True, False]
+    assert "observed" in said[1]
+
+
+# ── Going on ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Killed(BaseException):
+    """What a process that is killed does not live to see."""
+
+
+class UntilKilled(httpx.ASGITransport):
+    """A wire that carries so many requests; the process dies while the answer to the last is on its way."""
+
+    def __init__(self, app, requests, state):
+        super().__init__(app)
+        self.left, self._state = requests, state
+
+    async def handle_async_request(self, request):
+        response = await super().handle_async_request(request)
+        self.left -= 1
+        if self.left <= 0:
+            self._state.changing = dead
+            raise Killed
+        return response
+
+
+def dead():
+    raise Killed
+
+
+async def test_thirty_interviews_are_each_made_once_and_complete_although_the_process_is_killed(
+    world, tmp_path, monkeypatch
+):
+    for name in ("DEADLINE", "SKEW", "SETTLED"):
+        monkeypatch.setattr(ledger, name, 0.0)  # what a dead process began is looked at at once
+    wanted = [{**GOOD, "title": f"Role {number}", "publish": number % 2 == 0} for number in range(30)]
+    for requests in (1, 2, 7, 20, 1_000):
+        state = State(lambda: tmp_path / "state.db")
+        wire = UntilKilled(world.app, requests, state)
+        server = server_on(world, state=state, confirm="never", transport=wire)
+        try:
+            async with Client(server) as agent:
+                done = await ok(agent, "launch_interviews", interviews=wanted)
+        except BaseException:
+            assert wire.left <= 0
+    assert done["remaining"] == 0
+    assert await there(world) == sorted((each["title"], 6) for each in wanted)
+    assert all(("url" in row) == each["publish"] for row, each in zip(done["data"], wanted, strict=True))
+
+
+async def test_what_the_budget_does_not_allow_remains_and_the_same_call_goes_on_there(world):
+    wanted = [{"title": f"Role {number}", "questions": QUESTIONS} for number in range(4)]
+
+    def limited(state):
+        wire = httpx.ASGITransport(world.app)
+        return AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=5, transport=wire, state=state)
+
+    state = State()
+    async with Client(server_on(world, client=limited(state))) as agent:
+        first = await agent.call_tool("launch_interviews", {"interviews": wanted})
+        assert "not all of it is done" in text_of(first)
+        assert "call again with the same arguments" in text_of(first)
+        assert [row["state"] for row in first.structured_content["data"]] == ["made", "made", "remains", "remains"]
+        with state.changing() as db:
+            db.execute("delete from grants")  # a minute later
+        last = await ok(agent, "launch_interviews", interviews=wanted)
+    assert last["remaining"] == 0
+    assert await there(world) == [(f"Role {number}", 6) for number in range(4)]
+
+
+async def test_a_lost_answer_is_looked_for_and_nothing_is_made_twice(world):
+    wire = Wire(world.app)
+    wire.faults.extend(["dropped", None, "dropped"])
+    async with Client(server_on(world, transport=wire)) as agent:
+        (made,) = (await ok(agent, "launch_interviews", interviews=[GOOD]))["data"]
+    assert made["state"] == "made"
+    assert await there(world) == [("Backend engineer", 6)]
+
+
+async def test_progress_is_told_for_each(world):
+    told = []
+
+    async def tell(done, total, said):
+        told.append((done, total))
+
+    async with Client(world.server) as agent:
+        wanted = [{"title": f"Role {number}"} for number in range(3)]
+        await agent.call_tool("launch_interviews", {"interviews": wanted}, progress_callback=tell)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+# ── Consent and errors ──────────────────────────────────────────────────────────────────────────
+
+
+async def test_opening_is_asked_once_also_when_the_call_is_made_again_to_go_on(world):
+    asked, wanted = [], [{**GOOD, "publish": True}, {"title": "Draft"}]
+    async with Client(server_on(world), elicitation_callback=person([YES], asked)) as agent:
+        await ok(agent, "launch_interviews", interviews=wanted)
+        await ok(agent, "launch_interviews", interviews=wanted)
+        await ok(agent, "launch_interviews", interviews=[{"title": "Nothing is opened"}])
+    assert asked == [
+        "Make 2 interviews and open 1 of them to everyone who has the link (“Backend engineer”)? "
+        "Aural cannot make one invite-only again."
+    ]
+
+
+async def test_without_a_yes_nothing_is_made(world):
+    async with Client(server_on(world)) as agent:
+        asked = await ok(agent, "launch_interviews", interviews=[{**GOOD, "publish": True}])
+    assert asked["confirmation"]
+    assert await there(world) == []
+
+
+async def test_what_is_wrong_is_named_by_its_place_and_nothing_is_made(agent, world):
+    wrong = [GOOD, {**GOOD, "questions": [{"text": "Q", "type": "SINGLE_CHOICE"}]}]
+    assert "interviews[1].questions[0]" in await refused(agent, "launch_interviews", {"interviews": wrong})
+    assert "interviews" in await refused(agent, "launch_interviews", {"interviews": []})
+    assert await there(world) == []
+
+
+async def test_a_key_that_is_refused_fails_the_call_and_not_every_row(world):
+    async with Client(server_on(world, key="dlv_test_unknown")) as agent:
+        assert "key is not accepted" in await refused(agent, "launch_interviews", {"interviews": [TITLE, GOOD]})
+
+
+def test_the_same_document_is_applied_as_a_file(tmp_path):
+    file = tmp_path / "roles.json"
+    file.write_text(json.dumps({"interviews": [{**GOOD, "publish": True}, {"title": "Draft"}]}))
+    assert "would be made" in aural_mcp(tmp_path, "apply", str(file), "--dry-run")[1]
+    assert aural_mcp(tmp_path, "apply", str(file))[0] == 1  # nobody is there to say yes
+    code, out, err = aural_mcp(tmp_path, "apply", str(file), "--yes")
+    assert (code, len(re.findall(r"^made  ", out, re.M))) == (0, 2)
+    assert "2 of 2" in err
+    assert len(re.findall(r"^made before  ", aural_mcp(tmp_path, "apply", str(file), "--yes")[1], re.M)) == 2
+    file.write_text('[{"titel": "T"}]')
+    assert "did you mean title" in aural_mcp(tmp_path, "apply", str(file))[2]
