@@ -24,7 +24,7 @@ from aural_mcp.backend.rest.app import LocalKey, create_app
 from aural_mcp.backend.storage.store import Store, owner
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
-from aural_mcp.server.tools import BY_NAME
+from aural_mcp.server.access import BY_NAME
 from chaos import Chaos, Rates
 
 KEY = "dlv_test_soak"

@@ -32,8 +32,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import injection
 from aural_mcp import safety
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.resources import ADDRESSES
-from aural_mcp.server.tools import BY_NAME
 from conftest import make_world
 
 SEED, BATCH, CONTROL = 20, 20, 40

@@ -23,8 +23,9 @@ from aural_mcp.backend.rest.app import create_app
 from aural_mcp.backend.storage import exchange, store
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import prompts, resources
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.server import INSTRUCTIONS, AuralServer, OneClient
-from aural_mcp.server.tools import BY_NAME, tool_for
+from aural_mcp.server.tools import tool_for
 from aural_mcp.workflows import WORKFLOWS
 
 SEED = Path(__file__).parent.parent / "contract" / "seed.json"

@@ -14,7 +14,7 @@ from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.config import BadSetting, Narrowing
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.server import prompts, resources
-from aural_mcp.server.access import NAMES, TOOLSETS, Access, access
+from aural_mcp.server.access import BY_NAME, TOOLSETS, Access, access
 from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, ok, refused
@@ -32,7 +32,7 @@ def test_every_operation_is_in_one_toolset():
 @pytest.mark.parametrize(
     ("narrowing", "left"),
     [
-        (Narrowing(), set(NAMES)),
+        (Narrowing(), set(BY_NAME)),
         (Narrowing(read_only=True), READING),
         (Narrowing(toolsets=("usage", "practice")), {"get_usage", "list_practice_sessions", "get_practice_report"}),
         (Narrowing(tools=("get_usage", "create_interview")), {"get_usage", "create_interview"}),
@@ -42,7 +42,7 @@ def test_every_operation_is_in_one_toolset():
     ],
 )
 def test_settings_leave_what_they_say(narrowing, left):
-    assert {name for name in NAMES if access(narrowing).has(name)} == left
+    assert {name for name in BY_NAME if access(narrowing).has(name)} == left
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ async def test_read_only_changes_nothing_by_any_tool(world):
 @pytest.mark.parametrize(
     ("headers", "left"),
     [
-        ({}, set(NAMES)),
+        ({}, set(BY_NAME)),
         ({"x-aural-readonly": "true"}, READING),
-        ({"x-aural-readonly": "false"}, set(NAMES)),
+        ({"x-aural-readonly": "false"}, set(BY_NAME)),
         ({"x-aural-toolsets": "usage, Practice"}, {"get_usage", "list_practice_sessions", "get_practice_report"}),
         ({"x-aural-toolsets": ""}, set()),
         ({"x-aural-toolsets": "everything"}, set()),
     ],
 )
 def test_a_request_narrows_and_never_widens(headers, left):
-    assert {name for name in NAMES if Access().narrowed(headers).has(name)} == left
+    assert {name for name in BY_NAME if Access().narrowed(headers).has(name)} == left
     reading = access(Narrowing(read_only=True))
-    assert {name for name in NAMES if reading.narrowed(headers).has(name)} == left & READING
+    assert {name for name in BY_NAME if reading.narrowed(headers).has(name)} == left & READING
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -121,7 +121,7 @@ async def test_flags_and_headers_narrow_real_servers(tmp_path, mode):
     ):
         whole = await http.post(url, json=body)
         narrow = await http.post(url, json=body, headers={"X-Aural-Toolsets": "usage,practice"})
-    assert len(whole.json()["result"]["tools"]) == len(NAMES) - 2  # without a blind mode nobody is revealed
+    assert len(whole.json()["result"]["tools"]) == len(BY_NAME) - 2  # without a blind mode nobody is revealed
     names = [tool["name"] for tool in narrow.json()["result"]["tools"]]
     assert names == ["list_practice_sessions", "get_practice_report"]
 

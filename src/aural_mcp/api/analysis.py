@@ -90,7 +90,7 @@ class SaveSessionAnalysis(Operation[Session], Analysis):
     that show it, and give null where nothing was said. It replaces an earlier analysis.
     """
 
-    method, path, effect = "PUT", "/sessions/{sessionId}/analysis", "update"
+    method, path, effect, toolset = "PUT", "/sessions/{sessionId}/analysis", "update", "sessions"
     by_others = True
     hint = "Before: get_session for the numbered turns, get_interview for the questions and criteria."
     session_id: SessionId
@@ -98,7 +98,7 @@ class SaveSessionAnalysis(Operation[Session], Analysis):
 
 
 LOCAL_OPERATIONS = (SaveSessionAnalysis,)
-"""What the embedded backend offers beyond Aural's 20 operations."""
+"""What the embedded backend offers beyond Aural's operations."""
 
 
 def problems(analysis: Analysis, questions: Sequence[str], criteria: Sequence[str], turns: int) -> list[str]:

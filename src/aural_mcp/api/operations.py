@@ -1,15 +1,16 @@
-"""The 20 operations of the Aural Developer API, each said once: read this file first.
+"""The operations of the Aural Developer API, each said once: read this file first.
 
 A class is one API call. Its fields are the arguments, its docstring is the documentation, and
 its class attributes say how it travels. The HTTP client, the MCP tools, the embedded backend
 and the generated documents all read these classes; nothing about an operation is written twice.
+They stand in workflow order, which is the order in which hosts and documents list them.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import MISSING as MISSING
@@ -40,6 +41,7 @@ from aural_mcp.api.models import (
 
 R = TypeVar("R", bound=Record | Wire)
 Effect = Literal["read", "create", "update", "delete"]
+Toolset = Literal["interviews", "questions", "candidates", "sessions", "practice", "usage", "workflows"]
 PATH_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
@@ -52,15 +54,20 @@ class Arguments(Wire):
 class Operation(Arguments, Generic[R]):
     """One API call: its fields are the arguments, its docstring the documentation.
 
-    `effect` decides the annotations of the tool. `confirmed` marks what a person should agree to
-    first, `by_others` whose result holds words that candidates wrote, `large` what may take Aural half
-    a minute. `hint` says what usually comes next. `body` names the field whose value is the whole
-    request body, where the API takes a bare array.
+    `effect` decides the annotations of the tool, `toolset` with which others it is switched on and off.
+    `confirmed` marks what a person should agree to first, `by_others` whose result holds words that
+    candidates wrote, `large` what may take Aural half a minute. `hint` says what usually comes next.
+    `lists` names the path variable whose ids the result has. `body` names the field whose value is the
+    whole request body, where the API takes a bare array. `since` is the deployment generation that has
+    it first: the public site may still run the first.
     """
 
     method: ClassVar[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]]
     path: ClassVar[str]
     effect: ClassVar[Effect]
+    toolset: ClassVar[Toolset]
+    since: ClassVar[int] = 1
+    lists: ClassVar[str] = ""
     hint: ClassVar[str] = ""
     confirmed: ClassVar[bool] = False
     by_others: ClassVar[bool] = False
@@ -163,7 +170,8 @@ class ListInterviews(Operation[Rows[Interview]]):
     Each row counts its questions and sessions.
     """
 
-    method, path, effect = "GET", "/interviews", "read"
+    method, path, effect, toolset = "GET", "/interviews", "read", "interviews"
+    lists = "interviewId"
     hint = "Next: get_interview for its questions, or list_sessions for its candidates' results."
     limit: PageSize = MISSING
     cursor: Cursor = MISSING
@@ -175,7 +183,7 @@ class CreateInterview(Operation[Interview]):
     Write the objective and the criteria first: they are what answers are later scored against.
     """
 
-    method, path, effect = "POST", "/interviews", "create"
+    method, path, effect, toolset = "POST", "/interviews", "create", "interviews"
     hint = "Next: create_questions, then publish_interview (public link) or create_candidates (private links)."
     title: Annotated[Text, Field(description="What candidates see.")]
     description: Annotated[str | MISSING, Field(description="Shown to candidates before they begin.")] = MISSING
@@ -201,7 +209,7 @@ class CreateInterview(Operation[Interview]):
 class GetInterview(Operation[InterviewDetail]):
     """Read one interview with its settings, rubric, questions and number of sessions."""
 
-    method, path, effect = "GET", "/interviews/{interviewId}", "read"
+    method, path, effect, toolset = "GET", "/interviews/{interviewId}", "read", "interviews"
     interview_id: InterviewId
 
 
@@ -212,7 +220,7 @@ class UpdateInterview(Operation[Interview]):
     Candidates who are in the middle of the interview are affected too.
     """
 
-    method, path, effect = "PATCH", "/interviews/{interviewId}", "update"
+    method, path, effect, toolset = "PATCH", "/interviews/{interviewId}", "update", "interviews"
     interview_id: InterviewId
     title: Annotated[Text | MISSING, Field(description="What candidates see.")] = MISSING
     description: Annotated[str | None | MISSING, Field(description="Shown before they begin.")] = MISSING
@@ -244,7 +252,7 @@ class ArchiveInterview(Operation[Archived]):
     Only publish_interview brings it back, and that makes it public.
     """
 
-    method, path, effect = "DELETE", "/interviews/{interviewId}", "delete"
+    method, path, effect, toolset = "DELETE", "/interviews/{interviewId}", "delete", "interviews"
     confirmed = True
     interview_id: InterviewId
 
@@ -256,7 +264,7 @@ class PublishInterview(Operation[Published]):
     archived interview. For named people only, use create_candidates instead.
     """
 
-    method, path, effect = "POST", "/interviews/{interviewId}/publish", "update"
+    method, path, effect, toolset = "POST", "/interviews/{interviewId}/publish", "update", "interviews"
     hint = "Next: give the user the url, then list_sessions to see who took it."
     confirmed = True
     interview_id: InterviewId
@@ -301,7 +309,8 @@ class QuestionInput(Arguments):
 class ListQuestions(Operation[Rows[Question]]):
     """List the questions of an interview in the order in which they are asked."""
 
-    method, path, effect = "GET", "/interviews/{interviewId}/questions", "read"
+    method, path, effect, toolset = "GET", "/interviews/{interviewId}/questions", "read", "questions"
+    lists = "questionId"
     interview_id: InterviewId
 
 
@@ -311,7 +320,7 @@ class CreateQuestions(Operation[Rows[Question]]):
     Send all questions in one call. Open questions about real past work tell most.
     """
 
-    method, path, effect = "POST", "/interviews/{interviewId}/questions", "create"
+    method, path, effect, toolset = "POST", "/interviews/{interviewId}/questions", "create", "questions"
     hint = "Next: publish_interview (public link) or create_candidates (private links)."
     body = "questions"
     interview_id: InterviewId
@@ -324,7 +333,7 @@ class UpdateQuestion(Operation[Question]):
     Null clears an optional field. Sessions already under way use the new wording.
     """
 
-    method, path, effect = "PATCH", "/questions/{questionId}", "update"
+    method, path, effect, toolset = "PATCH", "/questions/{questionId}", "update", "questions"
     question_id: QuestionId
     text: Annotated[Text | MISSING, Field(description="What is asked.")] = MISSING
     type: Annotated[QuestionType | MISSING, Field(description="Choice types need options.")] = MISSING
@@ -353,7 +362,7 @@ class UpdateQuestion(Operation[Question]):
 class DeleteQuestion(Operation[Deleted]):
     """Delete one question for good. Answers already given stay in their transcripts."""
 
-    method, path, effect = "DELETE", "/questions/{questionId}", "delete"
+    method, path, effect, toolset = "DELETE", "/questions/{questionId}", "delete", "questions"
     confirmed = True
     question_id: QuestionId
 
@@ -384,7 +393,8 @@ class ListCandidates(Operation[Rows[Candidate]]):
     is in list_sessions only.
     """
 
-    method, path, effect = "GET", "/interviews/{interviewId}/candidates", "read"
+    method, path, effect, toolset = "GET", "/interviews/{interviewId}/candidates", "read", "candidates"
+    lists = "candidateId"
     by_others = True
     large = True
     interview_id: InterviewId
@@ -397,7 +407,7 @@ class CreateCandidates(Operation[Rows[InvitedCandidate]]):
     Look at list_candidates first: the same person twice gets two links.
     """
 
-    method, path, effect = "POST", "/interviews/{interviewId}/candidates", "create"
+    method, path, effect, toolset = "POST", "/interviews/{interviewId}/candidates", "create", "candidates"
     by_others = True
     hint = "Next: give the user each name with its inviteUrl, then list_candidates to see who has begun."
     confirmed = True
@@ -412,7 +422,13 @@ class UpdateCandidate(Operation[UpdatedCandidate]):
     Needs a key whose owner is MEMBER or higher.
     """
 
-    method, path, effect = "PATCH", "/interviews/{interviewId}/candidates/{candidateId}", "update"
+    method, path, effect, toolset = (
+        "PATCH",
+        "/interviews/{interviewId}/candidates/{candidateId}",
+        "update",
+        "candidates",
+    )
+    since = 2
     by_others = True
     interview_id: InterviewId
     candidate_id: CandidateId
@@ -442,7 +458,8 @@ class ListSessions(Operation[Rows[SessionSummary]]):
     status is IN_PROGRESS, COMPLETED or ABANDONED; an analysis is null until it was made.
     """
 
-    method, path, effect = "GET", "/interviews/{interviewId}/sessions", "read"
+    method, path, effect, toolset = "GET", "/interviews/{interviewId}/sessions", "read", "sessions"
+    lists = "sessionId"
     by_others = True
     hint = "Next: get_session for the transcript."
     interview_id: InterviewId
@@ -457,7 +474,7 @@ class GetSession(Operation[Session]):
     name only: get_session_report has them.
     """
 
-    method, path, effect = "GET", "/sessions/{sessionId}", "read"
+    method, path, effect, toolset = "GET", "/sessions/{sessionId}", "read", "sessions"
     by_others = True
     large = True
     session_id: SessionId
@@ -469,7 +486,8 @@ class GetSessionReport(Operation[SessionReport]):
     Media links work for 24 hours. Integrity events prove nothing by themselves. It makes no analysis of its own.
     """
 
-    method, path, effect = "GET", "/sessions/{sessionId}/report", "read"
+    method, path, effect, toolset = "GET", "/sessions/{sessionId}/report", "read", "sessions"
+    since = 2
     by_others = True
     large = True
     session_id: SessionId
@@ -483,7 +501,8 @@ class EndInterviewSessions(Operation[EndedSessions]):
     duration, idle months included. Needs MEMBER or higher.
     """
 
-    method, path, effect = "POST", "/interviews/{interviewId}/sessions/end", "delete"
+    method, path, effect, toolset = "POST", "/interviews/{interviewId}/sessions/end", "delete", "sessions"
+    since = 2
     by_others = True
     confirmed = True
     interview_id: InterviewId
@@ -500,7 +519,9 @@ class ListPracticeSessions(Operation[Rows[PracticeSummary]]):
     Other people's practice is never visible. averageScore counts unscored attempts as 0.
     """
 
-    method, path, effect = "GET", "/interviews/{interviewId}/practices", "read"
+    method, path, effect, toolset = "GET", "/interviews/{interviewId}/practices", "read", "practice"
+    lists = "practiceId"
+    since = 2
     hint = "Next: get_practice_report for answers and feedback."
     interview_id: InterviewId
     limit: Annotated[
@@ -511,7 +532,8 @@ class ListPracticeSessions(Operation[Rows[PracticeSummary]]):
 class GetPracticeReport(Operation[PracticeReport]):
     """Read one of the key owner's practice runs: questions, answers, scores and feedback."""
 
-    method, path, effect = "GET", "/practices/{practiceId}", "read"
+    method, path, effect, toolset = "GET", "/practices/{practiceId}", "read", "practice"
+    since = 2
     by_others = True
     practice_id: PracticeId
 
@@ -525,42 +547,17 @@ class GetUsage(Operation[Usage]):
     templates counts interviews, archived ones too. Aural may answer with old counts.
     """
 
-    method, path, effect = "GET", "/usage", "read"
+    method, path, effect, toolset = "GET", "/usage", "read", "usage"
 
 
 AnyOperation = type[Operation[Any]]
 Updating = TypeVar("Updating", bound=Operation[Any])
 
-OPERATIONS: tuple[AnyOperation, ...] = (
-    ListInterviews,
-    CreateInterview,
-    GetInterview,
-    UpdateInterview,
-    ArchiveInterview,
-    PublishInterview,
-    ListQuestions,
-    CreateQuestions,
-    UpdateQuestion,
-    DeleteQuestion,
-    ListCandidates,
-    CreateCandidates,
-    UpdateCandidate,
-    ListSessions,
-    GetSession,
-    GetSessionReport,
-    EndInterviewSessions,
-    ListPracticeSessions,
-    GetPracticeReport,
-    GetUsage,
+OPERATIONS: tuple[AnyOperation, ...] = tuple(
+    cast("AnyOperation", each) for each in list(globals().values()) if "toolset" in getattr(each, "__dict__", {})
 )
-
-FINDERS: dict[str, str] = {
-    "interviewId": "list_interviews",
-    "questionId": "list_questions",
-    "sessionId": "list_sessions",
-    "candidateId": "list_candidates",
-    "practiceId": "list_practice_sessions",
-}
+"""All of them, in the order of this file."""
+FINDERS = {each.lists: each.tool_name() for each in OPERATIONS if each.lists}
 """Which tool lists the ids that a path variable takes."""
 
 

@@ -31,7 +31,7 @@ from aural_mcp.api import errors
 from aural_mcp.api.operations import OPERATIONS, ListInterviews, ListPracticeSessions, Operation
 from aural_mcp.cli.install import Problem, plan
 from aural_mcp.cli.install.hosts import HOSTS, Machine, files
-from aural_mcp.client.client import NEWER, TIMEOUT, AuralClient, Connections, Spent
+from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import GET_A_KEY, BadSetting, Settings, data_folder, decision_log, read_settings
@@ -282,7 +282,7 @@ async def _key(backend: Backend) -> Check:
 async def _generation(backend: Backend) -> Check:
     """Earlier deployments answer the path of practice runs with a page; nobody has an interview of this id."""
     error = await backend.ask(ListPracticeSessions(interview_id="00000000-0000-0000-0000-000000000000", limit=1))
-    newer, count = [each.tool_name() for each in OPERATIONS if each.__name__ in NEWER], len(OPERATIONS)
+    newer, count = [each.tool_name() for each in OPERATIONS if each.since > 1], len(OPERATIONS)
     if isinstance(error, errors.NotOffered):
         said = f"The deployment is of the earlier generation, with {count - len(newer)} of {count} operations: it lacks"
         return Check("warning", f"{said} {', '.join(newer)}.", "Everything else works.")

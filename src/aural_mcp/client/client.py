@@ -44,8 +44,6 @@ SPARE = 5.0
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-NEWER = {"UpdateCandidate", "GetSessionReport", "ListPracticeSessions", "GetPracticeReport", "EndInterviewSessions"}
-"""Operations that Aural's earlier generation does not have."""
 
 
 class _Identified(Protocol):
@@ -386,7 +384,7 @@ PLAN_STEP = "Tell the user that the plan's limit is reached; get_usage shows it.
 
 
 def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
-    if type(operation).__name__ in NEWER:
+    if operation.since > 1:
         message = "This deployment of Aural is older and does not offer this operation yet."
         step = "Use another tool: get_session and list_candidates work everywhere."
     else:

@@ -28,7 +28,8 @@ from aural_mcp.api.operations import (
     ListQuestions,
     Operation,
 )
-from aural_mcp.client.client import DEADLINE, AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import DEADLINE, Spent
 from aural_mcp.client.state import REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
@@ -69,7 +70,7 @@ class Entry:
 class Ledger:
     """The creates of one key in the last ten minutes."""
 
-    def __init__(self, client: AuralClient) -> None:
+    def __init__(self, client: Caller) -> None:
         self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.tenant
 
     async def once(
@@ -217,7 +218,7 @@ def _unknown(operation: Operation[Any], why: str) -> errors.Unanswered:
 
 
 async def _interview(
-    client: AuralClient, operation: CreateInterview, since: float, known: set[str], spent: Spent
+    client: Caller, operation: CreateInterview, since: float, known: set[str], spent: Spent
 ) -> Interview | None:
     wanted, asked = operation.payload(), ListInterviews(limit=100)
     for _ in range(MOST_PAGES):
@@ -231,7 +232,7 @@ async def _interview(
 
 
 async def _questions(
-    client: AuralClient, operation: CreateQuestions, since: float, known: set[str], spent: Spent
+    client: Caller, operation: CreateQuestions, since: float, known: set[str], spent: Spent
 ) -> Rows[Question] | None:
     listed = await client.call(ListQuestions(interview_id=operation.interview_id), spent=spent)
     fresh = [row for row in listed.data if _new(row, since, known)]
@@ -240,7 +241,7 @@ async def _questions(
 
 
 async def _candidates(
-    client: AuralClient, operation: CreateCandidates, since: float, known: set[str], spent: Spent
+    client: Caller, operation: CreateCandidates, since: float, known: set[str], spent: Spent
 ) -> Rows[InvitedCandidate] | None:
     listed = await client.call(ListCandidates(interview_id=operation.interview_id), spent=spent)
     fresh = [row for row in listed.data if _new(row, since, known)]
@@ -254,7 +255,7 @@ async def _candidates(
     return Rows[InvitedCandidate].model_validate({"data": rows})
 
 
-Look = Callable[[AuralClient, Any, float, set[str], Spent], Awaitable[Record | Wire | None]]
+Look = Callable[[Caller, Any, float, set[str], Spent], Awaitable[Record | Wire | None]]
 LOOKS: dict[type[Operation[Any]], Look] = {
     CreateInterview: _interview,
     CreateQuestions: _questions,

@@ -32,6 +32,7 @@ from aural_mcp.api.operations import (
     Text,
 )
 from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.state import State
 from aural_mcp.config import YES
 from aural_mcp.safety import hidden, inert_all, is_code, mapped
 
@@ -143,14 +144,14 @@ class Revealed(Record):
 class RevealCandidate(Operation[Revealed]):
     """Say who one pseudonym stands for, when a decision is made and the user asks. It is noted in the decision log."""
 
-    effect = "read"
+    effect, toolset = "read", "candidates"
     by_others = True
     confirmed = True
     interview_id: InterviewId
     candidate: Annotated[Text, Field(description="E.g. `Candidate K7MQ2X`.")]
 
 
-class Guarded(AuralClient):
+class Guarded:
     """A client whose rows hold only what may be seen.
 
     Args:
@@ -167,18 +168,37 @@ class Guarded(AuralClient):
         secret: Callable[[], bytes],
         files: Path | None = None,
     ) -> None:
-        super().__init__(raw._key, connections=raw._connections)
-        self._raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
+        self.raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
 
     @property
-    def raw(self) -> AuralClient:
-        """The client that asks, for what compares and does not show."""
-        return self._raw
+    def base_url(self) -> str:
+        """See `AuralClient`, as for all that is not about rows."""
+        return self.raw.base_url
+
+    @property
+    def link_origin(self) -> str:
+        return self.raw.link_origin
+
+    @property
+    def remaining(self) -> int | None:
+        return self.raw.remaining
+
+    @property
+    def state(self) -> State:
+        return self.raw.state
+
+    @property
+    def skew(self) -> float:
+        return self.raw.skew
+
+    @property
+    def tenant(self) -> str:
+        return self.raw.tenant
 
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
-        return await self.seen(operation, await self._raw.call(operation, spent=spent), spent)
+        return await self.seen(operation, await self.raw.call(operation, spent=spent), spent)
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
@@ -212,7 +232,7 @@ class Guarded(AuralClient):
     async def _interview_of(self, session_id: str, spent: Spent) -> str | None:
         known = self._memory.interviews.get((self.tenant, session_id))
         if known is None:
-            session = await self._raw.call(GetSession(session_id=session_id), spent=spent)
+            session = await self.raw.call(GetSession(session_id=session_id), spent=spent)
             known = session.interview.id if session.interview else ""
             self._memory.note(self.tenant, session_id, known)
         return known or None
@@ -229,11 +249,11 @@ class Guarded(AuralClient):
 
     async def _asked(self, interview_id: str, spent: Spent) -> People:
         try:
-            candidates = (await self._raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+            candidates = (await self.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
         except NotOffered:
             candidates = []
         try:
-            interview = await self._raw.call(GetInterview(interview_id=interview_id), spent=spent)
+            interview = await self.raw.call(GetInterview(interview_id=interview_id), spent=spent)
         except NotFound:
             return People(candidates, frozenset(), frozenset(), time.monotonic())
         criteria = [each.name for each in interview.assessment_criteria or []]

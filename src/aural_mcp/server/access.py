@@ -7,45 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
-from aural_mcp.api import operations as op
-from aural_mcp.api.analysis import SaveSessionAnalysis
+from aural_mcp.api.analysis import LOCAL_OPERATIONS
+from aural_mcp.api.operations import OPERATIONS, AnyOperation, Toolset
 from aural_mcp.config import YES, BadSetting, Narrowing
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.workflows import WORKFLOWS
 
-TOOLSETS: dict[str, tuple[op.AnyOperation, ...]] = {
-    "interviews": (
-        op.ListInterviews,
-        op.CreateInterview,
-        op.GetInterview,
-        op.UpdateInterview,
-        op.ArchiveInterview,
-        op.PublishInterview,
-    ),
-    "questions": (op.ListQuestions, op.CreateQuestions, op.UpdateQuestion, op.DeleteQuestion),
-    "candidates": (op.ListCandidates, op.CreateCandidates, op.UpdateCandidate, RevealCandidate),
-    "sessions": (op.ListSessions, op.GetSession, op.GetSessionReport, op.EndInterviewSessions, SaveSessionAnalysis),
-    "practice": (op.ListPracticeSessions, op.GetPracticeReport),
-    "usage": (op.GetUsage,),
-    "workflows": tuple(WORKFLOWS),
+BY_NAME: dict[str, AnyOperation] = {
+    each.tool_name(): each for each in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
 }
-NAMES = {each.tool_name(): each for group in TOOLSETS.values() for each in group}
+"""Every operation that is a tool, in the order in which hosts list them."""
+TOOLSETS: dict[str, tuple[AnyOperation, ...]] = {
+    name: tuple(each for each in BY_NAME.values() if each.toolset == name) for name in get_args(Toolset)
+}
 
 
 @dataclass(frozen=True)
 class Access:
     """The operations that may be used."""
 
-    allowed: frozenset[op.AnyOperation] = frozenset(NAMES.values())
+    allowed: frozenset[AnyOperation] = frozenset(BY_NAME.values())
 
-    def allows(self, operation: op.AnyOperation) -> bool:
+    def allows(self, operation: AnyOperation) -> bool:
         """Whether the operation's tool exists."""
         return operation in self.allowed
 
     def has(self, tool: str) -> bool:
         """Whether there is a tool of this name."""
-        return tool in NAMES and NAMES[tool] in self.allowed
+        return tool in BY_NAME and BY_NAME[tool] in self.allowed
 
     def narrowed(self, headers: Mapping[str, str] | None) -> Access:
         """What a request leaves of it, by `X-Aural-Readonly` and `X-Aural-Toolsets`."""
@@ -71,15 +62,15 @@ def access(narrowing: Narrowing) -> Access:
         _known("toolsets", narrowing.toolsets, TOOLSETS)
         allowed = frozenset(each for name in narrowing.toolsets for each in TOOLSETS[name])
     if narrowing.tools:
-        _known("tools", narrowing.tools, NAMES)
-        named = frozenset(NAMES[name] for name in narrowing.tools)
+        _known("tools", narrowing.tools, BY_NAME)
+        named = frozenset(BY_NAME[name] for name in narrowing.tools)
         allowed = allowed & named if narrowing.toolsets else named
-    _known("exclude-tools", narrowing.exclude_tools, NAMES)
-    allowed -= {NAMES[name] for name in narrowing.exclude_tools}
+    _known("exclude-tools", narrowing.exclude_tools, BY_NAME)
+    allowed -= {BY_NAME[name] for name in narrowing.exclude_tools}
     return Access(_reading(allowed) if narrowing.read_only else allowed)
 
 
-def _reading(allowed: frozenset[op.AnyOperation]) -> frozenset[op.AnyOperation]:
+def _reading(allowed: frozenset[AnyOperation]) -> frozenset[AnyOperation]:
     return frozenset(each for each in allowed if each.effect == "read" and each is not RevealCandidate)
 
 

@@ -29,7 +29,8 @@ from aural_mcp.api.operations import (
     Operation,
     PublishInterview,
 )
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.state import State
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.safety import quoted
@@ -51,7 +52,7 @@ class Question:
     target: str
 
 
-async def question(client: AuralClient, operation: Operation[Any], spent: Spent) -> Question | None:
+async def question(client: Caller, operation: Operation[Any], spent: Spent) -> Question | None:
     """What to ask before this is carried out; None when nothing needs to be asked.
 
     Raises:
@@ -80,22 +81,22 @@ def _has_consequence(operation: Operation[Any]) -> bool:
 Seen = tuple[str, Any]
 
 
-async def _publish(client: AuralClient, operation: PublishInterview, spent: Spent) -> Seen:
+async def _publish(client: Caller, operation: PublishInterview, spent: Spent) -> Seen:
     name, seen = await _interview(client, operation.interview_id, spent)
     return f"Open {name} to everyone who has its link? Aural cannot make it invite-only again.", seen
 
 
-async def _archive(client: AuralClient, operation: ArchiveInterview, spent: Spent) -> Seen:
+async def _archive(client: Caller, operation: ArchiveInterview, spent: Spent) -> Seen:
     name, seen = await _interview(client, operation.interview_id, spent)
     return f"Archive {name}? Its links take nobody from then on; only publishing opens it again, for everyone.", seen
 
 
-async def _delete(client: AuralClient, operation: DeleteQuestion, spent: Spent) -> Seen:
+async def _delete(client: Caller, operation: DeleteQuestion, spent: Spent) -> Seen:
     said = f"Delete question {quoted(operation.question_id)}? That cannot be undone; given answers stay in transcripts."
     return said, None
 
 
-async def _end(client: AuralClient, operation: EndInterviewSessions, spent: Spent) -> Seen:
+async def _end(client: Caller, operation: EndInterviewSessions, spent: Spent) -> Seen:
     outcome = await client.raw.call(operation.model_copy(update={"dry_run": True}), spent=spent)
     rows = [(each.id, each.status) for each in outcome.results]
     eligible = [identifier for identifier, status in rows if status == "eligible"]
@@ -105,14 +106,14 @@ async def _end(client: AuralClient, operation: EndInterviewSessions, spent: Spen
     return said, rows
 
 
-async def _register(client: AuralClient, operation: CreateCandidates, spent: Spent) -> Seen:
+async def _register(client: Caller, operation: CreateCandidates, spent: Spent) -> Seen:
     listed = (await client.raw.call(ListCandidates(interview_id=operation.interview_id), spent=spent)).data
     number, there = len(operation.candidates), len(listed)
     said = f"Register {number} people for interview {quoted(operation.interview_id)}, which has {there}?"
     return f"{said} Each gets a private link, and nobody can be taken off again.", [row.id for row in listed]
 
 
-async def _import(client: AuralClient, operation: ImportCandidates, spent: Spent) -> Seen | None:
+async def _import(client: Caller, operation: ImportCandidates, spent: Spent) -> Seen | None:
     """Nothing is asked for a few: as with create_candidates."""
     _, plan = await planned(client, operation, spent)
     if len(plan.new) <= MANY:
@@ -128,12 +129,12 @@ async def _import(client: AuralClient, operation: ImportCandidates, spent: Spent
     return said, [each.key for each in plan.new]
 
 
-async def _reveal(client: AuralClient, operation: RevealCandidate, spent: Spent) -> Seen:
+async def _reveal(client: Caller, operation: RevealCandidate, spent: Spent) -> Seen:
     of = f"interview {quoted(operation.interview_id)}"
     return f"Show who {quoted(operation.candidate)} of {of} is? The decision log will say that it was shown.", None
 
 
-async def _launch(client: AuralClient, operation: LaunchInterviews, spent: Spent) -> Seen:
+async def _launch(client: Caller, operation: LaunchInterviews, spent: Spent) -> Seen:
     number, opened = len(operation.interviews), [each.title for each in operation.interviews if each.publish]
     titles = ", ".join(quoted(each) for each in opened[:10]) + (" and others" if len(opened) > 10 else "")
     if number == 1:
@@ -143,13 +144,13 @@ async def _launch(client: AuralClient, operation: LaunchInterviews, spent: Spent
     return f"{said} Aural cannot make one invite-only again.", None
 
 
-async def _interview(client: AuralClient, interview_id: str, spent: Spent) -> Seen:
+async def _interview(client: Caller, interview_id: str, spent: Spent) -> Seen:
     found = await client.raw.call(GetInterview(interview_id=interview_id), spent=spent)
     seen = [found.updated_at, found.is_active, found.require_invite, len(found.questions)]
     return f"interview {quoted(found.title)} ({quoted(interview_id)})", seen
 
 
-Asking = Callable[[AuralClient, Any, Spent], Awaitable[Seen | None]]
+Asking = Callable[[Caller, Any, Spent], Awaitable[Seen | None]]
 ASKED: dict[type[Operation[Any]], Asking] = {
     PublishInterview: _publish,
     ArchiveInterview: _archive,

@@ -15,7 +15,8 @@ from mcp.types import CallToolResult, InputRequiredResult
 from mcp.types.version import is_version_at_least
 
 from aural_mcp.api.operations import AnyOperation, CreateCandidates, Operation
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.server import confirmation, results
 from aural_mcp.server.tools import Answer
@@ -38,7 +39,7 @@ BAD_CODE = (
 CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
 
 
-CONTINUED: dict[type[Operation[Any]], Callable[[AuralClient, Any], str]] = {
+CONTINUED: dict[type[Operation[Any]], Callable[[Caller, Any], str]] = {
     LaunchInterviews: lambda client, given: digest(given),
     ImportCandidates: agreement,
 }
@@ -56,7 +57,7 @@ class Consent:
 
     def __init__(
         self,
-        client: AuralClient,
+        client: Caller,
         operation: AnyOperation,
         context: Context[Any, Any] | None,
         confirm: str,
@@ -116,7 +117,7 @@ class Consent:
         return results.failure(why)
 
 
-def _is_repeated(client: AuralClient, given: Operation[Any]) -> bool:
+def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
     """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
     if holds_for := CONTINUED.get(type(given)):
         return bool(agreements(client).done([holds_for(client, given)]))

@@ -15,7 +15,7 @@ import anyio
 from aural_mcp.api.errors import AuralError, Forbidden, NotFound
 from aural_mcp.api.models import SessionSummary
 from aural_mcp.api.operations import GetSession, ListSessions
-from aural_mcp.client.client import AuralClient
+from aural_mcp.client.caller import Caller
 from aural_mcp.server import resources
 from aural_mcp.server.recent import SPARE, Recent
 
@@ -48,7 +48,7 @@ def can_be_followed(uri: str) -> bool:
 class Following:
     """Looks after the addresses of one subscription, with one key."""
 
-    def __init__(self, client: AuralClient, recent: Recent) -> None:
+    def __init__(self, client: Caller, recent: Recent) -> None:
         self._client, self._recent = client.raw, recent
         self._followed: list[Followed] = []
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from aural_mcp.api.errors import AuralError, NotFound
 from aural_mcp.api.operations import FINDERS, GetSession
-from aural_mcp.client.client import AuralClient
+from aural_mcp.client.caller import Caller
 from aural_mcp.documents.render import skill_section, skill_text
 from aural_mcp.safety import outside, quoted
 from aural_mcp.server import resources
@@ -203,7 +203,7 @@ def listed(has: resources.Has) -> list[types.Prompt]:
 
 
 async def fill(
-    name: str, given: Mapping[str, Any], client: Callable[[], AuralClient], has: resources.Has
+    name: str, given: Mapping[str, Any], client: Callable[[], Caller], has: resources.Has
 ) -> types.GetPromptResult:
     """The messages of a prompt; empty arguments count as left out.
 
@@ -230,7 +230,7 @@ async def fill(
 
 
 async def _attached(
-    prompt: Prompt, filled: Mapping[str, str], client: Callable[[], AuralClient], has: resources.Has
+    prompt: Prompt, filled: Mapping[str, str], client: Callable[[], Caller], has: resources.Has
 ) -> list[EmbeddedResource]:
     """The resources of a prompt, whole; one whose id was left out is left out too."""
     ids, found = dict(filled), list[EmbeddedResource]()

@@ -16,7 +16,7 @@ import anyio
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListInterviews, ListSessions
-from aural_mcp.client.client import AuralClient
+from aural_mcp.client.caller import Caller
 from aural_mcp.safety import outside
 
 FRESH = 60.0
@@ -37,7 +37,7 @@ LABELS = {
 class Recent:
     """The names of one key, newest last."""
 
-    def __init__(self, client: AuralClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: Caller, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
         self._names: dict[str, dict[str, str]] = {"interviewId": {}, "sessionId": {}}
         self._asked_at = -math.inf

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from aural_mcp.api import errors, operations
 from aural_mcp.api.models import Record, SessionReport, Wire
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import literal, outside_all, quote
 from aural_mcp.server.results import without_secrets
 from aural_mcp.tools import SHAPES
@@ -26,26 +27,26 @@ Ids = Mapping[str, str]
 # ── Lists ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def interviews_text(client: AuralClient, ids: Ids) -> str:
+async def interviews_text(client: Caller, ids: Ids) -> str:
     rows, more = await _rows(client, operations.ListInterviews, limit=100)
     return f"# Interviews\n\n{table(rows)}{more}\n"
 
 
-async def sessions_text(client: AuralClient, ids: Ids) -> str:
+async def sessions_text(client: Caller, ids: Ids) -> str:
     rows, more = await _rows(client, operations.ListSessions, **ids, limit=100)
     return f"# Sessions\n\n{table(rows)}{more}\n"
 
 
-async def candidates_text(client: AuralClient, ids: Ids) -> str:
+async def candidates_text(client: Caller, ids: Ids) -> str:
     rows, more = await _rows(client, operations.ListCandidates, **ids, limit=500)
     return f"# Candidates\n\n{table(rows)}{more}\n"
 
 
-async def invites_text(client: AuralClient, ids: Ids) -> str:
+async def invites_text(client: Caller, ids: Ids) -> str:
     return csv_of(outside_all(await invites(client, operations.ListCandidates.model_validate(ids).interview_id)))
 
 
-async def _rows(client: AuralClient, operation: operations.AnyOperation, **given: Any) -> tuple[list[Any], str]:
+async def _rows(client: Caller, operation: operations.AnyOperation, **given: Any) -> tuple[list[Any], str]:
     """Every row of a list, as its tool shows it, and a word where there are too many."""
     shape, found, goes_on = SHAPES[operation], cast("list[Any]", []), cast("dict[str, Any]", {})
     for _ in range(MOST_PAGES):
@@ -63,7 +64,7 @@ async def _rows(client: AuralClient, operation: operations.AnyOperation, **given
 # ── Interviews ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def interview_text(client: AuralClient, ids: Ids) -> str:
+async def interview_text(client: Caller, ids: Ids) -> str:
     shape = SHAPES[operations.GetInterview]
     interview = _clean(await shape.run(client, shape.arguments.model_validate(ids), Spent()))
     questions = interview.pop("questions", [])
@@ -72,11 +73,11 @@ async def interview_text(client: AuralClient, ids: Ids) -> str:
     return f"# {line(interview.pop('title', ''))}\n\n{outline(interview)}\n\n## Questions\n\n{table(questions)}\n"
 
 
-async def questions_text(client: AuralClient, ids: Ids) -> str:
+async def questions_text(client: Caller, ids: Ids) -> str:
     return f"# Questions\n\n{table(await _all_questions(client, ids))}\n"
 
 
-async def _all_questions(client: AuralClient, ids: Ids) -> list[Any]:
+async def _all_questions(client: Caller, ids: Ids) -> list[Any]:
     found = await client.call(operations.ListQuestions.model_validate(ids))
     return [_clean(question_view(each)) for each in found.data]
 
@@ -84,7 +85,7 @@ async def _all_questions(client: AuralClient, ids: Ids) -> list[Any]:
 # ── Sessions ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def transcript_text(client: AuralClient, ids: Ids) -> str:
+async def transcript_text(client: Caller, ids: Ids) -> str:
     session = await client.call(operations.GetSession.model_validate(ids))
     return transcript_page(outside_all(session.model_dump(mode="json")))
 
@@ -112,7 +113,7 @@ def _head(session: dict[str, Any], title: Any, objective: Any) -> str:
     return f"# {line(title or 'Interview')}\n\n" + "\n".join(lines)
 
 
-async def report_text(client: AuralClient, ids: Ids) -> str:
+async def report_text(client: Caller, ids: Ids) -> str:
     asked = operations.GetSessionReport.model_validate(ids)
     try:
         return report_page(await client.call(asked), asked.session_id)
@@ -157,21 +158,21 @@ def report_page(report: SessionReport, session_id: str) -> str:
     return "\n\n".join([head, *parts]) + "\n"
 
 
-async def session_json(client: AuralClient, ids: Ids) -> str:
+async def session_json(client: Caller, ids: Ids) -> str:
     session = await client.call(operations.GetSession.model_validate(ids))
     return json.dumps(_clean(session), ensure_ascii=False, indent=1)
 
 
-async def usage_text(client: AuralClient, ids: Ids) -> str:
+async def usage_text(client: Caller, ids: Ids) -> str:
     usage = _clean(await SHAPES[operations.GetUsage].run(client, operations.GetUsage(), Spent()))
     remarks = "".join(f"\n\n{remark}" for remark in usage.pop("remarks", []))
     return f"# Usage\n\n{outline(usage)}{remarks}\n"
 
 
-def exported(form: str, format: str) -> Callable[[AuralClient, Ids], Awaitable[str]]:
+def exported(form: str, format: str) -> Callable[[Caller, Ids], Awaitable[str]]:
     """Reads an export, which is made anew each time."""
 
-    async def read(client: AuralClient, ids: Ids) -> str:
+    async def read(client: Caller, ids: Ids) -> str:
         given: dict[str, Any] = {name: value for name, value in ids.items() if name != "sessions"}
         given |= {"sessionIds": ids["sessions"].split(",")} if ids.get("sessions") else {}
         asked = ExportResults.model_validate({**given, "form": form, "format": format})

@@ -17,12 +17,12 @@ from pydantic import ValidationError
 
 from aural_mcp.api import errors, operations
 from aural_mcp.api.models import SessionSummary
-from aural_mcp.client.client import AuralClient
+from aural_mcp.client.caller import Caller
 from aural_mcp.documents import render
 from aural_mcp.safety import fenced, outside, quoted
 from aural_mcp.server import resource_texts as texts
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.resource_texts import Ids, line
-from aural_mcp.server.tools import BY_NAME
 
 MARKDOWN, TEXT, JSON, CSV = "text/markdown", "text/plain", "application/json", "text/csv"
 
@@ -35,7 +35,7 @@ class Address:
     name: str
     title: str
     description: str
-    read: Callable[[AuralClient, Ids], Awaitable[str]]
+    read: Callable[[Caller, Ids], Awaitable[str]]
     tool: str
     mime_type: str = MARKDOWN
     priority: float = 0.5
@@ -283,7 +283,7 @@ def match(uri: str) -> tuple[Address, dict[str, str]] | None:
     return None
 
 
-async def read(uri: str, client: Callable[[], AuralClient], has: Has) -> tuple[str, str]:
+async def read(uri: str, client: Callable[[], Caller], has: Has) -> tuple[str, str]:
     """The text at an address and its MIME type; the client is asked for only where a key is needed.
 
     Raises:

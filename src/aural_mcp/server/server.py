@@ -26,13 +26,14 @@ from aural_mcp._version import __version__
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError, NoUsableKey
 from aural_mcp.api.operations import OPERATIONS, AnyOperation
+from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import AuralClient
 from aural_mcp.config import GET_A_KEY
 from aural_mcp.privacy.audit import AuditLog, Confirmed, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
 from aural_mcp.server import prompts, resources, results, tools
-from aural_mcp.server.access import Access
+from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
 from aural_mcp.server.recent import Recent
@@ -189,7 +190,7 @@ class AuralServer(MCPServer[Connection]):
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         there = self._there(context)
-        operation = tools.BY_NAME.get(name)
+        operation = BY_NAME.get(name)
         if operation is None or operation not in there:
             return results.failure(tools.unknown_tool(name, [each.tool_name() for each in there]))
         try:
@@ -219,7 +220,7 @@ class AuralServer(MCPServer[Connection]):
         self, client: Guarded, name: str, given: Mapping[str, Any], result: Answer | None, consent: Consent
     ) -> None:
         """Write a call into the decision log, if it is one that is logged; without a result it broke off."""
-        if not logged(name, tools.BY_NAME[name].effect):
+        if not logged(name, BY_NAME[name].effect):
             return
         structured: dict[str, Any] = (result.structured_content or {}) if isinstance(result, CallToolResult) else {}
         if consent.refused:
@@ -247,7 +248,7 @@ class AuralServer(MCPServer[Connection]):
 
     def _note_reading(self, context: Context[Any, Any] | None, tool: str, given: Mapping[str, Any]) -> None:
         """Write down that a resource or a prompt showed what this tool shows."""
-        if logged(tool, tools.BY_NAME[tool].effect):
+        if logged(tool, BY_NAME[tool].effect):
             self._record(self._client_for(context), tool, "done", ids_of(tool, given))
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
@@ -408,7 +409,7 @@ class AuralServer(MCPServer[Connection]):
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)
 
-    def _recent(self, client: AuralClient) -> Recent:
+    def _recent(self, client: Caller) -> Recent:
         """What this key has seen; the keys used last are remembered."""
         place = client.tenant, client.exposure if isinstance(client, Guarded) else Exposure()
         recent = self._recents.pop(place, None) or Recent(client)

@@ -11,11 +11,10 @@ from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError
-from aural_mcp.api.operations import OPERATIONS, AnyOperation, Effect, GetUsage, Operation
-from aural_mcp.client.client import AuralClient, Spent
-from aural_mcp.privacy.exposure import RevealCandidate
+from aural_mcp.api.operations import AnyOperation, Effect, GetUsage, Operation
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import quoted
 from aural_mcp.server import results
 from aural_mcp.tools import SHAPES as SHAPED
@@ -23,9 +22,6 @@ from aural_mcp.tools.schemas import CODE, Schema, input_schema, main_branch, out
 from aural_mcp.tools.shape import Shape
 from aural_mcp.workflows import WORKFLOWS
 
-BY_NAME: dict[str, AnyOperation] = {
-    operation.tool_name(): operation for operation in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
-}
 SHAPES: dict[AnyOperation, Shape[Any]] = {**SHAPED, **WORKFLOWS}
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
@@ -63,7 +59,7 @@ Agree = Callable[[Operation[Any], str, Spent], Awaitable[Answer | None]]
 
 
 async def run(
-    client: AuralClient,
+    client: Caller,
     operation: AnyOperation,
     given: dict[str, Any],
     agree: Agree | None = None,
@@ -145,7 +141,7 @@ def unknown_tool(name: str, known: Sequence[str]) -> str:
     return f"There is no tool {quoted(name)}. {hint}"
 
 
-def _remarks(operation: AnyOperation, client: AuralClient, spent: Spent) -> list[str]:
+def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:
     remarks: list[str] = []
     if spent.requests > 1 and operation.effect == "read":
         remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")

@@ -18,7 +18,8 @@ from aural_mcp.api.operations import (
     UpdateCandidate,
     Whole,
 )
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, quoted
@@ -75,7 +76,7 @@ class ListCandidatesArguments(ListCandidates):
     limit: Annotated[int, Field(ge=1, le=500), Whole, Field(description="Rows at most.")] = 100
 
 
-async def list_candidates(client: AuralClient, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
+async def list_candidates(client: Caller, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
     """Who is registered, whether they have a link and how far they are: that stands in the list of sessions."""
     found = (await client.call(plain(ListCandidates, given), spent=spent)).data
     if given.name is not MISSING:
@@ -89,9 +90,7 @@ async def list_candidates(client: AuralClient, given: ListCandidatesArguments, s
     return CandidateTable(data=shown, total=len(rows), next_row=after + 1 if shown and after < len(rows) else None)
 
 
-async def _statuses(
-    client: AuralClient, interview_id: str, candidates: Sequence[Candidate], spent: Spent
-) -> dict[str, str]:
+async def _statuses(client: Caller, interview_id: str, candidates: Sequence[Candidate], spent: Spent) -> dict[str, str]:
     """How the sessions of these candidates stand, as far as the list of sessions tells."""
     begun = {row.session_id for row in candidates if row.session_id}
     if not begun:
@@ -119,9 +118,7 @@ def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], orig
     return CandidateRow.model_validate({**row, "hasInviteLink": bool(link), "status": status, **more})
 
 
-async def invited(
-    client: AuralClient, interview_id: str, more: Sequence[Candidate], spent: Spent
-) -> list[CandidateRow]:
+async def invited(client: Caller, interview_id: str, more: Sequence[Candidate], spent: Spent) -> list[CandidateRow]:
     """Everybody whom the list shows, with links, and `more` whom it does not show, whose state nobody knows."""
     asked = ListCandidates(interview_id=interview_id)
     listed = (await client.raw.call(asked, spent=spent)).data
@@ -157,7 +154,7 @@ class CreateCandidatesArguments(CreateCandidates):
     allow_duplicate: AllowDuplicate = False
 
 
-async def create_candidates(client: AuralClient, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
+async def create_candidates(client: Caller, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
     """Registered once: each name with its link; the rest of what was sent is not repeated."""
     asked = plain(CreateCandidates, given)
     made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
@@ -167,7 +164,7 @@ async def create_candidates(client: AuralClient, given: CreateCandidatesArgument
     return Invitations.model_validate({"data": rows, "remarks": made.remarks})
 
 
-async def reveal_candidate(client: AuralClient, given: RevealCandidate, spent: Spent) -> Revealed:
+async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent) -> Revealed:
     """Looks through the people and the sessions of the interview for the one that is called so."""
     wanted = given.candidate.strip().upper().removeprefix("CANDIDATE").strip()
 
@@ -204,7 +201,7 @@ class CandidateView(Record):
     session_id: str | None = None
 
 
-async def update_candidate(client: AuralClient, given: UpdateCandidate, spent: Spent) -> CandidateView:
+async def update_candidate(client: Caller, given: UpdateCandidate, spent: Spent) -> CandidateView:
     """Who it is and what was changed, nothing else."""
     row: dict[str, Any] = (await client.call(given, spent=spent)).model_dump(mode="json", by_alias=True)
     names = ("id", "name", "email", "sessionId", *given.payload())

@@ -21,7 +21,8 @@ from aural_mcp.api.operations import (
     UpdateInterview,
     UpdateQuestion,
 )
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, search
 
@@ -60,7 +61,7 @@ class ListInterviewsArguments(ListInterviews):
     detail: Detail = "summary"
 
 
-async def list_interviews(client: AuralClient, given: ListInterviewsArguments, spent: Spent) -> InterviewTable:
+async def list_interviews(client: Caller, given: ListInterviewsArguments, spent: Spent) -> InterviewTable:
     """Rows for a table, filtered here: the API has no search."""
     filtered = given.title is not MISSING or given.only is not MISSING
     asked = plain(ListInterviews, given)
@@ -156,9 +157,7 @@ class GetInterviewArguments(GetInterview):
     detail: Detail = "summary"
 
 
-async def get_interview(
-    client: AuralClient, given: GetInterviewArguments, spent: Spent
-) -> InterviewWhole | InterviewDetail:
+async def get_interview(client: Caller, given: GetInterviewArguments, spent: Spent) -> InterviewWhole | InterviewDetail:
     """Settings, rubric and questions, named as the tools that change them name them."""
     interview = await client.call(plain(GetInterview, given), spent=spent)
     if given.detail == "full":
@@ -175,14 +174,14 @@ class CreateInterviewArguments(CreateInterview):
     allow_duplicate: AllowDuplicate = False
 
 
-async def create_interview(client: AuralClient, given: CreateInterviewArguments, spent: Spent) -> InterviewView:
+async def create_interview(client: Caller, given: CreateInterviewArguments, spent: Spent) -> InterviewView:
     """Made once, and shown in the words in which it was asked for."""
     asked = plain(CreateInterview, given)
     made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
     return InterviewView.model_validate({**_view(made.result, client.link_origin), "remarks": made.remarks})
 
 
-async def update_interview(client: AuralClient, given: UpdateInterview, spent: Spent) -> InterviewView:
+async def update_interview(client: Caller, given: UpdateInterview, spent: Spent) -> InterviewView:
     """The interview as it is now; what was changed is shown even where it was cleared."""
     interview = await client.call(given, spent=spent)
     row = interview.model_dump(mode="json", by_alias=True)
@@ -190,7 +189,7 @@ async def update_interview(client: AuralClient, given: UpdateInterview, spent: S
     return InterviewView.model_validate({**_view(interview, client.link_origin), **changed})
 
 
-async def list_questions(client: AuralClient, given: ListQuestions, spent: Spent) -> QuestionTable:
+async def list_questions(client: Caller, given: ListQuestions, spent: Spent) -> QuestionTable:
     """The questions without their twelve fields that are nearly always as usual."""
     return _question_table((await client.call(given, spent=spent)).data, given, [])
 
@@ -201,14 +200,14 @@ class CreateQuestionsArguments(CreateQuestions):
     allow_duplicate: AllowDuplicate = False
 
 
-async def create_questions(client: AuralClient, given: CreateQuestionsArguments, spent: Spent) -> QuestionTable:
+async def create_questions(client: Caller, given: CreateQuestionsArguments, spent: Spent) -> QuestionTable:
     """Added once, and shown with their ids."""
     asked = plain(CreateQuestions, given)
     made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
     return _question_table(made.result.data, asked, made.remarks)
 
 
-async def update_question(client: AuralClient, given: UpdateQuestion, spent: Spent) -> QuestionView:
+async def update_question(client: Caller, given: UpdateQuestion, spent: Spent) -> QuestionView:
     """The question as it is now; what was changed is shown even where it was cleared."""
     question = await client.call(given, spent=spent)
     row = question.model_dump(mode="json", by_alias=True) | {"followUpEnabled": question.probe_on_short}
@@ -217,7 +216,7 @@ async def update_question(client: AuralClient, given: UpdateQuestion, spent: Spe
     return QuestionView.model_validate({**view, **changed})
 
 
-async def publish_interview(client: AuralClient, given: PublishInterview, spent: Spent) -> Published:
+async def publish_interview(client: Caller, given: PublishInterview, spent: Spent) -> Published:
     """Publishes as asked, then says what is missing: the API publishes an empty interview without a word."""
     published = await client.call(given, spent=spent)
     try:

@@ -9,7 +9,8 @@ from pydantic import MISSING, Field
 
 from aural_mcp.api.models import Number, PracticeAttempt, Record, Usage
 from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSessions, Whole
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.tools.shape import brief, fitting, plain
 
 OWN_ONLY = (
@@ -52,9 +53,7 @@ class ListPracticeSessionsArguments(ListPracticeSessions):
     ] = MISSING
 
 
-async def list_practice_sessions(
-    client: AuralClient, given: ListPracticeSessionsArguments, spent: Spent
-) -> PracticeTable:
+async def list_practice_sessions(client: Caller, given: ListPracticeSessionsArguments, spent: Spent) -> PracticeTable:
     """Rows for a table; the mean of what was really scored needs the report of a run."""
     found = await client.call(plain(ListPracticeSessions, given), spent=spent)
     names = dict.fromkeys(PracticeRow.model_fields[name].alias or name for name in PracticeRow.model_fields)
@@ -95,7 +94,7 @@ class PracticeView(Record):
     questions_without_answer: list[str] = []
 
 
-async def get_practice_report(client: AuralClient, given: GetPracticeReport, spent: Spent) -> PracticeView:
+async def get_practice_report(client: Caller, given: GetPracticeReport, spent: Spent) -> PracticeView:
     """Answers beside their questions, and the mean with and without the attempts that nobody scored."""
     report = await client.call(given, spent=spent)
     texts = {each.id: each.text for each in report.questions}
@@ -130,7 +129,7 @@ def _averages(attempts: Sequence[PracticeAttempt]) -> dict[str, Any]:
     }
 
 
-async def get_usage(client: AuralClient, given: GetUsage, spent: Spent) -> Usage:
+async def get_usage(client: Caller, given: GetUsage, spent: Spent) -> Usage:
     """The counts as they come, and what a zero means."""
     usage = await client.call(given, spent=spent)
     counted = [quota.used for quota in (usage.session_hours, usage.ai_tokens) if quota is not None]

@@ -12,7 +12,8 @@ from pydantic import MISSING, Field
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import EndedSession, EndedSessions, Record, SessionSummary
 from aural_mcp.api.operations import EndInterviewSessions, ListSessions, Text
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
 
 OverallScore = Annotated[float | None, Field(description="Mean score, 1 to 10; null is not scored, never 0.")]
@@ -50,7 +51,7 @@ class ListSessionsArguments(ListSessions):
     detail: Detail = "summary"
 
 
-async def list_sessions(client: AuralClient, given: ListSessionsArguments, spent: Spent) -> SessionTable:
+async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spent) -> SessionTable:
     """Rows for a table, filtered here: the API has neither filter, search nor overall score."""
     filtered = given.status is not MISSING or given.name is not MISSING
     asked = plain(ListSessions, given)
@@ -129,7 +130,7 @@ class EndedTable(EndedSessions):
     results: list[EndedRow] = []  # pyright: ignore[reportIncompatibleVariableOverride]  read only
 
 
-async def end_interview_sessions(client: AuralClient, given: EndInterviewSessions, spent: Spent) -> EndedTable:
+async def end_interview_sessions(client: Caller, given: EndInterviewSessions, spent: Spent) -> EndedTable:
     """Ends them as asked; a dry run says who they are and what duration would be written."""
     outcome = await client.call(given, spent=spent)
     eligible = {each.id for each in outcome.results if each.status == "eligible"}
@@ -154,7 +155,7 @@ DURATION = (
 )
 
 
-async def _known(client: AuralClient, interview_id: str, wanted: set[str], spent: Spent) -> dict[str, SessionSummary]:
+async def _known(client: Caller, interview_id: str, wanted: set[str], spent: Spent) -> dict[str, SessionSummary]:
     """The list's rows of these sessions, as far as they are found."""
     operation = ListSessions(interview_id=interview_id, limit=min(100, len(wanted)))
     try:

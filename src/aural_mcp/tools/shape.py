@@ -11,7 +11,8 @@ from pydantic import MISSING, Field
 
 from aural_mcp.api.models import Record, Rows, Wire
 from aural_mcp.api.operations import Operation
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import outside
 
 PAGE_BYTES = 30_000
@@ -36,7 +37,7 @@ class Shape(Generic[O]):
 
     arguments: type[O]
     result: type[Wire]
-    run: Callable[[AuralClient, O, Spent], Awaitable[Record | Wire]]
+    run: Callable[[Caller, O, Spent], Awaitable[Record | Wire]]
 
 
 class Identified(Protocol):
@@ -64,7 +65,7 @@ def plain(operation: type[P], given: Operation[Any]) -> P:
 
 
 async def search(
-    client: AuralClient,
+    client: Caller,
     operation: Operation[Rows[Row]],
     spent: Spent,
     matches: Callable[[Row], bool] | None = None,

@@ -23,7 +23,8 @@ from aural_mcp.api.models import (
     SessionReport,
 )
 from aural_mcp.api.operations import GetSession, GetSessionReport, QuestionId, Whole
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.tools.sessions import OverallScore, overall_score
 from aural_mcp.tools.shape import PAGE_BYTES, plain, size_of
 
@@ -86,7 +87,7 @@ class GetSessionArguments(GetSession):
     question_id: Annotated[QuestionId | MISSING, Field(description="Only the turns on this question.")] = MISSING
 
 
-async def get_session(client: AuralClient, given: GetSessionArguments, spent: Spent) -> SessionPage:
+async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) -> SessionPage:
     """Metadata, summary and scores with a page of the transcript; tone is left to the report."""
     session = await client.call(plain(GetSession, given), spent=spent)
     turns = list(enumerate(session.messages, 1))
@@ -112,7 +113,7 @@ class SavedAnalysis(Record):
     overall_score: OverallScore = None
 
 
-async def save_session_analysis(client: AuralClient, given: SaveSessionAnalysis, spent: Spent) -> SavedAnalysis:
+async def save_session_analysis(client: Caller, given: SaveSessionAnalysis, spent: Spent) -> SavedAnalysis:
     """Stores it; the answer does not repeat what was just written."""
     session = await client.call(given, spent=spent)
     score = overall_score(session.insights)
@@ -210,7 +211,7 @@ class GetSessionReportArguments(GetSessionReport):
     max_turns: MaxTurns = MISSING
 
 
-async def get_session_report(client: AuralClient, given: GetSessionReportArguments, spent: Spent) -> ReportPage:
+async def get_session_report(client: Caller, given: GetSessionReportArguments, spent: Spent) -> ReportPage:
     """The page of a session, and what get_session leaves out: media, the integrity log, tone, code."""
     report = await client.call(plain(GetSessionReport, given), spent=spent)
     media, remarks = media_of(report, MOST_LINKS, given.session_id)

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from aural_mcp.api import errors
 from aural_mcp.api.models import SessionSummary
 from aural_mcp.api.operations import ListSessions
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 
@@ -39,7 +40,7 @@ def is_over(spent: Spent) -> bool:
     return spent.left < LEAST
 
 
-async def all_sessions(client: AuralClient, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:
+async def all_sessions(client: Caller, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:
     """The sessions of an interview, newest first, and whether these are all: time or budget may have ended."""
     rows: dict[str, SessionSummary] = {}
     asked: ListSessions = ListSessions(interview_id=interview_id, limit=100)
@@ -73,7 +74,7 @@ class Journal:
         keep: seconds for which an item is remembered.
     """
 
-    def __init__(self, client: AuralClient, task: str, keep: float) -> None:
+    def __init__(self, client: Caller, task: str, keep: float) -> None:
         self._state, self._place, self._keep = client.state, (client.tenant, task), keep
 
     def done(self, items: Sequence[str]) -> dict[str, Any]:
@@ -135,7 +136,7 @@ AGREEMENT = 3_600.0
 """Seconds for which a yes to a call holds for the same call, made again to go on."""
 
 
-def agreements(client: AuralClient) -> Journal:
+def agreements(client: Caller) -> Journal:
     """The calls of this key that somebody agreed to and that may be made again to go on."""
     return Journal(client, "agreed", AGREEMENT)
 
@@ -143,7 +144,7 @@ def agreements(client: AuralClient) -> Journal:
 # ── Files ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def file_in(client: AuralClient, name: str) -> Path:
+def file_in(client: Caller, name: str) -> Path:
     """The path of a file in the folder that the operator allows.
 
     Raises:
@@ -158,7 +159,7 @@ def file_in(client: AuralClient, name: str) -> Path:
     return path
 
 
-def read_file(client: AuralClient, name: str) -> bytes:
+def read_file(client: Caller, name: str) -> bytes:
     """What is in a file of that folder.
 
     Raises:

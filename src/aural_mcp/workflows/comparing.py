@@ -10,7 +10,8 @@ from pydantic import MISSING, Field
 
 from aural_mcp.api.models import Record, Session, SessionSummary
 from aural_mcp.api.operations import Cursor, GetInterview, Id, InterviewId, Operation
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import quoted
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
@@ -87,7 +88,7 @@ class CompareCandidates(Operation[Comparison]):
     ranks nobody. It computes; it never judges a person.
     """
 
-    effect = "read"
+    effect, toolset = "read", "workflows"
     by_others = True
     hint = "Next: get_session for the turns behind a score. People decide; you assemble evidence."
     interview_id: InterviewId
@@ -100,7 +101,7 @@ class CompareCandidates(Operation[Comparison]):
     cursor: Cursor = MISSING
 
 
-async def compare_candidates(client: AuralClient, given: CompareCandidates, spent: Spent) -> Comparison:
+async def compare_candidates(client: Caller, given: CompareCandidates, spent: Spent) -> Comparison:
     """Scores stand in the list of sessions; transcripts are read only for quotes."""
     begin(spent)
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
@@ -148,7 +149,7 @@ def short(text: str) -> str:
 class _Comparing:
     """Those who are compared, what is unsound about it, and the rows that are shown."""
 
-    def __init__(self, client: AuralClient, spent: Spent, rubric: Rubric, complete: bool) -> None:
+    def __init__(self, client: Caller, spent: Spent, rubric: Rubric, complete: bool) -> None:
         self._client, self._spent, self.rubric, self._complete = client, spent, rubric, complete
         self._locked = is_locked(client)
         self.all: list[Candidate] = []

@@ -15,7 +15,8 @@ from pydantic import MISSING, Field
 from aural_mcp._version import __version__
 from aural_mcp.api.models import Record, SessionSummary
 from aural_mcp.api.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import outside_all, quoted
 from aural_mcp.workflows import formats as sheets
@@ -63,7 +64,7 @@ class ExportResults(Operation[Exported]):
     person, and where it can be erased. Nobody is ranked. saveAs writes a new file into the operator's folder.
     """
 
-    effect = "read"
+    effect, toolset = "read", "workflows"
     by_others = True
     hint = "Give the user the content, the file or the address; do not shorten or correct it."
     interview_id: InterviewId
@@ -83,7 +84,7 @@ class ExportResults(Operation[Exported]):
     ] = MISSING
 
 
-async def export_results(client: AuralClient, given: ExportResults, spent: Spent) -> Exported:
+async def export_results(client: Caller, given: ExportResults, spent: Spent) -> Exported:
     """Made, saved where asked, and shown where it is short enough."""
     path = None if given.save_as is MISSING else new_file(client, given.save_as, EXTENSIONS[given.format])
     whole = await collected(client, given, spent)
@@ -107,7 +108,7 @@ async def export_results(client: AuralClient, given: ExportResults, spent: Spent
     return Exported.model_validate(found)
 
 
-async def collected(client: AuralClient, given: ExportResults, spent: Spent) -> packets.Collected:
+async def collected(client: Caller, given: ExportResults, spent: Spent) -> packets.Collected:
     """What is exported, cleaned.
 
     Raises:
@@ -155,7 +156,7 @@ def _who(given: ExportResults, names: str) -> str:
 # ── Results ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _results(client: AuralClient, given: ExportResults, spent: Spent) -> packets.Collected:
+async def _results(client: Caller, given: ExportResults, spent: Spent) -> packets.Collected:
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
     rubric = rubric_of(interview)
     listed, complete = await all_sessions(client, given.interview_id, spent)
@@ -177,7 +178,7 @@ async def _results(client: AuralClient, given: ExportResults, spent: Spent) -> p
     return packets.Collected(value, about, [each.row.id for each in people], missing)
 
 
-async def _wanted(client: AuralClient, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent) -> Any:
+async def _wanted(client: Caller, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent) -> Any:
     """The ids that are asked for: the sessions named, the one of the candidate, else all."""
     if given.candidate_id is MISSING:
         return [row.id for row in listed] if given.session_ids is MISSING else given.session_ids
@@ -194,7 +195,7 @@ async def _wanted(client: AuralClient, given: ExportResults, listed: Sequence[Se
     return [person.session_id]
 
 
-async def _read(client: AuralClient, people: Sequence[Candidate], rubric: Rubric, spent: Spent) -> list[str]:
+async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spent: Spent) -> list[str]:
     """Read the transcripts for quotes and flags; the ids of those that time or budget did not allow."""
     for number, each in enumerate(people):
         try:

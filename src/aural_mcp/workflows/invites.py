@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from aural_mcp.api.models import Candidate
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.state import LINKS_KEPT
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.candidates import invited
@@ -26,13 +27,13 @@ def address_of(interview_id: str) -> str:
     return f"aural://interviews/{quote(interview_id, safe='')}/invites.csv"
 
 
-def keep_links(client: AuralClient, interview_id: str, rows: Sequence[Candidate]) -> None:
+def keep_links(client: Caller, interview_id: str, rows: Sequence[Candidate]) -> None:
     """Remember the links of people whom the list will not show when more have been registered."""
     kept = {row.id: {"name": row.name, "email": row.email, "inviteToken": row.invite_token} for row in rows}
     _kept(client, interview_id).note(kept)
 
 
-async def invites(client: AuralClient, interview_id: str) -> list[dict[str, Any]]:
+async def invites(client: Caller, interview_id: str) -> list[dict[str, Any]]:
     """Everybody's name, address, link and state, newest first; where nobody may be named, pseudonym and state."""
     kept = _kept(client, interview_id).all()
     more = [Candidate.model_validate({"id": identifier, **row}) for identifier, row in kept.items()]
@@ -51,5 +52,5 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _kept(client: AuralClient, interview_id: str) -> Journal:
+def _kept(client: Caller, interview_id: str) -> Journal:
     return Journal(client, f"links {interview_id}", LINKS_KEPT)

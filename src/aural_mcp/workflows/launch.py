@@ -11,7 +11,8 @@ from pydantic import Field
 from aural_mcp.api.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
 from aural_mcp.api.models import Record
 from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
@@ -57,7 +58,7 @@ class LaunchInterviews(Operation[Launched]):
     the minute's budget remains: the same call again goes on there and makes nothing twice.
     """
 
-    effect = "create"
+    effect, toolset = "create", "workflows"
     confirmed = True
     hint = "Next: give the user each url; without publish, create_candidates or import_candidates for private links."
     interviews: Annotated[list[InterviewInput], Field(min_length=1, max_length=50, description="1 to 50.")]
@@ -65,7 +66,7 @@ class LaunchInterviews(Operation[Launched]):
     allow_duplicate: Annotated[bool, Field(description="Make another even if the same was made within a day.")] = False
 
 
-async def launch_interviews(client: AuralClient, given: LaunchInterviews, spent: Spent) -> Launched:
+async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spent) -> Launched:
     """Each in turn: interview, questions, link; every step is written down before the next."""
     begin(spent)
     rows = [_row(each) for each in given.interviews]
@@ -115,7 +116,7 @@ def _items(given: LaunchInterviews) -> list[str]:
 class _Launch:
     """The steps of one call; nothing more is begun once time or budget have ended."""
 
-    def __init__(self, client: AuralClient, spent: Spent, given: LaunchInterviews) -> None:
+    def __init__(self, client: Caller, spent: Spent, given: LaunchInterviews) -> None:
         self._client, self._spent, self._given = client, spent, given
         self._ledger, self._ended = Ledger(client), False
         self.items = _items(given)

@@ -8,7 +8,8 @@ from typing import Any, cast
 from aural_mcp.api.errors import NotFound, NotOffered
 from aural_mcp.api.models import Candidate, ReportMessage, SessionReport, SessionSummary
 from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import code_block, quoted
 from aural_mcp.tools.formatting import outline, transcript
 from aural_mcp.tools.transcripts import all_of
@@ -40,7 +41,7 @@ class Collected:
     remarks: list[str]
 
 
-async def packet(client: AuralClient, interview_id: str, candidate_id: str, spent: Spent) -> Collected:
+async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Spent) -> Collected:
     """Somebody registered, or who came by the public link; whole or not at all.
 
     Raises:
@@ -67,7 +68,7 @@ async def packet(client: AuralClient, interview_id: str, candidate_id: str, spen
     return Collected(value, {"sessions": len(ids), "rubricVersion": rubric_of(interview).version}, ids, notes)
 
 
-async def _registered(client: AuralClient, interview_id: str, candidate_id: str, spent: Spent) -> Candidate | None:
+async def _registered(client: Caller, interview_id: str, candidate_id: str, spent: Spent) -> Candidate | None:
     try:
         people = (await client.call(ListCandidates(interview_id=interview_id), spent=spent)).data
     except NotOffered:
@@ -75,7 +76,7 @@ async def _registered(client: AuralClient, interview_id: str, candidate_id: str,
     return next((each for each in people if candidate_id in (each.id, each.session_id)), None)
 
 
-async def _session(client: AuralClient, session_id: str, spent: Spent) -> dict[str, Any]:
+async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, Any]:
     """The report, with all that Aural has; on an older deployment the session."""
     try:
         report = await client.call(GetSessionReport(session_id=session_id), spent=spent)

@@ -6,13 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from aural_mcp.client.client import AuralClient
+from aural_mcp.client.caller import Caller
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 from aural_mcp.workflows.base import file_in, refused
 
 
-def new_file(client: AuralClient, name: str, extension: str) -> Path:
+def new_file(client: Caller, name: str, extension: str) -> Path:
     """The path of a file that is not there yet, in the folder that the operator allows.
 
     Raises:

@@ -15,7 +15,8 @@ from typing import Any, cast
 from aural_mcp.api.errors import AuralError, BudgetExhausted
 from aural_mcp.api.models import InterviewDetail, Message, Session
 from aural_mcp.api.operations import GetSession
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert
 from aural_mcp.tools.sessions import evaluations_in, mean_score, score_of
@@ -112,12 +113,12 @@ def _scorer(insights: Any) -> str:
     return str(name) if name else AURAL
 
 
-def is_locked(client: AuralClient) -> bool:
+def is_locked(client: Caller) -> bool:
     """Whether words of candidates are left out."""
     return isinstance(client, Guarded) and client.exposure.lockdown
 
 
-async def read_session(client: AuralClient, session_id: str, spent: Spent) -> Session | None:
+async def read_session(client: Caller, session_id: str, spent: Spent) -> Session | None:
     """A session with its transcript; None when it cannot be read.
 
     Raises:

@@ -10,7 +10,8 @@ from pydantic import MISSING, Field
 
 from aural_mcp.api.models import Record, Session, SessionSummary
 from aural_mcp.api.operations import Cursor, Id, InterviewId, Operation, Text
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.safety import outside, quoted
 from aural_mcp.tools.shape import size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
@@ -54,7 +55,7 @@ class SearchTranscripts(Operation[Hits]):
     left. That somebody did not say a word is no evidence against them.
     """
 
-    effect = "read"
+    effect, toolset = "read", "workflows"
     by_others = True
     hint = "Next: get_session with fromTurn for what was said around a hit."
     interview_id: InterviewId
@@ -72,7 +73,7 @@ class SearchTranscripts(Operation[Hits]):
     cursor: Cursor = MISSING
 
 
-async def search_transcripts(client: AuralClient, given: SearchTranscripts, spent: Spent) -> Hits:
+async def search_transcripts(client: Caller, given: SearchTranscripts, spent: Spent) -> Hits:
     """Session by session: those whose hits do not fit any more are left for the next call."""
     wanted = patterns(given.query)
     if is_locked(client):

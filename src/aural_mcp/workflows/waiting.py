@@ -13,7 +13,8 @@ from pydantic import MISSING, Field
 from aural_mcp.api.errors import AuralError, BadRequest, NotFound
 from aural_mcp.api.models import Candidate, Record, SessionSummary
 from aural_mcp.api.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.tools.sessions import overall_score
 from aural_mcp.workflows.base import Journal, all_sessions, begin, is_over
 
@@ -83,7 +84,7 @@ class WaitForSessions(Operation[Waited]):
     changed, each change once. While isOver is false, call again; a cursor is good for a week.
     """
 
-    effect = "read"
+    effect, toolset = "read", "workflows"
     by_others = True
     hint = "Next: call again with cursor while isOver is false; then compare_candidates, or get_session for one."
     interview_id: InterviewId
@@ -94,7 +95,7 @@ class WaitForSessions(Operation[Waited]):
     cursor: Annotated[Text | MISSING, Field(description="From the last answer.")] = MISSING
 
 
-async def wait_for_sessions(client: AuralClient, given: WaitForSessions, spent: Spent) -> Waited:
+async def wait_for_sessions(client: Caller, given: WaitForSessions, spent: Spent) -> Waited:
     """Looks, and looks again until it is over or the time is."""
     begin(spent)
     waiting = _Waiting(client, given, spent)
@@ -118,7 +119,7 @@ async def wait_for_sessions(client: AuralClient, given: WaitForSessions, spent: 
 class _Waiting:
     """One call: how it looks, when it is over, and what it says."""
 
-    def __init__(self, client: AuralClient, given: WaitForSessions, spent: Spent) -> None:
+    def __init__(self, client: Caller, given: WaitForSessions, spent: Spent) -> None:
         self._client, self._given, self._spent = client, given, spent
         self._journal = Journal(client, f"wait {given.interview_id}", KEPT)
         self._people: list[Candidate] | None = None

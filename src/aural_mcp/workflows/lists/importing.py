@@ -16,7 +16,8 @@ from pydantic import MISSING, Field, model_validator
 from aural_mcp.api.errors import AuralError, Unanswered
 from aural_mcp.api.models import Record
 from aural_mcp.api.operations import CandidateInput, CreateCandidates, InterviewId, Operation, Text
-from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert, inert_all
@@ -96,7 +97,7 @@ class ImportCandidates(Operation[Imported]):
     fit into 40 s or the minute's budget remains: the same call again goes on there and registers nobody twice.
     """
 
-    effect = "create"
+    effect, toolset = "create", "workflows"
     confirmed = True
     by_others = True
     hint = (
@@ -128,7 +129,7 @@ class ImportCandidates(Operation[Imported]):
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) -> tuple[Sheet, Plan]:
+async def planned(client: Caller, given: ImportCandidates, spent: Spent) -> tuple[Sheet, Plan]:
     """Read the list and compare it; nothing is changed.
 
     Raises:
@@ -142,14 +143,14 @@ async def planned(client: AuralClient, given: ImportCandidates, spent: Spent) ->
     return read, await matched(client, given.interview_id, roster(read), spent)
 
 
-def agreement(client: AuralClient, given: ImportCandidates) -> str:
+def agreement(client: Caller, given: ImportCandidates) -> str:
     """What a yes to this call holds for: these arguments, and what stands in the file now."""
     from aural_mcp.workflows.lists.reading import decoded
 
     return digest(given, "" if given.file is MISSING else decoded(read_file(client, given.file)))
 
 
-def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
+def _sheet(client: Caller, given: ImportCandidates) -> Sheet:
     from aural_mcp.workflows.lists.people import given_rows
     from aural_mcp.workflows.lists.reading import decoded, pasted, sheet
 
@@ -160,14 +161,14 @@ def _sheet(client: AuralClient, given: ImportCandidates) -> Sheet:
     return pasted("" if given.data is MISSING else given.data, blind=_is_blind(client))
 
 
-def _is_blind(client: AuralClient) -> bool:
+def _is_blind(client: Caller) -> bool:
     return isinstance(client, Guarded) and client.exposure.anonymous
 
 
 # ── Registering ─────────────────────────────────────────────────────────────────────────────────
 
 
-async def import_candidates(client: AuralClient, given: ImportCandidates, spent: Spent) -> Imported:
+async def import_candidates(client: Caller, given: ImportCandidates, spent: Spent) -> Imported:
     """Look; then, unless this is a dry run, register who is new in groups."""
     begin(spent)
     read, plan = await planned(client, given, spent)
@@ -188,7 +189,7 @@ async def import_candidates(client: AuralClient, given: ImportCandidates, spent:
 class _Import:
     """The groups of one call; nothing more is begun once time or budget have ended, or something went wrong."""
 
-    def __init__(self, client: AuralClient, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
+    def __init__(self, client: Caller, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
         self._client, self._interview, self._plan, self._spent = client.raw, given.interview_id, plan, spent
         from aural_mcp.workflows.lists.matching import journal
 
@@ -261,7 +262,7 @@ def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
     return [text for text, holds in said.items() if holds]
 
 
-def _looked(client: AuralClient, read: Sheet, plan: Plan) -> dict[str, Any]:
+def _looked(client: Caller, read: Sheet, plan: Plan) -> dict[str, Any]:
     """What a dry run shows: the columns, the first people, and what is wrong; where nobody may be named, no words."""
     from aural_mcp.workflows.lists.people import WORDS
 
@@ -275,7 +276,7 @@ def _looked(client: AuralClient, read: Sheet, plan: Plan) -> dict[str, Any]:
     )
 
 
-def _problems(client: AuralClient, plan: Plan) -> dict[str, Any]:
+def _problems(client: Caller, plan: Plan) -> dict[str, Any]:
     blind, problems = _is_blind(client), plan.roster.problems
     rows = [
         {"line": each.line, **({"field": each.field} if each.field else {}), "said": each.sentence(blind=blind)}

@@ -22,7 +22,8 @@ from typing import Any
 
 from aural_mcp.api.models import Candidate
 from aural_mcp.api.operations import ListCandidates
-from aural_mcp.client.client import DEADLINE, AuralClient, Spent
+from aural_mcp.client.caller import Caller
+from aural_mcp.client.client import DEADLINE, Spent
 from aural_mcp.client.ledger import SKEW, time_of
 from aural_mcp.workflows.base import Journal
 from aural_mcp.workflows.invites import LISTED
@@ -59,12 +60,12 @@ class Plan:
         return len(self.listed) < LISTED
 
 
-def journal(client: AuralClient, interview_id: str) -> Journal:
+def journal(client: Caller, interview_id: str) -> Journal:
     """Who was imported for an interview on this computer."""
     return Journal(client, f"import {interview_id}", KEPT)
 
 
-async def matched(client: AuralClient, interview_id: str, people: Roster, spent: Spent) -> Plan:
+async def matched(client: Caller, interview_id: str, people: Roster, spent: Spent) -> Plan:
     """Compare; nothing is changed.
 
     Raises:
