@@ -2,11 +2,14 @@
 
 import json
 import re
+from itertools import groupby
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation
+from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation, Toolset
 from aural_mcp.backend.rest.handlers import HANDLERS
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.tools import arguments_of, tool_for
@@ -15,14 +18,8 @@ from aural_mcp.tools.schemas import input_schema
 ALL = (*OPERATIONS, *LOCAL_OPERATIONS)
 every = pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.tool_name())
 
-ORDER = """
-list_interviews create_interview get_interview update_interview archive_interview publish_interview
-list_questions create_questions update_question delete_question
-list_candidates create_candidates update_candidate
-list_sessions get_session get_session_report end_interview_sessions
-list_practice_sessions get_practice_report
-get_usage
-""".split()
+TESTS = Path(__file__).parent.parent
+IN_TESTS = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
 
 
 def properties(schema):
@@ -34,10 +31,23 @@ def properties(schema):
         yield from ((f"[].{name}", found) for name, found in properties(schema["items"]))
 
 
-def test_the_operations_stand_in_workflow_order_and_none_is_left_out():
-    assert [operation.tool_name() for operation in OPERATIONS] == ORDER
-    assert set(ALL) == {kind for kind in all_subclasses(Operation) if "path" in vars(kind)}
+def test_no_operation_is_left_out():
+    with_a_path = {kind for kind in all_subclasses(Operation) if "path" in vars(kind)}
+    forgotten = [kind.__name__ for kind in with_a_path - set(ALL)]
+    assert not forgotten, f"src/aural_mcp/api/operations.py: {forgotten} name no toolset"
     assert len({(operation.method, operation.path) for operation in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_the_operations_stand_in_workflow_order():
+    toolsets = [each for each, _ in groupby(OPERATIONS, lambda operation: operation.toolset)]
+    said = "src/aural_mcp/api/operations.py: a class stands in another part of the file than its toolset"
+    assert toolsets == list(get_args(Toolset))[:-1], said
+
+
+@every
+def test_somebody_tries_what_it_does(operation):
+    name = operation.tool_name()
+    assert f'"{name}"' in IN_TESTS, f'no test calls it: add one to tests/tools/test_views.py, with ok(agent, "{name}")'
 
 
 def all_subclasses(kind):
@@ -46,7 +56,8 @@ def all_subclasses(kind):
 
 @every
 def test_the_embedded_backend_handles_it(operation):
-    assert operation in HANDLERS
+    said = "src/aural_mcp/backend/rest/handlers.py: it has no handler, a function under"
+    assert operation in HANDLERS, f"{said} @handles(ops.{operation.__name__})"
 
 
 @every

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_generated_documents_are_current():
-    assert stale(ROOT, write=False) == []
+    assert stale(ROOT, write=False) == [], "run: python -m aural_mcp.documents.render"
 
 
 def test_every_generated_document_has_its_markers():

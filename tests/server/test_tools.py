@@ -15,7 +15,8 @@ from conftest import ok, refused, text_of
 )
 def test_a_change_of_what_hosts_see_is_a_reviewed_diff(operation, snapshot):
     tool = tool_for(operation).model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert tool == snapshot.use_extension(JSONSnapshotExtension)
+    reviewed = tool == snapshot.use_extension(JSONSnapshotExtension)
+    assert reviewed, "run: pytest --snapshot-update tests/server/test_tools.py, and read the diff as a model would"
 
 
 async def test_snake_case_names_are_taken_too(agent):
