@@ -184,7 +184,7 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
         results = [f"{resources.INTERVIEW}/results.{each}{{?sessions}}" for each in ("md", "csv", "json")]
         for address in (resources.SESSIONS, f"{resources.INTERVIEW}/candidates", *results):
             check(address, (await agent.read_resource(UriTemplate.parse(address).expand(ids))).contents[0].text, group)
-        for prompt in ("review_session", "score_session", "compare_candidates", "invite_candidates"):
+        for prompt in ("review_session", "score_session", "shortlist_candidates", "invite_candidates"):
             here = {"interviewId": ids["interviewId"]} if "candidates" in prompt else {"sessionId": sessions[0]}
             check(prompt, (await agent.get_prompt(prompt, here)).model_dump_json(), group)
     return found, read

@@ -48,7 +48,7 @@ async def test_every_prompt_has_what_hosts_show_and_an_own_workflow(agent):
         "invite_candidates",
         "check_progress",
         "review_session",
-        "compare_candidates",
+        "shortlist_candidates",
         "score_session",
         "research_interview",
         "troubleshoot",

@@ -224,7 +224,7 @@ async def test_what_was_cleared_is_shown_as_null(agent):
     made = (await ok(agent, "create_interview", title="T"))["id"]
     question = {"text": "Q", "description": "Small print"}
     added = (await ok(agent, "create_questions", interviewId=made, questions=[question]))["data"][0]
-    changed = await ok(agent, "update_question", questionId=added["id"], description=None, followUpEnabled=True)
+    changed = await ok(agent, "update_question", questionId=added["id"], clear=["description"], followUpEnabled=True)
     assert (changed["description"], changed["followUpEnabled"]) == (None, True)
 
 

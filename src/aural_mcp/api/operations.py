@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import MISSING as MISSING
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from aural_mcp.api.models import (
     Archived,
@@ -158,6 +158,22 @@ QuestionType = Literal["OPEN_ENDED", "SINGLE_CHOICE", "MULTIPLE_CHOICE", "CODING
 Positive = Annotated[int, Field(ge=1, le=2147483647), Whole]
 Count = Annotated[int, Field(ge=0, le=2147483647), Whole]
 JsonObject = dict[str, Any]
+Condition = Annotated[
+    JsonObject,
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "questionId": {"type": "string", "description": "Of an earlier choice."},
+                "equals": {"type": "string", "description": "The choice."},
+            },
+        }
+    ),
+]
+Rules = Annotated[
+    JsonObject,
+    WithJsonSchema({"type": "object", "properties": {"minWords": {"type": "integer", "description": "At least."}}}),
+]
 Year = Annotated[int, Field(ge=1900, le=2100), Whole]
 
 
@@ -216,7 +232,6 @@ class GetInterview(Operation[InterviewDetail]):
 class UpdateInterview(Operation[Interview]):
     """Change the given settings of an interview; what you leave out stays as it is.
 
-    Null clears description, objective, assessmentCriteria or timeLimitMinutes.
     Candidates who are in the middle of the interview are affected too.
     """
 
@@ -234,7 +249,7 @@ class UpdateInterview(Operation[Interview]):
         MISSING
     )
     language: Annotated[Text | MISSING, Field(description="Code such as `en` or `zh`.")] = MISSING
-    time_limit_minutes: Annotated[Positive | None | MISSING, Field(description="For all; null for no limit.")] = MISSING
+    time_limit_minutes: Annotated[Positive | None | MISSING, Field(description="For all.")] = MISSING
     chat_enabled: Annotated[bool | MISSING, Field(description="In writing.")] = MISSING
     voice_enabled: Annotated[bool | MISSING, Field(description="By voice.")] = MISSING
     video_enabled: Annotated[bool | MISSING, Field(description="With camera.")] = MISSING
@@ -289,11 +304,9 @@ class QuestionInput(Arguments):
     )
     starter_code: Annotated[dict[str, str] | None | MISSING, Field(description="CODING: language to code.")] = MISSING
     time_limit_seconds: Annotated[Positive | None | MISSING, Field(description="For this question.")] = MISSING
-    validation_rules: Annotated[JsonObject | None | MISSING, Field(description='E.g. {"minWords": 20}.')] = MISSING
-    show_if: Annotated[
-        JsonObject | None | MISSING, Field(description='Ask only if: {"questionId": "...", "equals": "a choice"}.')
-    ] = MISSING
-    skip_if: Annotated[JsonObject | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
+    validation_rules: Annotated[Rules | None | MISSING, Field(description="What an answer must have.")] = MISSING
+    show_if: Annotated[Condition | None | MISSING, Field(description="Ask only if that was chosen.")] = MISSING
+    skip_if: Annotated[Condition | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
     allow_file_upload: Annotated[bool, Field(description="Let candidates attach files.")] = False
     allowed_file_types: Annotated[list[str], Field(description="MIME types.")] = []
 
@@ -330,7 +343,7 @@ class CreateQuestions(Operation[Rows[Question]]):
 class UpdateQuestion(Operation[Question]):
     """Change the given fields of one question; what you leave out stays as it is.
 
-    Null clears an optional field. Sessions already under way use the new wording.
+    Sessions already under way use the new wording.
     """
 
     method, path, effect, toolset = "PATCH", "/questions/{questionId}", "update", "questions"
@@ -348,9 +361,9 @@ class UpdateQuestion(Operation[Question]):
     )
     starter_code: Annotated[dict[str, str] | None | MISSING, Field(description="Language to code.")] = MISSING
     time_limit_seconds: Annotated[Positive | None | MISSING, Field(description="For this question.")] = MISSING
-    validation_rules: Annotated[JsonObject | None | MISSING, Field(description='E.g. {"minWords": 20}.')] = MISSING
-    show_if: Annotated[JsonObject | None | MISSING, Field(description="As create_questions takes it.")] = MISSING
-    skip_if: Annotated[JsonObject | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
+    validation_rules: Annotated[Rules | None | MISSING, Field(description="What an answer must have.")] = MISSING
+    show_if: Annotated[Condition | None | MISSING, Field(description="As create_questions takes it.")] = MISSING
+    skip_if: Annotated[Condition | None | MISSING, Field(description="Skip if, written as showIf.")] = MISSING
     allow_file_upload: Annotated[bool | MISSING, Field(description="Let candidates attach files.")] = MISSING
     allowed_file_types: Annotated[list[str] | MISSING, Field(description="MIME types.")] = MISSING
 
@@ -417,7 +430,7 @@ class CreateCandidates(Operation[Rows[InvitedCandidate]]):
 
 
 class UpdateCandidate(Operation[UpdatedCandidate]):
-    """Change the given fields of a candidate; what you leave out stays as it is, null clears.
+    """Change the given fields of a candidate; what you leave out stays as it is.
 
     Needs a key whose owner is MEMBER or higher.
     """

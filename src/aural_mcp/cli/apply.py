@@ -10,7 +10,7 @@ import click
 
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.safety import outside
-from aural_mcp.server.tools import BadArguments, parse
+from aural_mcp.server import arguments
 from aural_mcp.workflows.launch import Launched, LaunchInterviews, launch_interviews
 
 PAUSE, FRUITLESS = 10.0, 15
@@ -32,8 +32,8 @@ def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
     if not isinstance(given, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise click.ClickException('The file must hold {"interviews": [...]}, or the list alone.')
     try:
-        return cast(LaunchInterviews, parse(LaunchInterviews, {**given, "dryRun": dry_run}))
-    except BadArguments as error:
+        return cast(LaunchInterviews, arguments.read(LaunchInterviews, {**given, "dryRun": dry_run}).arguments)
+    except arguments.BadArguments as error:
         raise click.ClickException(str(error).replace("call launch_interviews again", "apply it again")) from error
 
 

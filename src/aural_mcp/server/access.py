@@ -7,21 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import OPERATIONS, AnyOperation, Toolset
 from aural_mcp.config import YES, BadSetting, Narrowing
 from aural_mcp.privacy.exposure import RevealCandidate
+from aural_mcp.tools import SHAPES as SHAPED
+from aural_mcp.tools.shape import Shape
 from aural_mcp.workflows import WORKFLOWS
 
 BY_NAME: dict[str, AnyOperation] = {
     each.tool_name(): each for each in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
 }
 """Every operation that is a tool, in the order in which hosts list them."""
+SHAPES: dict[AnyOperation, Shape[Any]] = {**SHAPED, **WORKFLOWS}
+"""How tools differ from their operation."""
 TOOLSETS: dict[str, tuple[AnyOperation, ...]] = {
     name: tuple(each for each in BY_NAME.values() if each.toolset == name) for name in get_args(Toolset)
 }
+
+
+def arguments_of(operation: AnyOperation) -> AnyOperation:
+    """What the tool takes: the operation's own arguments, or those of its shape."""
+    shape = SHAPES.get(operation)
+    return shape.arguments if shape else operation
 
 
 @dataclass(frozen=True)

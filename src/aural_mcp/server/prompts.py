@@ -138,7 +138,7 @@ PROMPTS = (
         [(resources.INTERVIEW, "get_interview"), (resources.REPORT, "get_session_report")],
     ),
     Prompt(
-        "compare_candidates",
+        "shortlist_candidates",
         "Compare candidates",
         "The same criteria for everybody, evidence beside each judgement.",
         [INTERVIEW, Argument("focus", "Focus", "What matters most to you.")],

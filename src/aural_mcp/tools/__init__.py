@@ -20,18 +20,22 @@ SHAPES: dict[op.AnyOperation, Shape[Any]] = {
         interviews.CreateInterviewArguments, interviews.InterviewView, interviews.create_interview
     ),
     op.GetInterview: Shape(interviews.GetInterviewArguments, interviews.InterviewWhole, interviews.get_interview),
-    op.UpdateInterview: Shape(op.UpdateInterview, interviews.InterviewView, interviews.update_interview),
+    op.UpdateInterview: Shape(
+        interviews.UpdateInterviewArguments, interviews.InterviewView, interviews.update_interview
+    ),
     op.PublishInterview: Shape(op.PublishInterview, op.Published, interviews.publish_interview),
     op.ListQuestions: Shape(op.ListQuestions, interviews.QuestionTable, interviews.list_questions),
     op.CreateQuestions: Shape(
         interviews.CreateQuestionsArguments, interviews.QuestionTable, interviews.create_questions
     ),
-    op.UpdateQuestion: Shape(op.UpdateQuestion, interviews.QuestionView, interviews.update_question),
+    op.UpdateQuestion: Shape(interviews.UpdateQuestionArguments, interviews.QuestionView, interviews.update_question),
     op.ListCandidates: Shape(candidates.ListCandidatesArguments, candidates.CandidateTable, candidates.list_candidates),
     op.CreateCandidates: Shape(
         candidates.CreateCandidatesArguments, candidates.Invitations, candidates.create_candidates
     ),
-    op.UpdateCandidate: Shape(op.UpdateCandidate, candidates.CandidateView, candidates.update_candidate),
+    op.UpdateCandidate: Shape(
+        candidates.UpdateCandidateArguments, candidates.CandidateView, candidates.update_candidate
+    ),
     RevealCandidate: Shape(RevealCandidate, Revealed, candidates.reveal_candidate),
     op.ListSessions: Shape(sessions.ListSessionsArguments, sessions.SessionTable, sessions.list_sessions),
     op.GetSession: Shape(transcripts.GetSessionArguments, transcripts.SessionPage, transcripts.get_session),

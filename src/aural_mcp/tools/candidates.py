@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, NotFound
 from aural_mcp.api.models import Candidate, Record, Rows, SessionSummary
@@ -23,7 +23,8 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, quoted
-from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, search
+from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
+from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
 
@@ -201,8 +202,33 @@ class CandidateView(Record):
     session_id: str | None = None
 
 
-async def update_candidate(client: Caller, given: UpdateCandidate, spent: Spent) -> CandidateView:
+class UpdateCandidateArguments(UpdateCandidate):
+    """The tool's arguments."""
+
+    clear: Annotated[
+        list[
+            Literal[
+                "email",
+                "phone",
+                "notes",
+                "gender",
+                "birthday",
+                "education",
+                "school",
+                "major",
+                "graduationYear",
+                "workExperience",
+            ]
+        ]
+        | MISSING,
+        Field(description=CLEAR),
+    ] = MISSING
+    _consistent = model_validator(mode="after")(check_clear)
+
+
+async def update_candidate(client: Caller, given: UpdateCandidateArguments, spent: Spent) -> CandidateView:
     """Who it is and what was changed, nothing else."""
-    row: dict[str, Any] = (await client.call(given, spent=spent)).model_dump(mode="json", by_alias=True)
-    names = ("id", "name", "email", "sessionId", *given.payload())
-    return CandidateView.model_validate({name: row[name] for name in names})
+    asked, remarks = cleared(UpdateCandidate, given)
+    row: dict[str, Any] = (await client.call(asked, spent=spent)).model_dump(mode="json", by_alias=True)
+    names = ("id", "name", "email", "sessionId", *asked.payload())
+    return CandidateView.model_validate({**{name: row[name] for name in names}, **said(remarks)})

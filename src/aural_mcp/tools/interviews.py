@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, model_validator
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import AssessmentCriterion, Interview, InterviewDetail, Number, Published, Question, Record
@@ -24,7 +24,8 @@ from aural_mcp.api.operations import (
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
-from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, search
+from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
+from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, said, search
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
 NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
@@ -181,12 +182,23 @@ async def create_interview(client: Caller, given: CreateInterviewArguments, spen
     return InterviewView.model_validate({**_view(made.result, client.link_origin), "remarks": made.remarks})
 
 
-async def update_interview(client: Caller, given: UpdateInterview, spent: Spent) -> InterviewView:
+class UpdateInterviewArguments(UpdateInterview):
+    """The tool's arguments."""
+
+    clear: Annotated[
+        list[Literal["description", "objective", "assessmentCriteria", "timeLimitMinutes"]] | MISSING,
+        Field(description=CLEAR),
+    ] = MISSING
+    _consistent = model_validator(mode="after")(check_clear)
+
+
+async def update_interview(client: Caller, given: UpdateInterviewArguments, spent: Spent) -> InterviewView:
     """The interview as it is now; what was changed is shown even where it was cleared."""
-    interview = await client.call(given, spent=spent)
+    asked, remarks = cleared(UpdateInterview, given)
+    interview = await client.call(asked, spent=spent)
     row = interview.model_dump(mode="json", by_alias=True)
-    changed = {name: row[name] for name in given.payload() if name in row}
-    return InterviewView.model_validate({**_view(interview, client.link_origin), **changed})
+    changed = {name: row[name] for name in asked.payload() if name in row}
+    return InterviewView.model_validate({**_view(interview, client.link_origin), **changed, **said(remarks)})
 
 
 async def list_questions(client: Caller, given: ListQuestions, spent: Spent) -> QuestionTable:
@@ -207,13 +219,38 @@ async def create_questions(client: Caller, given: CreateQuestionsArguments, spen
     return _question_table(made.result.data, asked, made.remarks)
 
 
-async def update_question(client: Caller, given: UpdateQuestion, spent: Spent) -> QuestionView:
+class UpdateQuestionArguments(UpdateQuestion):
+    """The tool's arguments."""
+
+    clear: Annotated[
+        list[
+            Literal[
+                "options",
+                "description",
+                "probeThreshold",
+                "followUpPrompts",
+                "starterCode",
+                "timeLimitSeconds",
+                "validationRules",
+                "showIf",
+                "skipIf",
+                "allowedFileTypes",
+            ]
+        ]
+        | MISSING,
+        Field(description=CLEAR),
+    ] = MISSING
+    _consistent = model_validator(mode="after")(check_clear)
+
+
+async def update_question(client: Caller, given: UpdateQuestionArguments, spent: Spent) -> QuestionView:
     """The question as it is now; what was changed is shown even where it was cleared."""
-    question = await client.call(given, spent=spent)
+    asked, remarks = cleared(UpdateQuestion, given)
+    question = await client.call(asked, spent=spent)
     row = question.model_dump(mode="json", by_alias=True) | {"followUpEnabled": question.probe_on_short}
-    changed = {name: row[name] for name in given.payload() if name in row}
+    changed = {name: row[name] for name in asked.payload() if name in row}
     view = question_view(question).model_dump(by_alias=True, exclude_unset=True)
-    return QuestionView.model_validate({**view, **changed})
+    return QuestionView.model_validate({**view, **changed, **said(remarks)})
 
 
 async def publish_interview(client: Caller, given: PublishInterview, spent: Spent) -> Published:

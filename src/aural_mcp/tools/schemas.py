@@ -19,6 +19,15 @@ CONFIRMATION: Schema = {
     "type": "string",
     "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
 }
+PAIR: Schema = {
+    "type": "object",
+    "properties": {
+        "language": {"type": "string", "description": "E.g. python."},
+        "code": {"type": "string", "description": "Its code."},
+    },
+    "required": ["language", "code"],
+}
+ANYTHING: Schema = {"type": ["array", "boolean", "null", "number", "object", "string"]}
 CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
 
 
@@ -32,12 +41,61 @@ def input_schema(operation: AnyOperation) -> Schema:
     return schema
 
 
+@cache
+def argument_schema(operation: AnyOperation) -> Schema:
+    """The arguments as hosts are shown them: in words that every converter takes.
+
+    Google's refuses a boolean `additionalProperties`, OpenAI's strict mode an object with free names; and null means
+    left out, so it is not offered where an argument may be left out.
+    """
+    return _portable(input_schema(operation))
+
+
+def _portable(schema: Schema) -> Schema:
+    node = {name: item for name, item in schema.items() if name != "additionalProperties"}
+    if is_map(schema):
+        return {**node, "type": "array", "items": PAIR}
+    if "items" in node:
+        node["items"] = _portable(node["items"])
+    if "properties" in node:
+        required = node.get("required", ())
+        node["properties"] = {
+            name: _portable(each if name in required else _without_null(each))
+            for name, each in node["properties"].items()
+        }
+    return node
+
+
+def is_map(schema: Schema) -> bool:
+    """Whether it is an object of free names and texts, which hosts are shown as a list of pairs."""
+    return isinstance(schema.get("additionalProperties"), dict)
+
+
+def _without_null(schema: Schema) -> Schema:
+    if "anyOf" not in schema:
+        return schema
+    node = {name: item for name, item in schema.items() if name not in ("anyOf", "default")}
+    return {**main_branch(schema), **node}
+
+
 def result_schema(result: type[BaseModel]) -> Schema:
     """The JSON Schema of an answer."""
     raw = result.model_json_schema()
     schema = _tidy(raw, raw.get("$defs", {}), drop=("title", "$defs", "default", "additionalProperties"))
     schema.pop("description", None)
-    return schema
+    return _typed(schema)
+
+
+def _typed(schema: Schema) -> Schema:
+    """The schema with a type wherever it had none: some hosts refuse what takes anything."""
+    node = {**schema} if {"type", "anyOf", "enum", "const"} & schema.keys() else {**schema, **ANYTHING}
+    if "items" in node:
+        node["items"] = _typed(node["items"])
+    if "properties" in node:
+        node["properties"] = {name: _typed(each) for name, each in node["properties"].items()}
+    if "anyOf" in node:
+        node["anyOf"] = [_typed(each) for each in node["anyOf"]]
+    return node
 
 
 def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema:

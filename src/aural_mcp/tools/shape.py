@@ -120,6 +120,11 @@ def brief(row: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def said(remarks: Sequence[str]) -> dict[str, Any]:
+    """Remarks as a field of a result, where there are any."""
+    return {"remarks": list(remarks)} if remarks else {}
+
+
 def size_of(value: Any) -> int:
     """Bytes that a value takes as JSON."""
     return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

@@ -1,0 +1,261 @@
+"""Arguments as hosts send them, read as an operation: null is left out, text is read, and nothing is guessed.
+
+Hosts and frameworks fill what was not given with null, an empty text or an empty list, write numbers, lists and
+objects as text, and add names of their own. All of that is taken for what it means; a name that is nobody's is an
+error that says the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from aural_mcp.api.operations import AnyOperation, Operation
+from aural_mcp.safety import quoted
+from aural_mcp.server.access import arguments_of
+from aural_mcp.tools.schemas import Schema, input_schema, is_map, main_branch
+
+MOST_PROBLEMS, LONGEST_NAME = 10, 100
+"""What is said of arguments that are wrong in many ways, and looked at of a name that is none."""
+ADDED = {
+    *("toolCallId", "chatInput"),  # n8n
+    *("random_string", "_meta"),  # Cursor; misplaced by several
+    *("wait_for_previous", "waitForPreviousTools", "toolAction", "toolSummary"),  # Gemini CLI, Antigravity
+    *("task_progress", "security_risk"),  # Cline, OpenHands
+}
+BESIDE = {"tool", "sessionId", "action"}
+"""Names that hosts put in by themselves, and those that they put in only beside one of them."""
+ENVELOPES = ("arguments", "args", "kwargs", "parameters", "params", "input")
+"""A single argument of this name that is an object holds the arguments."""
+NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*")
+TRUTH = {"true": True, "false": False}
+EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+class BadArguments(Exception):
+    """Arguments that were not sent anywhere; the message names each and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a call asks for: its arguments, the code of a confirmation, and what to say of how they came."""
+
+    arguments: Operation[Any]
+    code: str = ""
+    remarks: Sequence[str] = field(default=())
+
+
+def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
+    """The arguments of a call. Snake_case names are taken too.
+
+    Raises:
+        BadArguments: naming every argument that is wrong; nothing is ignored without a remark.
+    """
+    model = arguments_of(operation)
+    schema = input_schema(model)
+    known = schema["properties"]
+    if not _is_text(sent):
+        said = "An argument holds half a character (a lone surrogate), which is no text. Write it as UTF-8 and call"
+        raise _refusal(operation, f"{said} {operation.tool_name()} again.")
+    sent = _opened(sent, known)
+    added = _added(sent, known)
+    code = _code(operation, sent)
+    named = {name: value for name, value in sent.items() if name not in added}
+    if operation.confirmed:
+        named.pop("confirmation", None)
+    reading = _Reading(keeps_empty=operation.effect == "update")
+    arguments = reading.fields(named, schema)
+    try:
+        return Given(model.model_validate(arguments), code, [*_remarks(added), *reading.remarks()])
+    except ValidationError as error:
+        again = f"Correct this and call {operation.tool_name()} again."
+        raise _refusal(operation, f"{_problems(schema, error)} {again}") from error
+
+
+def _refusal(operation: AnyOperation, said: str) -> BadArguments:
+    return BadArguments(f"{operation.tool_title()} was not called, nothing changed. {said}")
+
+
+def _opened(sent: Mapping[str, Any], known: Collection[str]) -> Mapping[str, Any]:
+    """The arguments themselves, where a host put them into an envelope."""
+    if len(sent) == 1 and (name := next(iter(sent))) in ENVELOPES and name not in known:
+        inner = _from_json(sent[name]) if isinstance(sent[name], str) else sent[name]
+        if isinstance(inner, dict):
+            return cast("dict[str, Any]", inner)
+    return sent
+
+
+def _added(sent: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """The names that a host put in by itself."""
+    ours = {*known, *map(_snake, known)}
+    if not any(name in ADDED for name in sent if name not in ours):
+        return []
+    return [name for name in sent if name in ADDED | BESIDE and name not in ours]
+
+
+def _remarks(added: Sequence[str]) -> list[str]:
+    return [f"Ignored, as the host adds it by itself: {', '.join(added)}."] if added else []
+
+
+def _code(operation: AnyOperation, sent: Mapping[str, Any]) -> str:
+    code = sent.get("confirmation") if operation.confirmed else ""
+    code = "" if code is None else code
+    if not isinstance(code, str):
+        raise _refusal(operation, f"confirmation must be text. Correct this and call {operation.tool_name()} again.")
+    return code
+
+
+# ── Values ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Reading:
+    """Reads values as a schema wants them, and notes what a change left as it was.
+
+    Args:
+        keeps_empty: whether an empty value could be meant to empty a field, which is said and not done.
+    """
+
+    def __init__(self, *, keeps_empty: bool) -> None:
+        self._keeps_empty, self._left = keeps_empty, list[str]()
+
+    def fields(self, sent: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+        """The fields of an object, without those that were not really given."""
+        known, required = schema.get("properties", {}), schema.get("required", ())
+        read: dict[str, Any] = {}
+        for name, value in sent.items():
+            spelled = _camel(name, known)
+            wanted = known.get(spelled)
+            if wanted is None or spelled in required or not self._is_left_out(spelled, value):
+                read[spelled] = self.value(value, wanted or {})
+        return read
+
+    def remarks(self) -> list[str]:
+        """What to say of fields that were sent empty to a change."""
+        names = ", ".join(dict.fromkeys(self._left))
+        return [f"Sent empty, so left as it was: {names}. To empty a field, name it in clear."] if names else []
+
+    def value(self, value: Any, wanted: Schema) -> Any:
+        """A value as the schema wants it, at any depth; what cannot be read stays as it is."""
+        kinds = {branch.get("type") for branch in [wanted, *wanted.get("anyOf", [])]}
+        schema = main_branch(wanted)
+        if isinstance(value, str) and "string" not in kinds:
+            value = _from_text(value, kinds)
+        if isinstance(value, float) and "integer" in kinds and value.is_integer():
+            return int(value)
+        if isinstance(value, list) and is_map(schema):
+            return _map(cast("list[Any]", value))
+        if isinstance(value, list) and "items" in schema:
+            return [self.value(item, schema["items"]) for item in cast("list[Any]", value)]
+        if isinstance(value, dict) and "properties" in schema:
+            return self.fields(cast("dict[str, Any]", value), schema)
+        return cast("Any", value)
+
+    def _is_left_out(self, name: str, value: Any) -> bool:
+        """Null and what is empty; an empty list of ids stays, for it must never come to mean everybody."""
+        if value not in EMPTY or (value == [] and name.lower().endswith("ids")):
+            return False
+        if self._keeps_empty and value is not None:
+            self._left.append(name)
+        return True
+
+
+def _from_text(text: str, kinds: Collection[Any]) -> Any:
+    """What a host wrote as text where none is wanted: a number, true or false, an array or object."""
+    if {"integer", "number"} & set(kinds) and NUMBER.fullmatch(text):
+        number = float(text)
+        return int(number) if number.is_integer() else number
+    if "boolean" in kinds and text.strip().lower() in TRUTH:
+        return TRUTH[text.strip().lower()]
+    return _from_json(text) if {"array", "object"} & set(kinds) else text
+
+
+def _from_json(text: str) -> Any:
+    """The array or object in a text; any other text stays as it is, also `null`."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return cast("Any", read) if isinstance(read, list | dict) else text
+
+
+def _map(pairs: list[Any]) -> Any:
+    """Pairs of language and code as the object that Aural takes."""
+    rows = [cast("dict[str, Any]", each) for each in pairs if isinstance(each, dict)]
+    if len(rows) == len(pairs) and all({"language", "code"} == row.keys() for row in rows):
+        return {row["language"]: row["code"] for row in rows if isinstance(row["language"], str)}
+    return pairs
+
+
+def _camel(name: str, known: Collection[str]) -> str:
+    """The name as the schema spells it; pydantic's `to_camel` takes long over long ones."""
+    return name if name in known or len(name) > LONGEST_NAME else to_camel(name)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
+def _is_text(sent: Mapping[str, Any]) -> bool:
+    """Whether the arguments can be written as UTF-8: JSON can spell half a character."""
+    try:
+        json.dumps(sent, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# ── Problems ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _problems(schema: Schema, error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)
+    problems = [_problem(schema, each["loc"], each["type"], each["msg"]) for each in found[:MOST_PROBLEMS]]
+    problems += [f"{len(found) - MOST_PROBLEMS} more are wrong."] if len(found) > MOST_PROBLEMS else []
+    return " ".join(dict.fromkeys(problems))
+
+
+def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) -> str:
+    """One validation error as a sentence that starts with the argument's name."""
+    where, names = _locate(schema, loc)
+    if kind == "extra_forbidden":
+        wrong = str(loc[-1])[:LONGEST_NAME]
+        near = difflib.get_close_matches(wrong, names, 1, 0.5) or difflib.get_close_matches(to_camel(wrong), names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names) or 'none'}."
+        return f"{quoted(wrong)} is not an argument{f' of {where}' if where else ''}: {hint}"
+    said = message
+    for theirs, ours in WORDS.items():
+        said = said.replace(theirs, ours)
+    if not where:
+        return f"{said[:1].upper()}{said[1:]}."
+    return f"{where} {said}." if said.startswith(("is ", "must ")) else f"{where}: {said}."
+
+
+WORDS = {
+    "Value error, ": "",
+    "Field required": "is required",
+    "Input should be a valid integer": "must be a whole number",
+    "Input should": "must",
+    "List should": "must",
+    " after validation": "",
+}
+"""What pydantic says, and how it reads after an argument's name."""
+
+
+def _locate(schema: Schema, loc: Sequence[int | str]) -> tuple[str, list[str]]:
+    """The path of an error as the caller wrote it, and the names known at its end."""
+    path, here = "", schema
+    for part in loc:
+        here = main_branch(here)
+        properties = here.get("properties", {})
+        if isinstance(part, int):
+            path, here = f"{path}[{part}]", here.get("items", {})
+        elif part in properties:
+            path, here = f"{path}.{part}" if path else part, properties[part]
+    return path, list(main_branch(here).get("properties", {}))
