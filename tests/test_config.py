@@ -2,7 +2,8 @@
 
 import pytest
 
-from aural_mcp.cli.main import backend_sentence, commands
+from aural_mcp.cli.main import commands
+from aural_mcp.cli.setup import backend_sentence
 from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
 
 

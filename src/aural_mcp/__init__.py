@@ -1,7 +1,7 @@
 """Aural for AI agents: an MCP server, a typed Python client, and a backend that runs on this computer.
 
-Public is what this package itself hands out: the two clients, every operation, the rows that operations take and
-return, and every error; nothing below it is.
+Public is what this package itself hands out: what stands in `__all__`, every operation, every row that operations take
+and return, and every error; nothing below it is.
 
 from aural_mcp import AuralClient, CreateInterview, NotFound
 """
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aural_mcp.client.client import AuralClient as AuralClient
     from aural_mcp.client.sync import SyncAuralClient as SyncAuralClient
 
+__all__ = ["OPERATIONS", "AuralClient", "AuralError", "Operation", "SyncAuralClient", "__version__", "errors"]
 _HOMES = {"AuralClient": "client.client", "SyncAuralClient": "client.sync", "OPERATIONS": "api.operations"}
 _WHOLE = ("api.errors", "api.operations", "api.models")
 """Modules of which every class is public."""

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from aural_mcp.backend import local
 from aural_mcp.backend.storage import store
-from aural_mcp.cli import doctor
+from aural_mcp.cli import checks as doctor
 from aural_mcp.cli.main import commands
 from aural_mcp.client import client
 from processes import aural_mcp, backend, free_port

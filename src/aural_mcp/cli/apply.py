@@ -8,6 +8,7 @@ from typing import Any, cast
 import anyio
 import click
 
+from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.safety import outside
 from aural_mcp.server import arguments
@@ -66,3 +67,31 @@ def _print(launched: Launched) -> None:
 def opened(given: LaunchInterviews) -> list[str]:
     """The titles of what would be opened to everyone."""
     return [each.title for each in given.interviews if each.publish]
+
+
+@click.command("apply")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Only look: what would be made, and what is weak.")
+@click.option("--yes", is_flag=True, help="Open interviews to everyone without asking.")
+@click.pass_context
+def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
+    """Make the interviews of FILE, each once: JSON as launch_interviews takes it; `-` reads it from a pipe.
+
+    Applied again within a day it goes on where it stopped and makes nothing twice. Exit status 1: not all of
+    them could be made.
+    """
+    from aural_mcp.config import read_settings
+
+    given = document(file.read(), dry_run=dry_run)
+    if (titles := opened(given)) and not yes and not dry_run:
+        shown = ", ".join(titles)
+        click.confirm(f"Open to everyone who has the link: {shown}? It cannot be undone", abort=True, err=True)
+    setup = set_up(read_settings())
+
+    made: list[bool] = []
+
+    async def carry_out() -> None:
+        made.append(await apply(setup.client, given))
+
+    anyio.run(beside, setup, carry_out, True)
+    context.exit(0 if made == [True] else 1)

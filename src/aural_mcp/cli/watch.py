@@ -1,14 +1,20 @@
-"""`aural-mcp watch`, its `status` and `retry`: what of an outbox a person sees and does."""
+"""`aural-mcp watch`: a webhook or a command is told what happens at a backend."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
+
+from aural_mcp.cli.groups import Group
+from aural_mcp.cli.outbox import print_status, retry_command
+from aural_mcp.cli.setup import beside, set_up
 
 if TYPE_CHECKING:
     from aural_mcp.config import Settings
@@ -16,7 +22,6 @@ if TYPE_CHECKING:
     from aural_mcp.events.run import Plan
     from aural_mcp.events.sending import Endpoint
 
-MOST_SHOWN = 50
 DATABASE = click.option("--database", metavar="URL", help="SQLAlchemy URL; events.db in the data folder by default.")
 OPTIONS = (
     click.option("--webhook", metavar="URL", help="Post signed events here (Standard Webhooks)."),
@@ -130,58 +135,65 @@ def _outbox(database: str | None, *, to_watch: bool = False) -> Database:
     return open_outbox(url, to_watch=to_watch)
 
 
-@click.command()
+@click.group(cls=Group, invoke_without_command=True)
+@watch_options
+@click.pass_context
+def watch(context: click.Context, **options: Any) -> None:
+    """Tell a webhook, or a command, when sessions begin, end and are scored and when people are registered.
+
+    Each is told at least once, signed, under an id that stays the same. Started again it goes on where it
+    stopped. Exit status 1: the key or an interview's id is wrong, or a file or database cannot be used.
+    """
+    from aural_mcp.config import read_settings
+
+    if context.invoked_subcommand is None:
+        settings = read_settings()
+        watch_until_stopped(settings, plan_of(settings, os.environ, **options))
+
+
+@watch.command()
 @DATABASE
 def status(database: str | None) -> None:
     """Show what is on its way, what has arrived, and what is parked and why."""
     print_status(_outbox(database), "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
 
 
-@click.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@DATABASE
-def retry(ids: tuple[str, ...], database: str | None) -> None:
-    """Begin anew with parked events: those with an ID from `watch status`, or all of them.
-
-    Exit status 1: none with such an ID is parked.
-    """
-    revive(_outbox(database), ids)
+watch.add_command(retry_command(_outbox, DATABASE, "watch status"))
 
 
-def print_status(database: Database, how_to_begin: str, how_to_retry: str) -> None:
-    """Print every endpoint with its counts, and what failed; never a secret or the query of a URL."""
-    from aural_mcp.events import outbox
-    from aural_mcp.events.addresses import without_query
+def watch_until_stopped(settings: Settings, plan: Plan) -> None:
+    """Watch and deliver until a signal stops it."""
+    import anyio
 
-    with database.reading() as db:
-        endpoints, counts, failed = outbox.list_endpoints(db), outbox.counts(db), outbox.unsettled(db, MOST_SHOWN)
-    if not endpoints:
-        click.echo(f"There is no endpoint yet. `{how_to_begin}` makes one.")
-    for each in endpoints:
-        states = counts[each.id]
-        said = ", ".join(
-            f"{states.get(state, 0)} {state}" for state in (outbox.PENDING, outbox.DELIVERED, outbox.PARKED)
-        )
-        click.echo(f"{each.id}  {without_query(each.url)}: {said}")
-    for row in failed:
-        then = "parked" if row.state == outbox.PARKED else f"again at {_when(row.next_at)}"
-        click.echo(f"  {row.event}  {row.type}  {row.endpoint}  attempt {row.attempts}: {row.last_error}; {then}")
-    if any(row.state == outbox.PARKED for row in failed):
-        click.echo(f"`{how_to_retry}` begins anew with what is parked.")
+    from aural_mcp.api.errors import AuralError
+    from aural_mcp.events.run import run
+    from aural_mcp.log import set_up_logging
 
+    if settings.problem:
+        raise click.ClickException(settings.problem)
+    set_up_logging()
+    setup = set_up(settings)
 
-def revive(database: Database, ids: Sequence[str]) -> None:
-    """Begin anew with what is parked, and say with how much."""
-    import time
+    def say(said: str) -> None:
+        click.echo(f"aural-mcp: {said}", err=True)
 
-    from aural_mcp.events import outbox
+    number = len(plan.interviews)
+    what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
+    where = "the workspace on this computer" if settings.embedded else urlsplit(settings.base_url).netloc
+    hello = f"watching {what} of {where}; events go to {' and '.join(plan.shown)}. Ctrl-C stops, nothing is lost."
 
-    with database.writing() as db:
-        number = outbox.revive(db, ids, now=time.time())
-    if ids and not number:
-        raise click.ClickException("None of these is parked: status shows what is, as msg_...")
-    click.echo(f"{number} {'message is' if number == 1 else 'messages are'} on the way again.")
+    async def watch() -> None:
+        failed: list[AuralError] = []
 
+        async def serve() -> None:
+            try:
+                await run(setup.client, plan, say, hello)
+            except AuralError as error:
+                failed.append(error)
 
-def _when(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+        await beside(setup, serve, True)
+        if failed:
+            raise click.ClickException(str(failed[0]))
+
+    with suppress(KeyboardInterrupt):
+        anyio.run(watch)

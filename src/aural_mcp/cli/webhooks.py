@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aural_mcp.cli.watch import print_status, revive
+from aural_mcp.cli.groups import Group
+from aural_mcp.cli.outbox import print_status, retry_command
 
 if TYPE_CHECKING:
     from aural_mcp.backend.storage.store import Store
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DATABASE = click.option("--database", help="SQLAlchemy URL; the workspace on this computer when left out.")
 
 
-@click.group()
+@click.group(cls=Group)
 def webhooks() -> None:
     """Say where events go: sessions begun, finished and scored, candidates registered."""
 
@@ -78,17 +79,6 @@ def test(identifier: str, database: str | None) -> None:
     click.echo(f"It arrived, after {(time.perf_counter() - begun) * 1000:.0f} ms.")
 
 
-@webhooks.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@DATABASE
-def retry(ids: tuple[str, ...], database: str | None) -> None:
-    """Begin anew with parked events: those with an ID from `list` (msg_...), or all of them.
-
-    Exit status 1: none with such an ID is parked.
-    """
-    revive(workspace(database), ids)
-
-
 def _no_such(identifier: str) -> click.ClickException:
     said = f"There is no endpoint with the id {identifier}. `aural-mcp backend webhooks list` shows them."
     return click.ClickException(said)
@@ -101,3 +91,6 @@ def workspace(database: str | None) -> Store:
     from aural_mcp.config import data_folder, read_settings
 
     return Store(database or database_url(data_folder(read_settings())))
+
+
+webhooks.add_command(retry_command(workspace, DATABASE, "list"))

@@ -1,0 +1,141 @@
+"""`aural-mcp backend`: serve the REST backend, move workspaces in and out, manage keys."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
+from typing import IO
+
+import click
+
+from aural_mcp.cli.groups import Group
+from aural_mcp.cli.webhooks import DATABASE, webhooks, workspace
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8410, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@DATABASE
+@click.pass_context
+def backend(context: click.Context, host: str, port: int, database: str | None) -> None:
+    """Serve Aural's REST API and the candidate pages, for a team or for development."""
+    if context.invoked_subcommand is None:
+        serve_backend(host, port, database)
+
+
+backend.add_command(webhooks)
+
+
+@backend.command("import")
+@click.argument("file", type=click.File("rb"))
+@DATABASE
+def import_(file: IO[bytes], database: str | None) -> None:
+    """Fill an empty database from FILE: a workspace as one JSON document."""
+    from aural_mcp.backend.storage.exchange import CannotImport, import_workspace
+
+    try:
+        counts = import_workspace(workspace(database), json.load(file))
+    except (CannotImport, ValueError) as error:
+        raise click.ClickException(f"Nothing was imported. {error}") from error
+    click.echo("Imported " + ", ".join(f"{number} {name}" for name, number in counts.items() if number) + ".")
+
+
+@backend.command()
+@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@DATABASE
+def export(file: IO[str], database: str | None) -> None:
+    """Write the whole workspace, but for its keys, to FILE or standard output as one JSON document."""
+    from aural_mcp.backend.storage.exchange import export_workspace
+
+    json.dump(export_workspace(workspace(database)), file, ensure_ascii=False, indent=1)
+    file.write("\n")
+
+
+@backend.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="Last day on which it works (UTC).")
+@click.option("--user", help="E-mail address of the key's user; the workspace's owner when left out.")
+@DATABASE
+def create(name: str, expires: datetime | None, user: str | None, database: str | None) -> None:
+    """Make a key called NAME and print it, this once."""
+    from aural_mcp.backend.storage.store import create_key, owner, user_of
+
+    store = workspace(database)
+    user_id = user_of(store, user) if user else owner(store).user_id
+    if user_id is None:
+        raise click.BadParameter(f"nobody here has the address {user}", param_hint="--user")
+    click.echo(create_key(store, user_id, name, _end_of(expires.date()) if expires else None))
+
+
+@keys.command("list")
+@DATABASE
+def list_(database: str | None) -> None:
+    """List the keys: id, state, name, user. Secrets are not kept, so none can be shown."""
+    from aural_mcp.backend.storage.store import list_keys, now
+
+    for key in list_keys(workspace(database)):
+        expired = key["expiresAt"] is not None and key["expiresAt"] < now()
+        state = "revoked" if not key["isActive"] else "expired" if expired else "active"
+        until = f", until {key['expiresAt']}" if key["expiresAt"] else ""
+        click.echo(f"{key['id']}  {state:8}{key['name']} ({key['email']}{until})")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@DATABASE
+def revoke(key_id: str, database: str | None) -> None:
+    """Refuse the key with this ID (from `keys list`) from now on."""
+    from aural_mcp.backend.storage.store import revoke_key
+
+    if not revoke_key(workspace(database), key_id):
+        raise click.ClickException(f"There is no key with the id {key_id}. `aural-mcp backend keys list` shows them.")
+    click.echo(f"Revoked {key_id}.")
+
+
+def serve_backend(host: str, port: int, database: str | None) -> None:
+    """Serve the REST backend alone; the first start of a workspace prints a key, once."""
+    import uvicorn
+
+    from aural_mcp.backend.rest.app import create_app
+    from aural_mcp.backend.storage.store import create_key, has_keys, owner, save_setting
+    from aural_mcp.config import read_settings
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    settings = read_settings()
+    if host in EVERYWHERE and not settings.public_url:
+        raise click.UsageError(f"Listening on {host} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        said = f"Nothing can listen on {host}, port {port}: {error.strerror}. Choose --host and --port."
+        raise click.ClickException(said) from error
+    port = listener.getsockname()[1]
+    store = workspace(database)
+    user_id = owner(store).user_id
+    with store.writing() as db:
+        save_setting(db, "page_port", port)
+    origin = settings.public_url or f"http://{host}:{port}"
+    said = [f"Aural's REST API: {origin}/api/v1"]
+    if not has_keys(store):
+        said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
+    click.echo("\n".join(said))
+    app = create_app(
+        store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
+    )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
+
+
+def _end_of(day: date) -> str:
+    return datetime.combine(day, time.max, UTC).isoformat()

@@ -1,0 +1,119 @@
+"""`aural-mcp serve`: MCP on stdio, or over HTTP."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import click
+
+from aural_mcp.cli.setup import backend_sentence, beside, serve_stdio, set_up
+
+HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log")
+"""Options that go with --http."""
+WAITING = """\
+aural-mcp: serving MCP on stdin and stdout. An agent host starts this and talks here; a terminal has nobody to talk to.
+aural-mcp: Ctrl-D ends it. `aural-mcp install` puts it into a host, `aural-mcp serve --http` serves HTTP."""
+
+
+def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:
+    """The settings of `config.VARIABLES` that are flags of `serve` too."""
+    from aural_mcp.config import CONFIRM, NO, VARIABLES
+
+    for each in reversed([each for each in VARIABLES if each.flag]):
+        meaning = each.meaning.replace("`", "")
+        if each.default in NO:
+            option = click.option(each.flag, is_flag=True, help=meaning)
+        elif each.default in CONFIRM:
+            option = click.option(each.flag, type=click.Choice(CONFIRM), help=meaning)
+        else:
+            option = click.option(each.flag, metavar=each.takes, help=meaning)
+        serve = option(serve)
+    return serve
+
+
+def _refuse_without_http(context: click.Context) -> None:
+    typed = click.core.ParameterSource.COMMANDLINE
+    given = [f"--{name.replace('_', '-')}" for name in HTTP_ALONE if context.get_parameter_source(name) is typed]
+    if given:
+        said = f"{' and '.join(given)} {'goes' if len(given) == 1 else 'go'} with --http"
+        raise click.UsageError(f"{said}: add --http, or leave that out.")
+
+
+@click.command()
+@click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: address to listen on.")
+@click.option("--port", default=8400, show_default=True, type=click.IntRange(0, 65535), help="With --http: its port.")
+@click.option("--local", is_flag=True, help="With --http: the workspace on this computer, without keys.")
+@click.option("--allowed-host", multiple=True, help="With --http: host name of clients; required off loopback.")
+@click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
+@_narrowing_options
+@click.pass_context
+def serve(
+    context: click.Context,
+    http: bool,
+    host: str,
+    port: int,
+    local: bool,
+    allowed_host: tuple[str, ...],
+    access_log: bool,
+    **narrowing: Any,
+) -> None:
+    """Serve MCP: on stdio, or over HTTP with each request's own key.
+
+    `--confirm ask` (the default) asks the person through the host, or gives a preview with a code where the
+    host cannot ask; `preview` always gives the code; `never` does at once what it is told.
+    """
+    flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
+    if http:
+        serve_http(host, port, local=local, allowed_hosts=allowed_host, access_log=access_log, flags=flags)
+        return
+    given = [
+        name for name in HTTP_ALONE if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(
+            f"{options} {'goes' if len(given) == 1 else 'go'} with --http: add it, or leave that out."
+        )
+    if sys.stdin.isatty():
+        click.echo(WAITING, err=True)
+    serve_stdio(flags)
+
+
+def serve_http(
+    host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...], access_log: bool, flags: Mapping[str, str]
+) -> None:
+    """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
+    import anyio
+
+    from aural_mcp.config import read_settings
+    from aural_mcp.log import set_up_logging
+    from aural_mcp.server import web
+
+    _refuse_to_expose(host, local, allowed_hosts)
+    set_up_logging(access_log=access_log)
+    web.set_up_tracing(os.environ)
+    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local, files=None)
+    setup = set_up(settings, per_request=not local)
+    app = web.application(setup.server, host, allowed_hosts)
+    listener, address = web.listen(host, port)
+    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}", err=True)
+    anyio.run(beside, setup, partial(web.serve, app, listener), True)
+
+
+def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) -> None:
+    """Refuse to serve more than was meant, and say when a setting does nothing."""
+    from aural_mcp.config import is_loopback
+
+    if local and not is_loopback(host):
+        raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
+    if not is_loopback(host) and not allowed_hosts:
+        raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
+    if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
+        said = "over HTTP every request brings its own key; the one in the environment is ignored."
+        click.echo(f"aural-mcp: {said}", err=True)

@@ -1,0 +1,154 @@
+"""The composition root: what the settings say, joined to a server, a client and the workspace on this computer.
+
+Imports are made where they are used, so that a host waits for nothing that its call does not need.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from aural_mcp.backend.local import LocalWorkspace
+    from aural_mcp.client.client import AuralClient
+    from aural_mcp.config import Settings
+    from aural_mcp.server.server import AuralServer
+
+
+def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
+    """Serve one host on stdin and stdout until it closes them; flags stand for settings of the same meaning."""
+    gc.disable()  # importing makes only objects that stay: collecting them in between costs a tenth of the start
+    import anyio
+
+    from aural_mcp.config import read_settings
+    from aural_mcp.log import set_up_logging
+
+    set_up_logging()
+    _trace()
+    setup = set_up(read_settings({**os.environ, **(flags or {})}))
+    gc.enable()
+    gc.freeze()
+    with suppress(KeyboardInterrupt):
+        anyio.run(beside, setup, setup.server.run_stdio_async)
+
+
+def _trace() -> None:
+    """Send spans where the environment says; when it says nothing, nothing is loaded."""
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        from aural_mcp.server.web import set_up_tracing
+
+        set_up_tracing(os.environ)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A server, the client it relays with, and the local workspace if that is the backend."""
+
+    server: AuralServer
+    client: AuralClient
+    workspace: LocalWorkspace | None
+
+
+def set_up(settings: Settings, *, per_request: bool = False) -> Setup:
+    """Join a server to the backend that the settings choose."""
+    from aural_mcp.client.client import AuralClient
+    from aural_mcp.client.state import State
+    from aural_mcp.config import data_folder, decision_log
+    from aural_mcp.privacy.audit import AuditLog
+    from aural_mcp.privacy.exposure import Exposure
+    from aural_mcp.server.access import access
+    from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+
+    workspace = _workspace(settings) if settings.embedded else None
+    state = State(lambda: data_folder(settings) / "state.db")
+    if workspace is not None:
+        from aural_mcp.backend.local import BASE_URL
+
+        origin = workspace.origin
+        client = AuralClient(
+            workspace.secret,
+            BASE_URL,
+            requests_per_minute=0,
+            transport=workspace,
+            link_origin=origin,
+            state=state,
+            tenant=BASE_URL,
+        )
+    else:
+        public, limit = settings.public_url, settings.requests_per_minute
+        origin = (lambda: public) if public else None
+        client = AuralClient(
+            settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin, state=state
+        )
+    clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
+    server = AuralServer(
+        clients,
+        backend=backend_sentence(settings),
+        local=settings.embedded,
+        access=access(settings.narrowing),
+        confirm=settings.confirm,
+        state_keys=settings.state_keys,
+        exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
+        audit=AuditLog(partial(decision_log, settings)),
+        files=settings.files,
+    )
+    return Setup(server, client, workspace)
+
+
+def _workspace(settings: Settings) -> LocalWorkspace:
+    from aural_mcp.backend.local import LocalWorkspace
+    from aural_mcp.config import data_folder
+
+    return LocalWorkspace(
+        data_folder(settings), page_port=settings.page_port, public_url=settings.public_url, model=settings.model
+    )
+
+
+async def beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bool = False) -> None:
+    """Serve MCP, and beside it a local workspace's pages: at once, or when a host that waits has been greeted."""
+    import anyio
+
+    greeted = anyio.Event()
+    if at_once:
+        greeted.set()
+
+    async def notice(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if ctx.method != "initialize":  # a host of the present protocol may begin with a call, which needs the pages
+            greeted.set()
+        result = await call_next(ctx)
+        greeted.set()
+        return result
+
+    async def pages(workspace: LocalWorkspace) -> None:
+        await greeted.wait()
+        await workspace.serve_pages()
+
+    async with setup.client, anyio.create_task_group() as tasks:
+        if setup.workspace is not None:
+            setup.server.middleware.append(notice)
+            tasks.start_soon(pages, setup.workspace)
+        await serve()
+        tasks.cancel_scope.cancel()
+
+
+def backend_sentence(settings: Settings) -> str:
+    """Which backend is in use, as the agent and the person should know it."""
+    if settings.problem:
+        return f"No backend is usable yet: {settings.problem}"
+    if not settings.embedded:
+        return f"The backend is Aural at {urlsplit(settings.base_url).netloc}, used with the caller's own key."
+    reach = "open anywhere" if settings.public_url else "open on this computer only (AURAL_PUBLIC_URL changes that)"
+    if settings.model:
+        scored = f"the model {settings.model.name} interviews and scores"
+    else:
+        scored = "nothing leaves it, sessions are not scored automatically (you can, with save_session_analysis)"
+    return (
+        f"The backend is the local workspace on this computer: no account, candidates answer in writing, {scored}, "
+        f"and candidate links {reach}."
+    )
