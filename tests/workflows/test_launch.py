@@ -243,7 +243,7 @@ def test_the_same_document_is_applied_as_a_file(tmp_path):
     file = tmp_path / "roles.json"
     file.write_text(json.dumps({"interviews": [{**GOOD, "publish": True}, {"title": "Draft"}]}))
     assert "would be made" in aural_mcp(tmp_path, "apply", str(file), "--dry-run")[1]
-    assert aural_mcp(tmp_path, "apply", str(file))[0] == 1  # nobody is there to say yes
+    assert aural_mcp(tmp_path, "apply", str(file))[0] == 2  # nobody is there to say yes
     code, out, err = aural_mcp(tmp_path, "apply", str(file), "--yes")
     assert (code, len(re.findall(r"^made  ", out, re.M))) == (0, 2)
     assert "2 of 2" in err

@@ -10,25 +10,18 @@ from pydantic import Field
 
 from aural_mcp.api.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
 from aural_mcp.api.models import Record
-from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
+from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.shape import plain
-from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
+from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
 GO_ON = "{number} of {total} remain: call again with the same arguments, it goes on there and makes none twice."
-
-
-class InterviewInput(CreateInterview):
-    """An interview with its questions, and whether it is opened to everyone who has the link."""
-
-    questions: Annotated[list[QuestionInput], Field(description="In the order in which to ask.")] = []
-    publish: Annotated[bool, Field(description="Open it to everyone with its link. Cannot be undone.")] = False
 
 
 class LaunchedRow(Record):
@@ -98,7 +91,7 @@ def _row(each: InterviewInput) -> LaunchedRow:
         title=each.title,
         state="would be made",
         questions=len(each.questions),
-        warnings=warnings_for(each, each.questions),
+        warnings=warnings_for(each),
     )
 
 
