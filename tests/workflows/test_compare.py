@@ -349,9 +349,7 @@ async def test_when_the_budget_ends_before_the_list_does_it_says_that_who_is_mis
     async with Client(AuralServer(OneClient(poor), backend="T.")) as agent:
         compared = await ok(agent, "compare_candidates", interviewId=interview)
     assert compared["ranked"] is False
-    assert compared["unsound"] == [
-        "Time or budget ended before all sessions were listed: who is missing is not known."
-    ]
+    assert compared["unsound"] == ["Time or budget ended before all sessions were listed: who is missing is not known."]
     assert "Not everybody could be listed: call again in 61 s with the same arguments." in compared["remarks"]
 
 

@@ -104,7 +104,9 @@ async def test_when_the_budget_ends_it_says_how_many_are_left_and_goes_on_there(
         said.append((page["sessionsRead"], page["sessionsLeft"]))
         if not page.get("cursor"):
             break
-        left = f"{page['sessionsLeft']} of {sum(said[-1])} remain; call again in 61 s with the same arguments and cursor"
+        left = (
+            f"{page['sessionsLeft']} of {sum(said[-1])} remain; call again in 61 s with the same arguments and cursor"
+        )
         assert left in page["remarks"][0]
         assert page["remarks"][0].endswith("what is in them is not known.")
         cursor = {"cursor": page["cursor"]}

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 from pydantic import MISSING, Field
 
 from aural_mcp._version import __version__
-from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Record, SessionSummary
 from aural_mcp.api.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
 from aural_mcp.client.caller import Caller
@@ -163,9 +162,7 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
     rubric = rubric_of(interview)
     listed, complete = await all_sessions(client, given.interview_id, spent)
-    wanted = await _wanted(
-        client, given, listed, None if complete else not_now("all sessions were listed", spent), spent
-    )
+    wanted = await _wanted(client, given, listed, spent, complete=complete)
     rows = chosen(listed, wanted, complete=complete)
     people = [Candidate(row, card_of(row.insights, rubric, lockdown=is_locked(client))) for row in rows]
     look_at_rows(people, rubric)
@@ -187,17 +184,9 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
 
 
 async def _wanted(
-    client: Caller,
-    given: ExportResults,
-    listed: Sequence[SessionSummary],
-    not_all: AuralError | None,
-    spent: Spent,
+    client: Caller, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent, *, complete: bool
 ) -> Any:
-    """The ids that are asked for: the sessions named, the one of the candidate, else all.
-
-    Raises:
-        AuralError: nobody has this id, or nobody who is listed; `not_all` says why that may be.
-    """
+    """The ids that are asked for: the sessions named, the one of the candidate, else all."""
     if given.candidate_id is MISSING:
         return [row.id for row in listed] if given.session_ids is MISSING else given.session_ids
     if given.session_ids is not MISSING:
@@ -209,7 +198,9 @@ async def _wanted(
     if person is None:
         among = " among those whom Aural shows" if cut(people) else ""
         nobody = f"This interview has no candidate {quoted(given.candidate_id)}{among}"
-        raise not_all or refused(nobody, " ".join([*cut(people), "Take ids from list_candidates or list_sessions"]))
+        if not complete:
+            raise not_now("all sessions were listed", spent)
+        raise refused(nobody, " ".join([*cut(people), "Take ids from list_candidates or list_sessions"]))
     if person.session_id is None:
         raise refused("This candidate has not begun, so there are no results", "Look at list_candidates")
     return [person.session_id]
