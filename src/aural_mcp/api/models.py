@@ -371,7 +371,7 @@ class Quota(Record):
 
 
 class Usage(Wire):
-    """What the workspace has used. The counts of Aural may be stale; this route does not prove that a key works."""
+    """What the workspace has used. The counts of Aural may be old; this route does not prove that a key works."""
 
     model_config = ConfigDict(extra="allow", alias_generator=None)
 
@@ -380,3 +380,4 @@ class Usage(Wire):
     session_hours: Quota | None = None
     ai_tokens: Quota | None = None
     seats: Quota | None = None
+    counted_at: str | None = Field(default=None, description="When, where the backend says; Aural does not.")

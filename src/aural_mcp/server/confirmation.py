@@ -34,6 +34,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.state import State
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.safety import quoted
+from aural_mcp.tools.candidates import cut
 from aural_mcp.workflows.launch import LaunchInterviews
 from aural_mcp.workflows.lists.importing import ImportCandidates, planned
 
@@ -108,7 +109,7 @@ async def _end(client: Caller, operation: EndInterviewSessions, spent: Spent) ->
 
 async def _register(client: Caller, operation: CreateCandidates, spent: Spent) -> Seen:
     listed = (await client.raw.call(ListCandidates(interview_id=operation.interview_id), spent=spent)).data
-    number, there = len(operation.candidates), len(listed)
+    number, there = len(operation.candidates), "1,000 or more" if cut(listed) else len(listed)
     said = f"Register {number} people for interview {quoted(operation.interview_id)}, which has {there}?"
     return f"{said} Each gets a private link, and nobody can be taken off again.", [row.id for row in listed]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,32 @@ def begin(spent: Spent) -> None:
 def is_over(spent: Spent) -> bool:
     """Whether there is no time for another request."""
     return spent.left < LEAST
+
+
+# ── When it goes on ─────────────────────────────────────────────────────────────────────────────
+
+
+def free_in(spent: Spent) -> int:
+    """Whole seconds until the budget allows another request; 0 is now."""
+    return math.ceil(spent.budget.free_in) if spent.budget else 0
+
+
+def again(spent: Spent) -> str:
+    """When to call again, as the end of a sentence or its beginning in small letters."""
+    seconds = free_in(spent)
+    return f"call again in {seconds} s" if seconds else "call again"
+
+
+def remain(left: int, total: int, spent: Spent, *, cursor: str | None = None, then: str = "") -> str:
+    """How much is left, and when and how the same call goes on there."""
+    where = f" and cursor {cursor}" if cursor else ""
+    return f"{left:,} of {total:,} remain; {again(spent)} with the same arguments{where}{then}."
+
+
+def not_now(what: str, spent: Spent) -> errors.BudgetExhausted:
+    """A call of which nothing could be done, as time or budget ended."""
+    step = f"{again(spent).capitalize()} with the same arguments."
+    return errors.BudgetExhausted(f"Time or budget ended before {what}.", step, free_in(spent))
 
 
 async def all_sessions(client: Caller, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:

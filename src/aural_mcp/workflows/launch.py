@@ -15,13 +15,13 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.shape import plain
-from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over
+from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over, remain
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
-GO_ON = "{number} of {total} remain: call again with the same arguments, it goes on there and makes none twice."
+NOT_TWICE = ": it goes on there and makes none twice"
 
 
 class LaunchedRow(Record):
@@ -71,7 +71,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
         await work.launch(row, each, work.items[number])
         await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
     remaining = sum(row.state == "remains" for row in rows)
-    remarks = [GO_ON.format(number=remaining, total=len(rows))] if remaining else []
+    remarks = [remain(remaining, len(rows), spent, then=NOT_TWICE)] if remaining else []
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
         work.journal.forget()

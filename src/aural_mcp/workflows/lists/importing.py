@@ -15,14 +15,14 @@ from pydantic import MISSING, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
 from aural_mcp.api.models import Record
-from aural_mcp.api.operations import CandidateInput, CreateCandidates, InterviewId, Operation, Text
+from aural_mcp.api.operations import LISTED, CandidateInput, CreateCandidates, InterviewId, Operation, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert, inert_all
-from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file
-from aural_mcp.workflows.invites import LISTED, address_of, keep_links
+from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
+from aural_mcp.workflows.invites import address_of, keep_links
 
 if TYPE_CHECKING:  # their patterns take a while, and a start does without
     from aural_mcp.workflows.lists.matching import Plan
@@ -35,7 +35,7 @@ SHOWN, FIRST, LONGEST_HEADER = 50, 10, 60
 """Problems, people, and characters of a column's name that an answer shows."""
 BIASING = ("gender", "birthday")
 DONE = {"done": True}
-GO_ON = "{number} remain: call again with the same arguments, it goes on there and registers nobody twice."
+NOT_TWICE = ": it goes on there and registers nobody twice"
 UNSEEN = (
     "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
     "computer registers meanwhile cannot be seen, and nobody can be taken off again."
@@ -183,7 +183,9 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
         "invites": address_of(given.interview_id),
         **_problems(client, plan),
     }
-    return _answer(plan, done, [*work.remarks, *_remarks(plan, work.registered)])
+    left = len(plan.new) - work.registered
+    go_on = [remain(left, len(plan.new), spent, then=NOT_TWICE)] if left else []
+    return _answer(plan, done, [*work.remarks, *go_on, *_remarks(plan, work.registered)])
 
 
 class _Import:
@@ -216,7 +218,7 @@ class _Import:
             except AuralError as stopped:
                 if not self.registered and not isinstance(stopped, (*OUT_OF_BUDGET, Unanswered)):
                     raise
-                self.remarks.append(str(stopped))
+                self.remarks += [] if isinstance(stopped, OUT_OF_BUDGET) else [str(stopped)]
                 return
             await self._spent.report(self.registered, len(new), f"{self.registered:,} of {len(new):,} registered")
 
@@ -246,11 +248,9 @@ class _Import:
 
 def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
     """What to tell besides the counts; `registered` is None in a dry run."""
-    left = 0 if registered is None else len(plan.new) - registered
     listed = f"{len(plan.listed):,} people" if plan.whole else "its newest 1,000"
     private = [name for name in BIASING if any(name in each.given.model_fields_set for each in plan.new)]
     said = {
-        GO_ON.format(number=left): left,
         UNDER_WAY.format(number=len(plan.under_way), seconds=max(1, plan.wait)): plan.under_way,
         UNCERTAIN.format(number=len(plan.uncertain)): plan.uncertain,
         GONE.format(number=plan.gone): plan.gone,
