@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
+from aural_mcp.safety import quoted
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over, remain
 
@@ -75,6 +77,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
         work.journal.forget()
+        agreements(client).strike([digest(given)])
     return Launched.model_validate(
         {
             "data": [row.model_dump(exclude_defaults=True) for row in rows],
@@ -82,6 +85,12 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
             "remarks": remarks,
         }
     )
+
+
+def looked_over(interviews: Sequence[InterviewInput]) -> list[str]:
+    """What is weak about each; where there are several, each warning says whose it is."""
+    whose = [f"{quoted(each.title, 40)}: " if len(interviews) > 1 else "" for each in interviews]
+    return [f"{title}{said}" for title, each in zip(whose, interviews, strict=True) for said in _row(each).warnings]
 
 
 def _row(each: InterviewInput) -> LaunchedRow:

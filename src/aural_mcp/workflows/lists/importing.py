@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import MISSING, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
-from aural_mcp.api.models import Record
-from aural_mcp.api.operations import LISTED, CandidateInput, CreateCandidates, InterviewId, Operation, Text
+from aural_mcp.api.models import InterviewDetail, Record
+from aural_mcp.api.operations import (
+    LISTED,
+    CandidateInput,
+    CreateCandidates,
+    GetInterview,
+    InterviewId,
+    Operation,
+    Text,
+)
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
@@ -49,6 +57,8 @@ UNCERTAIN = (
     "so they are left out. Tell the user to look for them in Aural; create_candidates registers them if they are not."
 )
 TAKEN = "Another call is registering some of the same people: call again when it has ended."
+NO_QUESTIONS = "The interview has no questions yet: whoever opens a link is told to come back later."
+ARCHIVED = "The interview is archived: its links take nobody."
 PUSHED_OUT = (
     "Aural lists only the newest 1,000 people. The CSV has the links of the others too, but on this computer only and "
     "for a day: have the user save it today."
@@ -173,7 +183,8 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
     begin(spent)
     read, plan = await planned(client, given, spent)
     if given.dry_run:
-        return _answer(plan, _looked(client, read, plan), _remarks(plan))
+        interview = await client.raw.call(GetInterview(interview_id=given.interview_id), spent=spent)
+        return _answer(plan, _looked(client, read, plan), unready(interview) + _remarks(plan))
     agreements(client).note({agreement(client, given): True})
     work = _Import(client, given, plan, spent)
     await work.all()
@@ -244,6 +255,11 @@ class _Import:
 
 
 # ── Answering ───────────────────────────────────────────────────────────────────────────────────
+
+
+def unready(interview: InterviewDetail) -> list[str]:
+    """What keeps those who are registered from being interviewed."""
+    return [*([] if interview.questions else [NO_QUESTIONS]), *([] if interview.is_active else [ARCHIVED])]
 
 
 def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
