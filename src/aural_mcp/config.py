@@ -224,6 +224,18 @@ def is_loopback(host: str | None) -> bool:
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))
 
 
+def is_inner(host: str | None) -> bool:
+    """Whether only computers of the same network, or this one, know the host."""
+    if is_loopback(host) or not host or host.endswith((".internal", ".local", ".lan", ".localhost", ".home.arpa")):
+        return True
+    import ipaddress
+
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host
+
+
 def _model(environment: Mapping[str, str]) -> Model | None:
     """The model of the embedded backend; its address and its name belong together."""
     url, name = _value(environment, "AURAL_LLM_BASE_URL"), _value(environment, "AURAL_LLM_MODEL")

@@ -8,6 +8,7 @@ from aural_mcp.client.client import AuralClient, R, Spent
 
 if TYPE_CHECKING:
     from aural_mcp.api.operations import Operation
+    from aural_mcp.client.links import Source
     from aural_mcp.client.state import State
 
 
@@ -32,6 +33,9 @@ class Caller(Protocol):
 
     @property
     def link_origin(self) -> str: ...
+
+    @property
+    def links_from(self) -> tuple[str, Source]: ...
 
     @property
     def remaining(self) -> int | None: ...

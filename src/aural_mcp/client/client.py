@@ -24,7 +24,7 @@ from pydantic import MISSING, ValidationError
 from aural_mcp._version import __version__
 from aural_mcp.api import errors
 from aural_mcp.api.models import Deleted, Record, Rows, Wire
-from aural_mcp.client import retry
+from aural_mcp.client import links, retry
 from aural_mcp.client.budget import Budget
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
@@ -87,7 +87,7 @@ class Connections:
     base_url: str
     requests_per_minute: int
     transport: httpx.AsyncBaseTransport | None
-    link_origin: Callable[[], str]
+    link_origin: Callable[[], str] | None
     state: State = field(default_factory=State)
     tenant: str | None = None
     retries: RetryBudget = field(default_factory=RetryBudget)
@@ -144,11 +144,8 @@ class AuralClient:
         tenant: str | None = None,
         connections: Connections | None = None,
     ) -> None:
-        self._key = api_key
-        origin = link_origin or (lambda: base_url.removesuffix("/api/v1"))
-        self._connections = connections or Connections(
-            base_url, requests_per_minute, transport, origin, state or State(), tenant
-        )
+        given = base_url, requests_per_minute, transport, link_origin, state or State(), tenant
+        self._key, self._connections = api_key, connections or Connections(*given)
 
     def with_key(self, api_key: str | None) -> AuralClient:
         """A client for another key on the same connections; each key has its own budget."""
@@ -190,6 +187,7 @@ class AuralClient:
                 await anyio.sleep(wait)
             else:
                 self._connections.retries.earn()
+                links.note(self.state, self.tenant, self.base_url, result)
                 return result
 
     async def each(self, operation: Operation[Rows[Row]]) -> AsyncIterator[Row]:
@@ -226,8 +224,13 @@ class AuralClient:
 
     @property
     def link_origin(self) -> str:
-        """`scheme://host[:port]` of candidate links."""
-        return self._connections.link_origin()
+        """What candidate links begin with."""
+        return self.links_from[0]
+
+    @property
+    def links_from(self) -> tuple[str, links.Source]:
+        """The origin of candidate links, and how it is known."""
+        return links.source(self._connections.link_origin, self.state, self.tenant, self.base_url)
 
     @property
     def remaining(self) -> int | None:

@@ -39,6 +39,9 @@ create table if not exists journal (
     tenant text not null, task text not null, item text not null, done text not null, at real not null,
     primary key (tenant, task, item)
 );
+create table if not exists origins (
+    tenant text not null, base_url text not null, origin text not null, at real not null, primary key (tenant, base_url)
+);
 create table if not exists codes (code text primary key, expires_at real not null);
 create table if not exists asked (code text primary key, parts text not null, expires_at real not null);
 """

@@ -32,6 +32,7 @@ from aural_mcp.api.operations import (
     Text,
 )
 from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.config import YES
@@ -181,6 +182,10 @@ class Guarded:
     @property
     def link_origin(self) -> str:
         return self.raw.link_origin
+
+    @property
+    def links_from(self) -> tuple[str, Source]:
+        return self.raw.links_from
 
     @property
     def remaining(self) -> int | None:

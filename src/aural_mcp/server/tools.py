@@ -70,7 +70,9 @@ async def run(
         return results.failure(str(refused))
     except AuralError as error:
         return results.failure(f"{operation.tool_title()} failed. {error}")
-    return results.answer(operation, result, remarks=[*asked.remarks, *_remarks(operation, client, spent)])
+    return results.answer(
+        operation, result, remarks=[*asked.remarks, *_remarks(operation, client, spent)], client=client
+    )
 
 
 def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
