@@ -25,12 +25,14 @@ LONGEST = {"name": 200, "email": 254, "phone": 50, "notes": 10_000, "work_experi
 LONG = 500
 """Characters of every other field."""
 NAMED = {bare(month): number for number, names in enumerate(MONTHS, 1) for month in names.split()}
+NAUGHT = frozenset(map(bare, NOTHING))
 ERROR = re.compile(r"#[A-ZÀ-Ý¡Ё/0А-Я]{1,12}[!?]?")
 """An error value of a spreadsheet: `#N/A`, `#WERT!`, `#¡VALOR!`."""
 GUARD = re.compile(r"(^|[;\t\r\n])'(?=\s*[=+\-@＝＋－＠])")
 """What exports set before something that a spreadsheet may carry out."""
 AS_TEXT = re.compile(r'="([^"]*)"')
 LINKED = re.compile(r"\[([^\[\]]{0,250})\]\((?:mailto:|tel:)?([^()\s]{0,300})\)", re.IGNORECASE)
+AROUND = re.compile(r"(\*\*|__|~~|[*_`])([^*_`~\n]{1,300})\1")
 EMPHASIS = re.compile(r"\*\*|__|`|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 MARKUP = re.compile(r"[@<>{}\[\]|`]|\*\*|://|\d{5}")
 """What is in no name."""
@@ -48,6 +50,8 @@ def tidy(value: str, *, lines: bool = False) -> str:
         text = found[1]
     if "](" in text:
         text = LINKED.sub(lambda found: found[2] if "@" in found[2] and "@" in found[1] else found[1], text)
+    if found := AROUND.fullmatch(text):
+        text = found[2].strip()
     return text if lines else " ".join(text.split())
 
 
@@ -55,10 +59,10 @@ def is_nothing(text: str, *, name: bool = False) -> bool:
     """Whether a cell says that it holds nothing; a name may be `Null` or `Na`."""
     if not any(map(str.isalnum, text)) or ERROR.fullmatch(text):
         return "#" not in text or len(set(text)) > 1
-    plain = "".join(filter(str.isalnum, text.casefold())) if len(text) < 40 else ""
+    plain = "".join(filter(str.isalnum, bare(text))) if len(text) < 40 else ""
     if name:
-        return plain in ("na", "nan", "none", "unknown") and (not text.isalpha() or text in ("NaN",))
-    return plain in NOTHING
+        return text == "NaN" or (plain in ("na", "unknown") and not text.isalpha())
+    return plain in NAUGHT
 
 
 # ── What a cell looks like ──────────────────────────────────────────────────────────────────────
@@ -137,7 +141,7 @@ SHAPES: Mapping[str, Callable[[str], bool]] = {
 # ── Values ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def fit(name: str, value: str) -> str | int:
+def fit(name: str, value: str, *, as_given: bool = False) -> str | int:
     """The value as it is registered.
 
     Raises:
@@ -148,7 +152,7 @@ def fit(name: str, value: str) -> str | int:
     if len(value) > LONGEST.get(name, LONG):
         raise ValueError(f"longer than {LONGEST.get(name, LONG):,} characters.")
     match name:
-        case "name":
+        case "name" if not as_given:
             return _name(value)
         case "birthday":
             return day(value)

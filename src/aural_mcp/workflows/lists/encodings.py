@@ -13,22 +13,32 @@ from aural_mcp.workflows.lists.sheets import unusable
 
 SAMPLE = 20_000
 """Bytes of lines beyond ASCII by which an encoding is judged."""
-LATIN = "äöüßéèêëàâáãåæçíîïìñóôòõøúûùýÿœÄÖÜÉÈÊËÀÂÁÃÅÆÇÍÎÏÑÓÔÕØÚÛÙŒ"
+WEST = (
+    "äöüßÄÖÜ",
+    "éèêëàâæçîïôœùûüÿÉÈÊËÀÂÆÇÎÏÔŒÙÛ",
+    "áéíóúñüçÁÉÍÓÚÑªº",
+    "áâãàçéêíóôõúÁÂÃÇÉÊÍÓÔÕÚ",
+    "àèéìòùÀÈÉ",
+    "åäöæøéðþÅÄÖÆØ",
+)
+EAST = ("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ", "áčďéěíňóřšťúůýžôľĺäÁČĎÉĚÍŇÓŘŠŤÚŮÝŽĽ", "áéíóöőúüűÁÉÍÓÖŐÚÜŰ", "čćđšžČĆĐŠŽ")
+RUSSIAN = ("абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯІЇЄҐ",)
 LETTERS = {
-    "cp1252": f"{LATIN}šžŠŽ€–—’“”ªº¿¡°§þðÞÐ",
-    "iso8859_15": f"{LATIN}€šžŠŽŸ",
-    "mac_roman": f"{LATIN}€–—’“”",
-    "cp850": LATIN,
-    "cp1250": "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰöüÖÜäßđĐľĺŕ€–’„”",
-    "iso8859_2": "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰöüÖÜäßđĐ",
-    "cp1254": "çğıöşüâîûÇĞİÖŞÜÂÎÛ–’",
-    "cp1253": "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ",
-    "cp1251": "абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯіїєґІЇЄҐ№–«»",
-    "koi8_r": "абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ",
-    "mac_cyrillic": "абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ№«»",
-    "cp866": "абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ",
+    "cp1252": WEST,
+    "iso8859_15": WEST,
+    "mac_roman": WEST,
+    "cp850": WEST,
+    "cp1250": EAST,
+    "iso8859_2": EAST,
+    "cp1254": ("çğıöşüâîûÇĞİÖŞÜÂÎÛ",),
+    "cp1253": ("αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ",),
+    "cp1251": RUSSIAN,
+    "koi8_r": RUSSIAN,
+    "mac_cyrillic": RUSSIAN,
+    "cp866": RUSSIAN,
 }
-"""The letters that names in an encoding are written with; the rest it can write is rare in them."""
+"""The letters that names in an encoding are written with, by language; the rest it can write is rare in them."""
+COMMON = frozenset("€–—’“”„«»ºª°§¡¿·№…šžŠŽ")
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
 READ_AS = (
@@ -118,55 +128,58 @@ def _score(name: str, raw: bytes) -> float:
         return -2.0
     beyond = [each for each in text if each > "\x7f"]
     if name in WIDE:
-        return sum(map(_WIDE_WEIGHT[name], beyond)) / len(beyond)
-    good = frozenset(LETTERS[name])
-    fits = sum(1.0 if each in good else -0.5 if each.isalpha() else -1.0 for each in beyond)
-    return (fits - 1.5 * _breaks(text)) / len(beyond) - 0.001 * list(LETTERS).index(name)
+        touching = len(re.findall(r"[a-zA-Z][\u3040-\ud7a3]|[\u3040-\ud7a3][a-z]", text))
+        return (sum(_likely(each, name) for each in beyond) - 2 * touching) / len(beyond) + (0.03 if name == "cp949" else -0.01 * WIDE.index(name))
+    good = frozenset("".join(LETTERS[name]))
+    fits = sum(1.0 if each in good else 0.5 if each in COMMON else -0.5 if each.isalpha() else -1.0 for each in beyond)
+    one = max(sum(each in letters for each in beyond) for letters in map(frozenset, LETTERS[name]))
+    return (fits + one - 1.5 * _breaks(text)) / len(beyond) - 1 - 0.001 * list(LETTERS).index(name)
 
 
 def _breaks(text: str) -> int:
     """How often letters beyond ASCII stand where they stand in no word: capitals behind small ones, marks in words."""
-    capital = re.findall(r"[a-zà-öø-ÿа-яё][À-ÖØ-ÞŠŽŸА-ЯЁĄĆĘŁŃŚŹŻČĎĚŇŘŤŮĞİŞ]", text)
-    marks = re.findall(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’ʼ·–—“”„«»ªº](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)", text)
-    mixed = re.findall(r"[a-zA-Z][а-яё]|[а-яё][a-zA-Z]", text)
-    inner = re.findall(r"(?<=[A-Za-z])[ÐÞþð](?=[a-z])", text)
-    return len(capital) + len(marks) + len(mixed) + len(inner)
+    return sum(len(each) for breaking in BREAKS for each in breaking.findall(text))
 
 
-def _han(character: str, *, common: str) -> float:
+BREAKS = (
+    re.compile(r"(?<=[a-zà-öø-ÿа-яё])[À-ÖØ-ÞŠŽŸА-ЯЁĄĆĘŁŃŚŹŻČĎĚŇŘŤŮĞİŞ]"),
+    re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’ʼ·](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)"),
+    re.compile(r"[a-zA-Z](?=[Ͱ-ӿ])|[Ͱ-ӿ](?=[a-zA-Z])"),
+    re.compile(r"(?<=[A-Za-z])[ÐÞþð](?=[a-z])"),
+    re.compile(r"[À-ɏ]{3,}"),
+    re.compile(r"(?<![^\W\d_])[ßÿ](?=[^\W\d_])"),
+    re.compile(r"(?<=[A-ZА-ЯЁ])[а-яё](?=[А-ЯЁ])"),
+)
+
+
+def _likely(character: str, encoding: str) -> float:
     """How likely a character is in names written in one of the wide encodings."""
     if "\u3040" <= character <= "\u30ff":
-        return 1.0 if common == "cp932" else -0.5
-    if "\uac00" <= character <= "\ud7a3":
-        return 1.0 if common == "cp949" else -1.0
-    if "\u4e00" <= character <= "\u9fff":
-        return _level(character, common)
+        return 1.0 if encoding in ("cp932", "euc_jp") else -0.5
     if "\uff61" <= character <= "\uff9f" or unicodedata.category(character) in ("Co", "Cn"):
-        return -2.0
-    return 0.3 if character in "，；、。（）：　・々〆" else -0.5
+        return -1.0
+    if character in "，；、。（）：　・々〆":
+        return 0.3
+    return _level(character, encoding) if "\u4e00" <= character <= "\ud7a3" else -0.5
 
 
 def _level(character: str, encoding: str) -> float:
     """A character of the first, commoner level of a national set is likely; one beyond it is not."""
-    table, least, most = {
-        "gb18030": ("gb2312", 0xB0A1, 0xD7F9),
-        "cp932": ("shift_jis", 0x889F, 0x9872),
-        "euc_jp": ("shift_jis", 0x889F, 0x9872),
-        "big5": ("big5", 0xA440, 0xC67E),
-        "cp949": ("euc_kr", 0xCAA1, 0xFDFE),
-    }[encoding]
+    table, least, most = LEVELS[encoding]
     try:
         number = int.from_bytes(character.encode(table), "big")
     except UnicodeEncodeError:
         return -1.0
-    return (1.0 if encoding != "cp949" else 0.1) if least <= number <= most else -0.3
+    return 1.0 if least <= number <= most else -0.2
 
 
-def _weight(name: str):  # noqa: ANN202
-    return lambda character: _han(character, common="cp932" if name == "euc_jp" and character < "\u4e00" else name)
-
-
-_WIDE_WEIGHT = {name: _weight(name) for name in WIDE}
+LEVELS = {
+    "gb18030": ("gb2312", 0xB0A1, 0xD7F9),
+    "cp932": ("shift_jis", 0x889F, 0x9872),
+    "euc_jp": ("shift_jis", 0x889F, 0x9872),
+    "big5": ("big5", 0xA440, 0xC67E),
+    "cp949": ("euc_kr", 0xB0A1, 0xC8FE),
+}
 
 
 def said_of(read: Decoded, names: Sequence[str], *, blind: bool) -> str:

@@ -96,7 +96,7 @@ def _person(address: str, name: str, end: str) -> dict[str, str]:
             name, end = (name, text[: found.start()]) if place == 0 else (text[: found.start()], end)
     if rest := end.strip(" \t,;:|<>()[]\"'`*/\\-–—=•·→."):
         notes.append(rest)
-    name = _decoded(_stripped(name))
+    name = _stripped(_decoded(name))
     name, more = _first_part(name)
     notes = [*more, *notes]
     return {"name": name, **values, **({"notes": "\n".join(notes)} if notes else {})}
@@ -115,10 +115,10 @@ def _stripped(name: str) -> str:
 
 def _decoded(name: str) -> str:
     """A name as mail programs encode it (RFC 2047)."""
-    if "=?" not in name or "?=" not in name:
+    if "=?" not in name or "?=" not in name or len(name) > 1_000:
         return name
     try:
-        return str(make_header(decode_header(name)))
+        return str(make_header(decode_header(name.strip(" \t<,;\"'"))))
     except (HeaderParseError, LookupError, ValueError):
         return name
 

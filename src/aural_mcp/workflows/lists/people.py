@@ -56,7 +56,7 @@ def roster(read: Sheet) -> Roster:
     found = Roster(problems=[Problem(line, "", said) for line, said in read.unreadable], invalid=len(read.unreadable))
     seen: dict[str, int] = {}
     for row in read.rows:
-        values, problems = _checked(row, read.day_order)
+        values, problems = _checked(row, read)
         if problems:
             found.invalid += 1
             found.problems += problems
@@ -86,7 +86,7 @@ def given_rows(people: Iterable[CandidateInput]) -> Sheet:
         {name: str(value) for name, value in each.model_dump(exclude_unset=True, by_alias=False).items() if value}
         for each in people
     ]
-    return Sheet(rows=[Row(number, values) for number, values in enumerate(rows, 1)])
+    return Sheet(as_given=True, rows=[Row(number, values) for number, values in enumerate(rows, 1)])
 
 
 def key_of(name: str, email: str | None, phone: str | None) -> str:
@@ -100,7 +100,7 @@ def key_of(name: str, email: str | None, phone: str | None) -> str:
 # ── Values ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _checked(row: Row, order: str) -> tuple[dict[str, Any], list[Problem]]:
+def _checked(row: Row, read: Sheet) -> tuple[dict[str, Any], list[Problem]]:
     """The values of a row as they would be registered, and what is wrong with them."""
     values: dict[str, Any] = {name: _cleaned(name, value) for name, value in row.values.items()}
     parts = [values.pop(name, "") for name in ("first", "middle", "last")]
@@ -112,7 +112,7 @@ def _checked(row: Row, order: str) -> tuple[dict[str, Any], list[Problem]]:
     found = [] if "name" in kept else [_nameless(row, values)]
     for name, value in kept.items():
         try:
-            kept[name] = day(value, order) if name == "birthday" else fit(name, value)
+            kept[name] = day(value, read.day_order) if name == "birthday" else fit(name, value, as_given=read.as_given)
             if name == "email" and not is_address(value):
                 raise ValueError("not an e-mail address.")
         except ValueError as wrong:
