@@ -52,7 +52,8 @@ PROPOSED = re.compile(r"Give `columns`, this or corrected: (\{.*?\})\. A column 
 
 
 async def test_what_headings_do_not_settle_is_proposed_and_right_with_one_more_call(world, agent, interview):  # noqa: F811
-    data = "Etunimi;Sukunimi;Sähköposti;Puh\nAino;Mäki;aino.maki@x.org;040 123 4567\nEero;Salo;eero.salo@x.org;040 765 4321"
+    data = "Etunimi;Sukunimi;Sähköposti;Puh\nAino;Mäki;aino.maki@x.org;040 123 4567\n"
+    data += "Eero;Salo;eero.salo@x.org;040 765 4321"
     said = await refused(agent, "import_candidates", {"interviewId": interview, "data": data})
     columns = json.loads(PROPOSED.search(said)[1])
     assert columns == {"Etunimi": "firstName", "Sukunimi": "lastName", "Sähköposti": "email", "Puh": "phone"}
@@ -84,9 +85,7 @@ async def test_a_column_left_out_that_is_full_of_what_matters_is_refused_and_the
     data = f"Name,Email,Phone,Recruiter contact\nAna,ana@x.org,555 0100,{cells}\nBo,bo@x.org,555 0101,{cells}"
     said = await refused(agent, "import_candidates", {"interviewId": interview, "data": data})
     assert "2 of 2 look like" in said
-    seen = await ok(
-        agent, "import_candidates", interviewId=interview, data=data, columns={"Recruiter contact": None}
-    )
+    seen = await ok(agent, "import_candidates", interviewId=interview, data=data, columns={"Recruiter contact": None})
     assert "Recruiter contact" in seen["leftOut"][0]
 
 
@@ -159,7 +158,9 @@ async def test_what_is_too_large_is_refused_at_once_with_the_next_step(agent, in
 
 
 async def test_others_are_answered_while_a_long_list_is_read(agent, interview):  # noqa: F811
-    data = "name,email,notes\n" + "".join(f"Ana Maria{chr(97 + n % 26)} Silva,p{n}@x.org,{'n' * 100}\n" for n in range(15_000))
+    data = "name,email,notes\n" + "".join(
+        f"Ana Maria{chr(97 + n % 26)} Silva,p{n}@x.org,{'n' * 100}\n" for n in range(15_000)
+    )
     waits: list[float] = []
 
     async def others(scope):

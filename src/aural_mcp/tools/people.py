@@ -64,4 +64,6 @@ def check_people(people: Sequence[CandidateInput]) -> None:
     if wrong:
         more = f"; {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         said = f"{'; '.join(wrong[:SHOWN])}{more}."
-        raise BadRequest(said, "Correct or leave out these; nobody was registered.", status=400, code="VALIDATION_ERROR")
+        raise BadRequest(
+            said, "Correct or leave out these; nobody was registered.", status=400, code="VALIDATION_ERROR"
+        )

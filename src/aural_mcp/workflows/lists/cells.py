@@ -12,7 +12,6 @@ from aural_mcp.tools.people import is_address
 from aural_mcp.workflows.lists.words import MONTHS, NOTHING
 
 
-
 def bare(text: str) -> str:
     """Small letters without accents."""
     parts = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
@@ -36,7 +35,10 @@ AROUND = re.compile(r"(\*\*|__|~~|[*_`])([^*_`~\n]{1,300})\1")
 EMPHASIS = re.compile(r"\*\*|__|`|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 MARKUP = re.compile(r"[@<>{}\[\]|`]|\*\*|://|\d{5}")
 """What is in no name."""
-PHONE = re.compile(r"(?:[^\W\d_]{1,12}[.:]?\s*)?\+?[\d\s().\-/‐-―\u00a0·]{1,40}(?:\s*(?:ext|extension|x|int|anexo|durchwahl|#)\.?\s*\d{1,6})?(?:\s*\([^()\d]{1,20}\))?", re.IGNORECASE)
+PHONE = re.compile(
+    r"(?:[^\W\d_]{1,12}[.:]?\s*)?\+?[\d\s().\-/‐-―\u00a0·]{1,40}(?:\s*(?:ext|extension|x|int|anexo|durchwahl|#)\.?\s*\d{1,6})?(?:\s*\([^()\d]{1,20}\))?",
+    re.IGNORECASE,
+)
 STRICT = re.compile(r"(?:\+|00|0|\()[\d\s().\-/]{6,24}|\d{2,5}(?:[ .\-/]\d{2,5}){1,5}|1[3-9]\d{9}")
 """A number that is hardly anything but a phone's."""
 SPLIT = re.compile(r"[,;，；、\n]|\s/\s|\s\|\s")
@@ -118,7 +120,7 @@ def is_link(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether a cell has the shape of a person's name: a few words of letters, none of them small alone."""
-    if not 1 < len(text) <= 60 or MARKUP.search(text) or any(map(str.isdecimal, text)):
+    if not (1 if text > "\u2fff" else 2) <= len(text) <= 60 or MARKUP.search(text) or any(map(str.isdecimal, text)):
         return False
     words = re.split(r"[\s,]+", text.strip(" .,"))
     bare = [re.sub(r"[.'’‘ʼ`´\-‐·・*]", "", each) for each in words]
@@ -246,7 +248,7 @@ def _readings(text: str, order: str = "") -> Sequence[tuple[int, int, int]]:
     words = re.findall(r"[^\W\d_]+|\d+", bare(text))
     named = [NAMED[each] for each in words if each in NAMED]
     numbers = [int(each) for each in words if each.isdecimal()]
-    few = {"de", "del", "of", "the", "den", "le", "st", "nd", "rd", "th", "er", "г", "года", "r", "roku", "den"}
+    few = {"de", "del", "of", "the", "den", "le", "st", "nd", "rd", "th", "er", "г", "года", "r", "roku"}
     known = all(each.isdecimal() or each in NAMED or each in few for each in words)
     if len(named) == 1 and len(numbers) == 2 and known:
         number, year = (numbers[0], numbers[1]) if numbers[1] > 31 else (numbers[1], numbers[0])

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-import dataclasses
 from dataclasses import dataclass
 
 from aural_mcp.safety import inert, quoted
-from aural_mcp.workflows.lists.cells import SHAPES, addresses, bare, is_date, is_name, is_nothing, is_number, is_phone, tidy
+from aural_mcp.workflows.lists.cells import (
+    SHAPES,
+    addresses,
+    bare,
+    is_date,
+    is_name,
+    is_nothing,
+    is_number,
+    is_phone,
+    tidy,
+)
 from aural_mcp.workflows.lists.headings import LONGEST, meant, words_of
 from aural_mcp.workflows.lists.sheets import Record, unusable
 from aural_mcp.workflows.lists.tables import EMAIL, FIRST
@@ -199,7 +209,16 @@ def _is_in(name: str, local: str) -> bool:
 
 def _latin(text: str) -> Sequence[str]:
     plain = bare(text[:100])
-    for letter, written in {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "å": "a", "đ": "d"}.items():
+    for letter, written in {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "ø": "o",
+        "æ": "ae",
+        "å": "a",
+        "đ": "d",
+    }.items():
         plain = plain.replace(letter, written)
     return re.findall(r"[^\W\d_]+", plain)
 
@@ -229,9 +248,11 @@ def _by_given(columns: Sequence[Column], given: Mapping[str, str], *, blind: boo
             if choice and "".join(words_of(choice)) not in CHOICES:
                 raise unusable(f"columns: {quoted(choice)} is no field", f"A column is {_fields()}, or null")
             each.field, each.given = CHOICES.get("".join(words_of(choice)), ""), True
-            wanted = wanted if any(_key(other.key) == found for other in columns[each.place + 1 :]) else {
-                name: item for name, item in wanted.items() if name != found
-            }
+            wanted = (
+                wanted
+                if any(_key(other.key) == found for other in columns[each.place + 1 :])
+                else {name: item for name, item in wanted.items() if name != found}
+            )
     if wanted:
         there = "" if blind else f". There are {', '.join(quoted(each.key, 40) for each in columns[:30])}"
         raise unusable(f"columns names {quoted(next(iter(wanted)))}, which is no heading{there}", "Name these")
@@ -349,32 +370,40 @@ def _proposal(columns: Sequence[Column]) -> dict[int, str | None]:
 
 def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
     """Add the columns of names, whole or in parts, to what is chosen."""
-    ranked = sorted(free, key=lambda each: (each.like < 0.3, meant(each.heading).other, -each.distinct, each.place))
-    there = {name for name in chosen.values() if name in NAMES}
-    likely = [each for each in ranked if each.like >= 0.3]
-    if there:
-        for each in likely[:1] if len(there) == 1 and there != {"name"} else likely:
-            one = next(iter(there))
-            chosen[each.place] = {"first": "last", "last": "first"}.get(one, "last") if len(there) == 1 else "notes"
-            if there == {"name"}:
-                chosen.update({place: "first" for place, name in chosen.items() if name == "name"})
-                break
-        if not likely and there == {"name"} and ranked and all(
-            each.single for each in columns if chosen.get(each.place) == "name"
-        ):
-            chosen.update({place: "first" for place, name in chosen.items() if name == "name"})
-            chosen[ranked[0].place] = "last"
-        return
-    parts = [each for each in (likely or ranked) if each.single][:2]
-    whole = [each for each in ranked if not each.single]
-    if whole and (whole[0].like >= 0.3 or len(parts) < 2):
+    varied = [each for each in free if each.distinct >= 0.4 and not meant(each.heading).other]
+    likely = [each for each in free if each.like >= 0.3] or varied or list(free)
+    there = [each for each in columns if chosen.get(each.place) in NAMES]
+    if not there:
+        _whole_or_parts(columns, sorted([*likely, *_partner(likely, varied)], key=lambda each: each.place), chosen)
+    elif len(there) == 1 and likely and likely[0] in [*varied, *(each for each in free if each.like >= 0.3)]:
+        one = chosen[there[0].place]
+        if one == "name" and there[0].single:
+            one = chosen[there[0].place] = "first"
+        chosen[likely[0].place] = {"first": "last", "last": "first"}.get(one, "notes")
+
+
+def _partner(likely: Sequence[Column], varied: Sequence[Column]) -> list[Column]:
+    """The column beside a single one of one word each: the other part of the name."""
+    if len(likely) != 1 or not likely[0].single:
+        return []
+    return [
+        each for each in varied if each is not likely[0] and abs(each.place - likely[0].place) == 1 and each.single
+    ][:1]
+
+
+def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], chosen: dict[int, str]) -> None:
+    whole = [each for each in found if not each.single]
+    if len(found) == 1 or not found:
+        chosen.update({each.place: "name" for each in found})
+    elif (
+        whole
+        and (len(found) > 2 or any(_share_inside(each, whole[0]) >= MOST for each in found if each is not whole[0]))
+    ) or (whole and max(each.like for each in found) < 0.3):
         chosen[whole[0].place] = "name"
-    elif len(parts) == 2:
-        one, other = sorted(parts, key=lambda each: each.place)
+    else:
+        one, other = found[:2]
         turned = _comes_later(one, columns) > _comes_later(other, columns)
         chosen[one.place], chosen[other.place] = ("last", "first") if turned else ("first", "last")
-    elif ranked:
-        chosen[ranked[0].place] = "name"
 
 
 def _comes_later(each: Column, columns: Sequence[Column]) -> float:

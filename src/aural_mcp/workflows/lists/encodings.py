@@ -42,8 +42,8 @@ COMMON = frozenset("€–—’“”„«»ºª°§¡¿·№…šžŠŽ")
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
 READ_AS = (
-    "The file is not UTF-8: it was read as {encoding}{names}. Have the user check these letters; if they are wrong, give "
-    "`encoding`, such as {others}, or save the file as CSV UTF-8."
+    "The file is not UTF-8: it was read as {encoding}{names}. Have the user check these letters; if they are wrong, "
+    "give `encoding`, such as {others}, or save the file as CSV UTF-8."
 )
 
 
@@ -93,7 +93,9 @@ def _guessed(raw: bytes) -> Decoded:
     if unicode and (best not in WIDE or 3 * len(unicode) > len(lines)):
         odd = next(line for line in lines if not _is_utf8(line))
         number = raw.count(b"\n", 0, raw.find(odd)) + 1
-        raise unusable(f"Line {number} is in another encoding than the lines that are UTF-8", "Save the file as UTF-8 anew")
+        raise unusable(
+            f"Line {number} is in another encoding than the lines that are UTF-8", "Save the file as UTF-8 anew"
+        )
     if not best:
         raise unusable("The file is in no encoding that is known here", "Save it as CSV (UTF-8), or give `encoding`")
     return Decoded(raw.decode(best, "replace"), best)
@@ -129,7 +131,9 @@ def _score(name: str, raw: bytes) -> float:
     beyond = [each for each in text if each > "\x7f"]
     if name in WIDE:
         touching = len(re.findall(r"[a-zA-Z][\u3040-\ud7a3]|[\u3040-\ud7a3][a-z]", text))
-        return (sum(_likely(each, name) for each in beyond) - 2 * touching) / len(beyond) + (0.03 if name == "cp949" else -0.01 * WIDE.index(name))
+        return (sum(_likely(each, name) for each in beyond) - 2 * touching) / len(beyond) + (
+            0.03 if name == "cp949" else -0.01 * WIDE.index(name)
+        )
     good = frozenset("".join(LETTERS[name]))
     fits = sum(1.0 if each in good else 0.5 if each in COMMON else -0.5 if each.isalpha() else -1.0 for each in beyond)
     one = max(sum(each in letters for each in beyond) for letters in map(frozenset, LETTERS[name]))
@@ -188,6 +192,8 @@ def said_of(read: Decoded, names: Sequence[str], *, blind: bool) -> str:
         return ""
     odd = [] if blind else [each for each in dict.fromkeys(names) if not each.isascii()][:3]
     shown = f", as in {', '.join(quoted(each, 40) for each in odd)}" if odd else ""
-    family = [each for each in ("cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030") if each != read.encoding]
+    family = [
+        each for each in ("cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030") if each != read.encoding
+    ]
     called = SHOWN.get(read.encoding, read.encoding)
     return READ_AS.format(encoding=called, names=shown, others=" or ".join(family[:3]))

@@ -31,13 +31,13 @@ def meant(text: str) -> Heading:
     words = words_of(text)
     if not words:
         return Heading()
-    if any(len(each) == len(words) and _begins(each, words) for each in _phrases(ALONE)):
+    if any(len(each) == len(words) and _begins(each, words) for each in _near(ALONE, words)):
         return Heading("name", sure=True)
     field, rest = _field_in(words)
     strangers = [each for each in rest if not _has(BESIDES, each)]
     if field and not strangers:
         return Heading(field, sure=True)
-    others = any(_phrase_in(each, rest) for each in _phrases(OTHERS))
+    others = any(_phrase_in(each, rest) for each in _near(OTHERS, rest))
     somebody_else = any(_has(ELSE, each) for each in words)
     hinted = field if field in ("email", "phone") and not others and not somebody_else else ""
     return Heading(hinted, other=others, somebody_else=somebody_else)
@@ -54,7 +54,7 @@ def words_of(text: str) -> tuple[str, ...]:
 def is_end(text: str) -> bool:
     """Whether a line begins as those do that end a list or say where it is from."""
     words = words_of(text)
-    return any(_begins(each, words) for each in _phrases(ENDS))
+    return any(_begins(each, words) for each in _near(ENDS, words))
 
 
 # ── Parts ───────────────────────────────────────────────────────────────────────────────────────
@@ -66,9 +66,30 @@ Phrase = tuple[str, ...]
 def _phrases(listed: str) -> tuple[Phrase, ...]:
     """The phrases of a table, longest first; each word may end in `*`."""
     found = {
-        tuple(f"{word}*" if star else word for word, star in _starred(each)) for each in listed.split(",") if each.strip()
+        tuple(f"{word}*" if star else word for word, star in _starred(each))
+        for each in listed.split(",")
+        if each.strip()
     }
     return tuple(sorted(found, key=lambda each: (-len(each), -len("".join(each)), each)))
+
+
+@cache
+def _index(listed: str) -> dict[str, list[Phrase]]:
+    """The phrases by how their first word begins."""
+    found: dict[str, list[Phrase]] = {}
+    for phrase in _phrases(listed):
+        found.setdefault(phrase[0].rstrip("*")[:2], []).append(phrase)
+    return found
+
+
+def _near(listed: str, words: Phrase) -> list[Phrase]:
+    """The phrases that can be in these words, without looking at all of them."""
+    index, near = _index(listed), dict[Phrase, None]()
+    for word in words:
+        starts = range(len(word)) if IDEOGRAPHS.match(word) else (0,)
+        for key in (word[start : start + size] for start in starts for size in (1, 2)):
+            near.update(dict.fromkeys(index.get(key, ())))
+    return list(near)
 
 
 def _starred(phrase: str) -> list[tuple[str, bool]]:
@@ -82,12 +103,12 @@ def _field_in(words: Phrase) -> tuple[str, Phrase]:
     """The field with the longest phrase in these words, and the words around it."""
     best: tuple[int, int, str, Phrase] = (0, 0, "name", words)
     for name, listed in FIELDS.items():
-        for phrase in _phrases(listed):
-            if len(phrase) < best[0]:
-                break
+        for phrase in _near(listed, words):
             if found := _phrase_in(phrase, words):
                 length = sum(map(len, words)) - sum(map(len, found[0]))
-                best = max(best, (len(phrase), length, name, found[0]), key=lambda each: (each[0], each[2] != "name", each[1]))
+                best = max(
+                    best, (len(phrase), length, name, found[0]), key=lambda each: (each[0], each[2] != "name", each[1])
+                )
     return (best[2], best[3]) if best[0] else ("", words)
 
 
@@ -109,8 +130,10 @@ def _begins(phrase: Phrase, words: Phrase) -> bool:
 
 
 def _has(listed: str, word: str) -> bool:
-    return word in _words(listed) or any(word.startswith(each) for each in _stems(listed)) or (
-        bool(IDEOGRAPHS.match(word)) and _is_made_of(word, listed)
+    return (
+        word in _words(listed)
+        or any(word.startswith(each) for each in _stems(listed))
+        or (bool(IDEOGRAPHS.match(word)) and _is_made_of(word, listed))
     )
 
 

@@ -8,8 +8,8 @@ call lasts; the journal holds after the ledger's ten minutes, and when the list 
 from __future__ import annotations
 
 import time
-from hashlib import sha256
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import anyio.to_thread
@@ -107,8 +107,9 @@ class ImportCandidates(Operation[Imported]):
     """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
 
     Columns are known by heading and content; what is unclear is refused with `columns` to correct. Invalid and repeated
-    rows are left out and named with their line; so is whoever is registered already. A dry run (the default) shows what would happen. What does not
-    fit into 40 s or the minute's budget remains: the same call again goes on there and registers nobody twice.
+    rows are left out and named with their line; so is whoever is registered already. A dry run (the default) shows what
+    would happen. What does not fit into 40 s or the minute's budget remains: the same call again goes on there and
+    registers nobody twice.
     """
 
     effect, toolset = "create", "workflows"

@@ -24,7 +24,9 @@ PHONE_AT_END = re.compile(
     re.IGNORECASE,
 )
 ODD = re.compile(r"[\s,;:|<>()\[\]\"'`*/\\\-–—=•·→]+")
-NOBODY = "No address, and it does not read like a name: not registered. If it is a person, give them as candidates rows."
+NOBODY = (
+    "No address, and it does not read like a name: not registered. If it is a person, give them as candidates rows."
+)
 NAMELESS = "There is no name with {address}: not registered. Give the person as candidates rows."
 
 
@@ -89,7 +91,9 @@ def _person(address: str, name: str, end: str) -> dict[str, str]:
     values, notes = {"email": address}, list[str]()
     for text in (name, end):
         notes += [each.strip() for each in REMARK.findall(text) if _is_remark(each)]
-    name, end = (REMARK.sub(lambda found: " " if _is_remark(found[1]) else f" {found[1]} ", each) for each in (name, end))
+    name, end = (
+        REMARK.sub(lambda found: " " if _is_remark(found[1]) else f" {found[1]} ", each) for each in (name, end)
+    )
     for place, text in enumerate((end, name)):
         if found := PHONE_AT_END.search(text):
             values.setdefault("phone", found[1])

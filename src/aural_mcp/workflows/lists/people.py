@@ -129,7 +129,9 @@ def _one_each(values: dict[str, Any]) -> list[str]:
     more: list[str] = []
     if found := addresses(values.get("email", "")):
         values["email"] = found[0]
-        more += [f"Other address: {each}" for each in dict.fromkeys(found[1:]) if each.casefold() != found[0].casefold()]
+        more += [
+            f"Other address: {each}" for each in dict.fromkeys(found[1:]) if each.casefold() != found[0].casefold()
+        ]
     numbers = [each.strip() for each in SPLIT.split(values.get("phone", "")) if each.strip()]
     if len(numbers) > 1 and all(map(is_phone, numbers)):
         values["phone"] = numbers[0]

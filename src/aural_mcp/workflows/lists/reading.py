@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from aural_mcp.safety import quoted
-from aural_mcp.workflows.lists.cells import addresses, is_date, is_number, order_of
+from aural_mcp.workflows.lists.cells import is_date, is_number, order_of
 from aural_mcp.workflows.lists.columns import (
     NAMES,
     Column,
@@ -73,7 +73,7 @@ def sheet(text: str, given: Given, *, blind: bool = False) -> Sheet:
     text = text.removeprefix("\ufeff").replace("\0", "")
     check_size(text)
     read = Sheet()
-    delimiter, found = records(text, read)
+    found = records(text, read)
     if not found and not read.unreadable:
         raise unusable("There is nobody in it", "Give a person a line, or CSV with the columns name and email")
     place = place_of_headings(found)
@@ -126,9 +126,7 @@ def _texts(rows: Sequence[Sequence[str]], address: int) -> list[int]:
 # ── By columns ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _by_columns(
-    read: Sheet, headings: Sequence[str], found: Sequence[Record], given: Given, *, blind: bool
-) -> None:
+def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], given: Given, *, blind: bool) -> None:
     rows = _people_of(read, headings, found)
     columns = columns_of(headings, [each for each in rows if not headings or len(each[1]) <= len(headings)] or rows)
     mapped(columns, given, blind=blind)
@@ -221,6 +219,3 @@ def _turn(read: Sheet) -> None:
             last, first = (each.strip(" \"'") for each in row.values["name"].split(","))
             row.values["name"] = f"{first} {last}"
     read.remarks.append("Names were written last name first, and are turned.")
-
-
-__all__ = ["addresses", "decoded", "file_sheet", "pasted", "sheet"]

@@ -46,8 +46,8 @@ def check_size(text: str) -> None:
             raise unusable(said, "A list has a person a line")
 
 
-def records(text: str, read: Sheet) -> tuple[str, list[Record]]:
-    """The delimiter, and the lines that are not blank; what cannot be read is noted.
+def records(text: str, read: Sheet) -> list[Record]:
+    """The lines that are not blank; what cannot be read is noted.
 
     Raises:
         BadRequest: there are too many lines or columns.
@@ -60,7 +60,7 @@ def records(text: str, read: Sheet) -> tuple[str, list[Record]]:
         raise unusable(f"There are more than {LINES:,} rows", "Split the list")
     if found and max(len(cells) for _, cells in found) > COLUMNS:
         raise unusable(f"There are more than {COLUMNS} columns", "Leave out what is not about the people")
-    return delimiter, found
+    return found
 
 
 def _delimiter(text: str) -> tuple[str, int]:
