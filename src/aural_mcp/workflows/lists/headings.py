@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from aural_mcp.workflows.lists.cells import bare
 from aural_mcp.workflows.lists.words import ALONE, BESIDE, ENDS, FIELDS, OTHERS, SOMEBODY_ELSE
@@ -25,7 +25,7 @@ class Heading:
     somebody_else: bool = False
 
 
-@cache
+@lru_cache(4_096)
 def meant(text: str) -> Heading:
     """What a heading says."""
     words = words_of(text)

@@ -23,7 +23,8 @@ PHONE_AT_END = re.compile(
     r"(\+?\(?\d[\d\s().\-/]{4,30}\d)[\s,;|)]*$",
     re.IGNORECASE,
 )
-ODD = re.compile(r"[\s,;:|<>()\[\]\"'`*/\\\-–—=•·→]+")
+EDGES = " \t,;:|<>()[]\"'`*/\\-–—=•·→"
+"""What stands around a name and is none of it."""
 NOBODY = (
     "No address, and it does not read like a name: not registered. If it is a person, give them as candidates rows."
 )
@@ -32,7 +33,7 @@ NAMELESS = "There is no name with {address}: not registered. Give the person as 
 
 def by_lines(read: Sheet, text: str) -> None:
     """Read people off lines; what is no person is noted with its line."""
-    lines = [(number, outside(line).strip()) for number, line in enumerate(text.splitlines(), 1)]
+    lines = [(number, _evenly(outside(line))) for number, line in enumerate(text.splitlines(), 1)]
     lines = [(number, line) for number, line in lines if any(map(str.isalnum, line))]
     addressed = sum("@" in line for _, line in lines)
     for number, line in lines:
@@ -45,6 +46,11 @@ def by_lines(read: Sheet, text: str) -> None:
             read.columns["name"] = line
         else:
             read.unreadable.append((number, NOBODY))
+
+
+def _evenly(line: str) -> str:
+    """A line with one space, or a tab, where there were several."""
+    return re.sub(r"\s+", lambda found: "\t" if "\t" in found[0] else " ", line).strip()
 
 
 def _plain(line: str) -> str:
@@ -111,7 +117,7 @@ def _is_remark(text: str) -> bool:
 
 
 def _stripped(name: str) -> str:
-    name = re.sub(r"^[\s,;:|<>()\[\]'`*/\\\-–—=•·→.]+|[\s,;:|<>()\[\]`*/\\\-–—=•·→]+$", "", name)
+    name = name.strip(EDGES.replace('"', "")).lstrip(".")
     if name.count('"') >= 2 and name.startswith('"'):
         return unquote(name) if name.endswith('"') else name.replace('"', "")
     return name.strip("\"' ") if name[:1] in "\"'" or name[-1:] in "\"'" else name

@@ -153,7 +153,7 @@ def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) ->
     for line, cells in found:
         filled = [each for each in cells if each]
         contact = _has_contact(cells)
-        if headings and is_heading_again(cells, headings):
+        if headings and not contact and is_heading_again(cells, headings):
             read.unreadable.append((line, AGAIN))
         elif filled and not contact and is_end(filled[0]):
             read.unreadable.append((line, END))
