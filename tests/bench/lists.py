@@ -124,7 +124,9 @@ def made(number: int, seed: int) -> List:
     chance = random.Random(f"{seed} {number}")
     language = chance.choice([*LOCALES])
     known = number % 2 == 0
-    heads = chance.choice(KNOWN[language] if known else UNKNOWN).split("|")
+    latin = language not in ("zh", "ru", "ja", "ko")
+    strange = [each for each in UNKNOWN if latin or not each.startswith(("Nume|", "Vezet"))]
+    heads = chance.choice(KNOWN[language] if known else strange).split("|")
     fake = faker(LOCALES[language])
     fake.seed_instance(seed * 100_000 + number)
     rows, people, seen = [], [], set()
