@@ -16,8 +16,11 @@ from aural_mcp._version import __version__ as __version__
 if TYPE_CHECKING:
     from aural_mcp.api import errors as errors
     from aural_mcp.api.errors import *  # noqa: F403
+    from aural_mcp.api.errors import AuralError as AuralError
     from aural_mcp.api.models import *  # noqa: F403
     from aural_mcp.api.operations import *  # noqa: F403
+    from aural_mcp.api.operations import OPERATIONS as OPERATIONS
+    from aural_mcp.api.operations import Operation as Operation
     from aural_mcp.client.client import AuralClient as AuralClient
     from aural_mcp.client.sync import SyncAuralClient as SyncAuralClient
 

@@ -366,3 +366,14 @@ def test_offline_nothing_is_asked(examined):
         found = examined("--offline", **relayed(url))
     assert "backend" not in found
     assert asked == []
+
+
+def test_whether_a_key_works_is_not_asked_of_usage_which_answers_a_revoked_one(examined):
+    def answer(path):
+        return (200, {"data": {"plan": "pro"}}) if path.endswith("/usage") else refusing(401, "UNAUTHORIZED", "No.")
+
+    with aural(answer) as (url, asked):
+        found = examined(**relayed(url))
+    assert found["key"][0] == "problem"
+    assert asked
+    assert not any("usage" in path for path in asked)

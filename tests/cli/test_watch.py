@@ -2,16 +2,19 @@
 
 import json
 import os
+import time
+from datetime import UTC, datetime
+from email.utils import formatdate
 
 import anyio
 import httpx
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from aural_mcp.api.errors import NotFound
 from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.storage import tables
-from aural_mcp.backend.storage.store import now
+from aural_mcp.backend.storage.store import new_id, now
 from aural_mcp.client.client import AuralClient
 from aural_mcp.events import outbox, run, watching
 from aural_mcp.events.outbox import seen
@@ -224,3 +227,111 @@ def test_a_backends_own_database_is_refused(world, database):
     with pytest.raises(run.CannotOpen, match="backend webhooks add"):
         open_outbox(database, to_watch=True)
     assert open_outbox(database)
+
+
+# ── What happens while it starts ────────────────────────────────────────────────────────────────
+
+
+async def test_what_began_after_it_started_is_told_though_its_interview_is_looked_at_later(agent, world, out):
+    made = [(await ok(agent, "create_interview", title=f"T {number}"))["id"] for number in range(64)]
+    old = [add_session(world, each, status="IN_PROGRESS") for each in made]
+    done = add_session(world, made[5], status="COMPLETED", insights=[1])
+    await ok(agent, "create_candidates", interviewId=made[7], candidates=[{"name": "Before"}])
+    looks = watcher(world, out)
+    await looks.begin()
+    new = [add_session(world, each, status="IN_PROGRESS") for each in made[::9]]
+    over = add_session(world, made[1], status="COMPLETED", insights={"questionEvaluations": []})
+    people = [{"name": "Ann"}, {"name": "Bo"}]
+    invited = (await ok(agent, "create_candidates", interviewId=made[7], candidates=people))["data"]
+    change(world, old[2], status="COMPLETED", totalDurationSeconds=0)
+    change(world, old[3], status="COMPLETED", totalDurationSeconds=1800, insights=[1])
+    change(world, done, insights=[2])
+    while any("candidates" not in each.looked for each in looks._interviews.values()):
+        await looks.round()
+    expected = [("session.started", each) for each in [*new, over]]
+    expected += [(f"session.{what}", over) for what in ("completed", "scored")]
+    expected += [
+        ("session.completed", old[2]),
+        ("session.completed", old[3]),
+        ("session.scored", old[3]),
+        ("session.scored", done),
+    ]
+    expected += [("candidate.registered", each["id"]) for each in invited]
+    assert told(out) == sorted(expected)
+
+
+async def test_a_second_start_goes_on_where_the_first_stopped_before_its_first_look(agent, world, out, interview):
+    before = add_session(world, interview, status="IN_PROGRESS")
+    await watcher(world, out).begin()  # and no more: the power was cut
+    between = add_session(world, interview, status="IN_PROGRESS")
+    people = [{"name": "Ann"}]
+    ann = (await ok(agent, "create_candidates", interviewId=interview, candidates=people))["data"][0]["id"]
+    again = watcher(world, out)
+    await again.begin()
+    after = add_session(world, interview, status="IN_PROGRESS")
+    await again.round()
+    await watcher(world, out).round()
+    expected = [("session.started", between), ("session.started", after), ("candidate.registered", ann)]
+    assert told(out) == sorted(expected)
+    assert before not in str(told(out))
+
+
+@pytest.mark.parametrize("ahead", [-7_200, -90, -3, 3, 90, 7_200])
+async def test_after_is_meant_by_the_clock_of_the_backend(agent, world, out, interview, ahead):
+    class Ahead(httpx.ASGITransport):
+        async def handle_async_request(self, request):
+            response = await super().handle_async_request(request)
+            response.headers["date"] = formatdate(time.time() + ahead, usegmt=True)
+            return response
+
+    def stamp(seconds):
+        return datetime.fromtimestamp(time.time() + ahead + seconds, UTC).isoformat()
+
+    old = add_session(world, interview, status="IN_PROGRESS", createdAt=stamp(-5), updatedAt=stamp(-5))
+    client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=Ahead(world.app))
+    looks = Watcher(client, out, ["ep"], requests_per_minute=0)
+    await looks.begin()
+    new = add_session(world, interview, status="IN_PROGRESS", createdAt=stamp(0.5), updatedAt=stamp(0.5))
+    await looks.round()
+    assert told(out) == [("session.started", new)]
+    assert old not in str(told(out))
+
+
+async def test_a_named_interview_and_one_made_meanwhile_are_no_exception(agent, world, out, interview):
+    other = (await ok(agent, "create_interview", title="Other"))["id"]
+    add_session(world, other, status="IN_PROGRESS")
+    named = watcher(world, out, only=[interview])
+    await named.begin()
+    mine = add_session(world, interview, status="IN_PROGRESS")
+    await named.round()
+    rest = watcher(world, out)
+    await rest.begin()
+    later = add_session(world, other, status="IN_PROGRESS")
+    made = (await ok(agent, "create_interview", title="Made meanwhile"))["id"]
+    newest = add_session(world, made, status="IN_PROGRESS")
+    for _ in range(2):
+        await rest.round()
+    assert told(out) == sorted(("session.started", each) for each in (mine, later, newest))
+
+
+async def test_what_cannot_be_read_as_a_time_or_was_noted_by_an_earlier_version_has_no_past(world, out, interview):
+    looks = watcher(world, out)
+    await looks.begin()
+    add_session(world, interview, status="IN_PROGRESS", createdAt="2026-01-01T00:00:00+00:00", updatedAt=now())
+    with out.writing() as db:
+        mine = seen.c.kind == "interview"
+        db.execute(update(seen).where(mine).values(looks={"sessions": False, "candidates": False}))
+    add_session(world, interview, status="COMPLETED")
+    await looks.round()
+    assert told(out) == []
+
+
+async def test_a_thousand_candidates_are_said_once_to_be_perhaps_more(agent, world, out, interview, caplog):
+    row = {"interviewId": interview, "name": "P", "createdAt": now(), "updatedAt": now()}
+    with world.store.writing() as db:
+        many = [{**row, "id": new_id(), "inviteToken": new_id()} for _ in range(1_000)]
+        db.execute(insert(tables.candidates), many)
+    looks = watcher(world, out)
+    for _ in range(3):
+        await looks.round()
+    assert caplog.text.count("Aural shows only the newest 1,000") == 1

@@ -205,3 +205,41 @@ async def test_zero_is_off(clock):
     budget = budget_on(clock, per_minute=0)
     assert [await budget.acquire(0) for _ in range(1000)] == [0] * 1000
     assert budget.remaining is None
+
+
+async def test_it_knows_when_the_next_request_is_free(clock):
+    budget = budget_on(clock)
+    assert budget.free_in == 0
+    for number in range(58):
+        assert budget.free_in == 0, number
+        await budget.acquire(0)
+        await clock.advance(0.5)
+    assert budget.free_in == WINDOW - 29
+    await clock.advance(WINDOW - 29 + 0.001)
+    assert budget.free_in == 0
+    await budget.acquire(0)
+    assert 0 < budget.free_in < 0.5
+    budget.pause(40)
+    assert budget.free_in == 40
+
+
+async def test_those_who_wait_already_come_first(clock):
+    budget = budget_on(clock)
+    for _ in range(58):
+        await budget.acquire(0)
+    await clock.advance(2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(budget.acquire)
+        await anyio.wait_all_tasks_blocked()
+        assert budget.free_in == WINDOW - 2
+        tasks.cancel_scope.cancel()
+
+
+async def test_without_a_limit_only_a_refusal_counts_and_holds_nobody(clock):
+    budget = budget_on(clock, 0)
+    await budget.acquire(0)
+    assert budget.free_in == 0
+    budget.pause(59)
+    assert (budget.free_in, await budget.acquire(0), budget.remaining) == (59, 0, None)
+    await clock.advance(60)
+    assert budget.free_in == 0

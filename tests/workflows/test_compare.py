@@ -316,7 +316,7 @@ async def test_quotes_of_many_come_in_pages_and_each_candidate_once(reader, worl
         pages += 1
         if not page.get("cursor"):
             break
-        assert f"{40 - len(seen)} candidates remain" in text_of(result)
+        assert f"{40 - len(seen)} of 40 remain; call again with the same arguments and cursor" in text_of(result)
         cursor = {"cursor": page["cursor"]}
     assert (seen, pages > 1) == (names, True)
 
@@ -335,6 +335,7 @@ async def test_when_the_budget_ends_it_ranks_nobody_and_goes_on_exactly_there(re
         assert page["ranked"] is False
         if not page.get("cursor"):
             break
+        assert any(f"{9 - len(seen)} of 9 remain; call again in 61 s" in each for each in page["remarks"])
         cursor = {"cursor": page["cursor"]}
     assert seen == [f"Person {number}" for number in range(9)]
 
@@ -348,9 +349,8 @@ async def test_when_the_budget_ends_before_the_list_does_it_says_that_who_is_mis
     async with Client(AuralServer(OneClient(poor), backend="T.")) as agent:
         compared = await ok(agent, "compare_candidates", interviewId=interview)
     assert compared["ranked"] is False
-    assert compared["unsound"] == [
-        "Time or budget ended before all sessions were listed: who is missing is not known. Call again in a minute."
-    ]
+    assert compared["unsound"] == ["Time or budget ended before all sessions were listed: who is missing is not known."]
+    assert "Not everybody could be listed: call again in 61 s with the same arguments." in compared["remarks"]
 
 
 async def test_in_lockdown_there_are_scores_and_no_words(reader, world):

@@ -546,7 +546,7 @@ async def test_against_a_backend_of_60_a_minute_nothing_is_refused_and_the_rest_
             result = await imported(agent, interview, MANY)
             registered_by.append(result["registered"])
             if before:
-                assert "Call again in" in result["remarks"][0]
+                assert "200 of 1,200 remain; call again in 61 s" in result["remarks"][0]
         with sqlite3.connect(path) as db:
             db.execute("delete from grants")
     assert registered_by == [1000, 200]
@@ -557,7 +557,7 @@ async def test_when_time_is_over_the_rest_remains_and_the_same_call_goes_on(worl
     monkeypatch.setattr(importing, "is_over", _turns([False, True]))
     first = await imported(agent, interview, MANY)
     assert (first["registered"], first["remaining"]) == (500, 700)
-    assert "700 remain: call again" in first["remarks"][0]
+    assert "700 of 1,200 remain; call again with the same arguments" in first["remarks"][0]
     monkeypatch.setattr(importing, "is_over", lambda spent: False)
     assert (await imported(agent, interview, MANY))["registered"] == 700
     assert registered(world, interview).total() == 1200

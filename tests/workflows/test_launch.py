@@ -175,7 +175,7 @@ async def test_what_the_budget_does_not_allow_remains_and_the_same_call_goes_on_
     async with Client(server_on(world, client=limited(state))) as agent:
         first = await agent.call_tool("launch_interviews", {"interviews": wanted})
         assert "not all of it is done" in text_of(first)
-        assert "call again with the same arguments" in text_of(first)
+        assert "2 of 4 remain; call again in 61 s with the same arguments" in text_of(first)
         assert [row["state"] for row in first.structured_content["data"]] == ["made", "made", "remains", "remains"]
         with state.changing() as db:
             db.execute("delete from grants")  # a minute later
@@ -243,7 +243,7 @@ def test_the_same_document_is_applied_as_a_file(tmp_path):
     file = tmp_path / "roles.json"
     file.write_text(json.dumps({"interviews": [{**GOOD, "publish": True}, {"title": "Draft"}]}))
     assert "would be made" in aural_mcp(tmp_path, "apply", str(file), "--dry-run")[1]
-    assert aural_mcp(tmp_path, "apply", str(file))[0] == 1  # nobody is there to say yes
+    assert aural_mcp(tmp_path, "apply", str(file))[0] == 2  # nobody is there to say yes
     code, out, err = aural_mcp(tmp_path, "apply", str(file), "--yes")
     assert (code, len(re.findall(r"^made  ", out, re.M))) == (0, 2)
     assert "2 of 2" in err

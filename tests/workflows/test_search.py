@@ -104,7 +104,11 @@ async def test_when_the_budget_ends_it_says_how_many_are_left_and_goes_on_there(
         said.append((page["sessionsRead"], page["sessionsLeft"]))
         if not page.get("cursor"):
             break
-        assert "what is in them is not known: call again with the same arguments and cursor" in page["remarks"][0]
+        left = (
+            f"{page['sessionsLeft']} of {sum(said[-1])} remain; call again in 61 s with the same arguments and cursor"
+        )
+        assert left in page["remarks"][0]
+        assert page["remarks"][0].endswith("what is in them is not known.")
         cursor = {"cursor": page["cursor"]}
     assert seen == [f"Person {number}" for number in reversed(range(9))]
     assert said == [(3, 6), (3, 3), (3, 0)]
@@ -117,7 +121,7 @@ async def test_a_budget_that_has_ended_is_no_empty_result(reader, world):
     poor = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=1, transport=transport)
     async with Client(AuralServer(OneClient(poor), backend="T.")) as agent:
         result = await agent.call_tool("search_transcripts", {"interviewId": interview, "query": "queue"})
-    assert "0 of 1 sessions were read; 1 are left" in text_of(result)
+    assert "0 of 1 sessions were read. 1 of 1 remain; call again in 61 s with the same arguments:" in text_of(result)
     assert "No more follow" not in text_of(result)
 
 

@@ -188,12 +188,8 @@ class UpdatedCandidate(Candidate):
     updated_at: str = ""
 
 
-class SessionSummary(Record):
-    """One candidate's interview in a list. `status` is IN_PROGRESS, COMPLETED or ABANDONED.
-
-    `insights` and `sentiment` are null until analysed, and an object or an array afterwards,
-    depending on the deployment.
-    """
+class SessionBase(Record):
+    """What a session's row and the whole session have in common."""
 
     id: str
     status: str = ""
@@ -205,6 +201,15 @@ class SessionSummary(Record):
     sentiment: Json | str | None = None
     total_duration_seconds: int | None = None
     created_at: str = ""
+
+
+class SessionSummary(SessionBase):
+    """One candidate's interview in a list. `status` is IN_PROGRESS, COMPLETED or ABANDONED.
+
+    `insights` and `sentiment` are null until analysed, and an object or an array afterwards,
+    depending on the deployment.
+    """
+
     updated_at: str = ""
     counts: Counts | None = Field(default=None, alias="_count")
 
@@ -226,19 +231,9 @@ class InterviewHead(Record):
     objective: str | None = None
 
 
-class Session(Record):
+class Session(SessionBase):
     """One candidate's interview with its whole transcript, oldest turn first."""
 
-    id: str
-    status: str = ""
-    participant_name: str | None = None
-    participant_email: str | None = None
-    summary: str | None = None
-    insights: Json | None = None
-    themes: list[Any] = []
-    sentiment: Json | str | None = None
-    total_duration_seconds: int | None = None
-    created_at: str = ""
     messages: list[Message] = []
     interview: InterviewHead | None = None
 
@@ -376,7 +371,7 @@ class Quota(Record):
 
 
 class Usage(Wire):
-    """What the workspace has used. The counts of Aural may be stale; this route does not prove that a key works."""
+    """What the workspace has used. The counts of Aural may be old; this route does not prove that a key works."""
 
     model_config = ConfigDict(extra="allow", alias_generator=None)
 
@@ -385,3 +380,4 @@ class Usage(Wire):
     session_hours: Quota | None = None
     ai_tokens: Quota | None = None
     seats: Quota | None = None
+    counted_at: str | None = Field(default=None, description="When, where the backend says; Aural does not.")

@@ -399,6 +399,10 @@ class CandidateInput(Arguments):
     work_experience: Annotated[str | None | MISSING, Field(description="Free text.")] = MISSING
 
 
+LISTED = 1_000
+"""Candidates that Aural lists at most, the newest: where it lists so many there may be more."""
+
+
 class ListCandidates(Operation[Rows[Candidate]]):
     """List the people registered for an interview, newest first; the API shows at most 1,000.
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import anyio
 import click
 
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.operations import ListInterviews
 from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.config import Settings, decision_log, read_settings
+from aural_mcp.privacy.audit import AuditLog, Confirmed
 from aural_mcp.safety import outside
 from aural_mcp.server import arguments
 from aural_mcp.workflows.launch import Launched, LaunchInterviews, launch_interviews
@@ -26,9 +33,10 @@ def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
         click.ClickException: it is not JSON, or an interview in it is wrong; the text names each place.
     """
     try:
-        read: Any = json.loads(data)
-    except ValueError as error:
-        raise click.ClickException(f"The file is not JSON: {error}.") from error
+        read: Any = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise click.ClickException(f"The file is not JSON: {said}.") from error
     given = cast("dict[str, Any]", {"interviews": read} if isinstance(read, list) else read)
     if not isinstance(given, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise click.ClickException('The file must hold {"interviews": [...]}, or the list alone.')
@@ -38,8 +46,34 @@ def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
         raise click.ClickException(str(error).replace("call launch_interviews again", "apply it again")) from error
 
 
-async def apply(client: AuralClient, given: LaunchInterviews) -> bool:
-    """Launch, again and again, and print what becomes of each; whether all of them are there in the end."""
+@dataclass(frozen=True)
+class Decision:
+    """Writes down what was made, as a server does, and how it was agreed to."""
+
+    client: AuralClient
+    log: AuditLog
+    confirmed: Confirmed | None
+
+    def note(self, launched: Launched) -> None:
+        """A line for a round: the interviews that are there now."""
+        made = [row for row in launched.data if row.state == "made" and row.id]
+        failed = any(row.state == "failed" for row in launched.data)
+        ids = {"interviewId": [row.id for row in made]}
+        if launched.dry_run or not (made or failed):
+            return
+        outcome = "done" if made else "failed"
+        self.log.record(
+            LaunchInterviews.tool_name(), outcome, tenant=self.client.tenant, ids=ids, confirmed=self.confirmed
+        )
+
+
+async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision) -> bool:
+    """Launch, again and again, and print what becomes of each; whether all of them are there in the end.
+
+    Raises:
+        AuralError: the backend cannot be reached, or does not take the key.
+    """
+    await client.call(ListInterviews(limit=1))  # a wrong key shows before anything is made, in a dry run too
 
     async def tell(done: float, total: float, said: str) -> None:
         click.echo(f"{done:.0f} of {total:.0f}: {outside(said)}", err=True)
@@ -47,6 +81,7 @@ async def apply(client: AuralClient, given: LaunchInterviews) -> bool:
     left, fruitless = len(given.interviews) + 1, 0
     while True:
         launched = await launch_interviews(client, given, Spent(tell=tell))
+        decision.note(launched)
         fruitless = 0 if launched.remaining < left else fruitless + 1
         left = launched.remaining
         if not left or fruitless == FRUITLESS:
@@ -71,27 +106,48 @@ def opened(given: LaunchInterviews) -> list[str]:
 
 @click.command("apply")
 @click.argument("file", type=click.File("rb"))
-@click.option("--dry-run", is_flag=True, help="Only look: what would be made, and what is weak.")
+@click.option("--dry-run", is_flag=True, help="Only look: what would be made and opened, what is weak, the key.")
 @click.option("--yes", is_flag=True, help="Open interviews to everyone without asking.")
 @click.pass_context
 def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
-    """Make the interviews of FILE, each once: JSON as launch_interviews takes it; `-` reads it from a pipe.
+    """Make the interviews of FILE, each once.
 
-    Applied again within a day it goes on where it stopped and makes nothing twice. Exit status 1: not all of
-    them could be made.
+    FILE is JSON as launch_interviews takes it; `-` reads it from a pipe. Applied again within a day it goes on where
+    it stopped and makes nothing twice. Exit status 1: not all of them could be made.
     """
-    from aural_mcp.config import read_settings
-
     given = document(file.read(), dry_run=dry_run)
-    if (titles := opened(given)) and not yes and not dry_run:
-        shown = ", ".join(titles)
-        click.confirm(f"Open to everyone who has the link: {shown}? It cannot be undone", abort=True, err=True)
-    setup = set_up(read_settings())
-
-    made: list[bool] = []
+    titles = ", ".join(outside(each) for each in opened(given))
+    if titles and not (yes or dry_run):
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"It would open to everyone: {titles}. There is no terminal to ask on: say --yes.")
+        click.confirm(f"Open to everyone who has the link: {titles}? It cannot be undone", abort=True, err=True)
+    settings = read_settings()
+    if settings.problem:
+        raise click.ClickException(settings.problem)
+    setup, done = set_up(settings), list[bool]()
+    log = Decision(setup.client, AuditLog(partial(decision_log, settings)), _how(titles, yes=yes))
 
     async def carry_out() -> None:
-        made.append(await apply(setup.client, given))
+        try:
+            done.append(await apply(setup.client, given, log))
+        except AuralError as error:
+            done.append(False)
+            click.echo(f"Error: {error}", err=True)
 
     anyio.run(beside, setup, carry_out, True)
-    context.exit(0 if made == [True] else 1)
+    if titles:
+        click.echo(f"Would be opened to everyone who has the link: {titles}." if dry_run else _reach(settings))
+    context.exit(0 if done == [True] else 1)
+
+
+def _how(titles: str, *, yes: bool) -> Confirmed | None:
+    """How opening was agreed to; nothing is asked where nothing is opened."""
+    return ("operator" if yes else "asked") if titles else None
+
+
+def _reach(settings: Settings) -> str:
+    """Where and how long the links open that were printed."""
+    until = "until the interview is archived"
+    if settings.embedded and not settings.public_url:
+        return f"The links open on this computer only, while an aural-mcp runs here, {until}. See AURAL_PUBLIC_URL."
+    return f"The links open for everyone who has them, {until}."

@@ -14,7 +14,7 @@ LOG_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, p
 
 @click.group(cls=Group)
 def audit() -> None:
-    """Look at the decision log: what was done, to what, and how it was agreed to."""
+    """Check and read the decision log. It says what was done, to what, and how it was agreed to."""
 
 
 @audit.command("verify")

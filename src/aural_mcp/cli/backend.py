@@ -6,6 +6,7 @@ import json
 import socket
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import IO
 
 import click
@@ -22,7 +23,7 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 @DATABASE
 @click.pass_context
 def backend(context: click.Context, host: str, port: int, database: str | None) -> None:
-    """Serve Aural's REST API and the candidate pages, for a team or for development."""
+    """Serve Aural's REST API and the candidates' pages. For a team, or for development."""
     if context.invoked_subcommand is None:
         serve_backend(host, port, database)
 
@@ -45,14 +46,20 @@ def import_(file: IO[bytes], database: str | None) -> None:
 
 
 @backend.command()
-@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.argument("path", metavar="[FILE]", type=click.Path(path_type=Path), default="-")
 @DATABASE
-def export(file: IO[str], database: str | None) -> None:
-    """Write the whole workspace, but for its keys, to FILE or standard output as one JSON document."""
+def export(path: Path, database: str | None) -> None:
+    """Write the whole workspace, but for its keys, to a new FILE or standard output, as one JSON document."""
     from aural_mcp.backend.storage.exchange import export_workspace
 
-    json.dump(export_workspace(workspace(database)), file, ensure_ascii=False, indent=1)
-    file.write("\n")
+    if path.exists():
+        raise click.UsageError(f"{path} is there already: name a new file.")
+    document = json.dumps(export_workspace(workspace(database)), ensure_ascii=False, indent=1)
+    if str(path) == "-":
+        click.echo(document)
+        return
+    with click.open_file(str(path), "w", encoding="utf-8", atomic=True) as file:
+        file.write(f"{document}\n")
 
 
 @backend.group()
@@ -69,6 +76,8 @@ def create(name: str, expires: datetime | None, user: str | None, database: str 
     """Make a key called NAME and print it, this once."""
     from aural_mcp.backend.storage.store import create_key, owner, user_of
 
+    if expires and expires.date() < datetime.now(UTC).date():
+        raise click.BadParameter(f"{expires:%Y-%m-%d} is over: name a day to come", param_hint="--expires")
     store = workspace(database)
     user_id = user_of(store, user) if user else owner(store).user_id
     if user_id is None:

@@ -19,9 +19,10 @@ MARKS["problem"] = click.style("problem", fg="red", bold=True)
 @click.option("--offline", is_flag=True, help="Ask nothing of the network, and start nothing of hosts.")
 @click.pass_context
 def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
-    """Say what is right or wrong here, and what to do: settings, key, backend, workspace, hosts.
+    """Say what is right or wrong here, and what to do.
 
-    Changes nothing at the backend; a few requests count against the key's minute. Exit status 1: there is a problem.
+    It looks at settings, key, backend, workspace and hosts. Changes nothing at the backend; a few requests count
+    against the key's minute. Exit status 1: there is a problem.
     """
     from dataclasses import asdict
     from functools import partial

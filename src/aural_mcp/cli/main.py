@@ -87,7 +87,7 @@ def commands() -> Group:
     @group.command()
     @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")
     def demo(interactive: bool) -> None:
-        """Run a whole hiring workflow in a throw-away workspace, as an agent would."""
+        """Run a whole hiring workflow in a throw-away workspace."""
         import anyio
 
         from aural_mcp.cli.demo import run_demo

@@ -29,7 +29,7 @@ def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:
         if each.default in NO:
             option = click.option(each.flag, is_flag=True, help=meaning)
         elif each.default in CONFIRM:
-            option = click.option(each.flag, type=click.Choice(CONFIRM), help=meaning)
+            option = click.option(each.flag, metavar="HOW", type=click.Choice(CONFIRM), help=meaning)
         else:
             option = click.option(each.flag, metavar=each.takes, help=meaning)
         serve = option(serve)
@@ -63,23 +63,16 @@ def serve(
     access_log: bool,
     **narrowing: Any,
 ) -> None:
-    """Serve MCP: on stdio, or over HTTP with each request's own key.
+    """Serve MCP on stdio, or over HTTP with each request's own key.
 
-    `--confirm ask` (the default) asks the person through the host, or gives a preview with a code where the
-    host cannot ask; `preview` always gives the code; `never` does at once what it is told.
+    --confirm ask (the default) asks the person through the host, or gives a code where it cannot; preview always
+    gives the code; never does at once what it is told.
     """
     flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
     if http:
         serve_http(host, port, local=local, allowed_hosts=allowed_host, access_log=access_log, flags=flags)
         return
-    given = [
-        name for name in HTTP_ALONE if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
-    if given:
-        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(
-            f"{options} {'goes' if len(given) == 1 else 'go'} with --http: add it, or leave that out."
-        )
+    _refuse_without_http(context)
     if sys.stdin.isatty():
         click.echo(WAITING, err=True)
     serve_stdio(flags)

@@ -139,10 +139,11 @@ def _outbox(database: str | None, *, to_watch: bool = False) -> Database:
 @watch_options
 @click.pass_context
 def watch(context: click.Context, **options: Any) -> None:
-    """Tell a webhook, or a command, when sessions begin, end and are scored and when people are registered.
+    """Tell a webhook or a command what happens.
 
-    Each is told at least once, signed, under an id that stays the same. Started again it goes on where it
-    stopped. Exit status 1: the key or an interview's id is wrong, or a file or database cannot be used.
+    Sessions that begin, end and are scored, and people who are registered: each is told at least once, signed, under
+    an id that stays the same. Started again it goes on where it stopped. Exit status 1: the key or an interview's
+    id is wrong, or a file or database cannot be used.
     """
     from aural_mcp.config import read_settings
 

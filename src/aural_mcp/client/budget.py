@@ -54,14 +54,21 @@ class Budget:
         with self._state.changing() as db:
             return 0 if now < self._paused_until(db) else self.limit - len(self._grants(db, now))
 
+    @property
+    def free_in(self) -> float:
+        """Seconds until one more request could leave, 0 being now; without a limit only a `Retry-After` counts."""
+        now = self._clock()
+        with self._state.changing() as db:
+            return max(0.0, self._next(db, now, self._grants(db, now) if self.limit else []) - now)
+
     def pause(self, seconds: float) -> None:
-        """Hold every request of this key, waiting ones too, for so long: a `Retry-After`."""
-        if not self.limit:
-            return
+        """Hold every request of this key, waiting ones too, for so long: a `Retry-After`; without a limit none is."""
         now = self._clock()
         with self._state.changing() as db:
             until = max(self._paused_until(db), now + seconds)
             db.execute("insert or replace into pauses values (?, ?)", (self._tenant, until))
+            if not self.limit:
+                return
             waiting = [at for at in self._grants(db, now) if at > now]
             later = max(0.0, until - waiting[0]) if waiting else 0.0
             change = "update grants set at = at + ? where tenant = ? and at > ?"
@@ -106,16 +113,20 @@ class Budget:
                 db.execute("update grants set at = ?, ended = 1 where id = ?", (self._clock(), grant))
 
     def _reserve(self, now: float, within: float) -> int:
-        """The number of a grant: after everyone before it, and when the window has room."""
+        """The number of a grant."""
         with self._state.changing() as db:
             grants = self._grants(db, now)
-            room = grants[-self.limit] + WINDOW if len(grants) >= self.limit else now
-            at = max(now, self._paused_until(db), grants[-1] if grants else now, room)
+            at = self._next(db, now, grants)
             waiting = sum(each > now for each in grants)
             if at - now > within or (at > now and waiting >= MOST_WAITING):
                 raise self._exhausted(at - now)
             row = (self._tenant, at)
             return db.execute("insert into grants (tenant, at, ended) values (?, ?, 0)", row).lastrowid or 0
+
+    def _next(self, db: sqlite3.Connection, now: float, grants: list[float]) -> float:
+        """When a request that is asked for now may leave: after everyone before it, and when the window has room."""
+        room = grants[-self.limit] + WINDOW if self.limit and len(grants) >= self.limit else now
+        return max(now, self._paused_until(db), grants[-1] if grants else now, room)
 
     def _when(self, grant: int, now: float) -> float:
         """When it may leave: as reserved, or later, because those before it ended later than was thought."""

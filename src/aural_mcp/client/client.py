@@ -59,7 +59,7 @@ class Spent:
     """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
 
     And what it may: `until` is when it must be over, on the monotonic clock; `tell` says to the host how far it is,
-    as (done, total, sentence).
+    as (done, total, sentence); `budget` knows when the key can send again, once something was asked.
     """
 
     requests: int = 0
@@ -67,6 +67,7 @@ class Spent:
     lost: bool = False
     until: float = math.inf
     tell: Callable[[float, float, str], Awaitable[None]] | None = None
+    budget: Budget | None = None
 
     @property
     def left(self) -> float:
@@ -166,6 +167,7 @@ class AuralClient:
         spent, key = spent or Spent(), self._usable_key()
         deadline = min(time.monotonic() + DEADLINE, spent.until)
         budget, attempt, lost = self._connections.budget(key), 0, False
+        spent.budget = budget
         while True:
             try:
                 async with budget.granted(deadline - SPARE - time.monotonic()) as waited:
@@ -380,7 +382,7 @@ REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
     413: (errors.BadRequest, "Send less in one call to {tool}."),
     422: (errors.BadRequest, "Correct the value it names and call {tool} again."),
 }
-PLAN_STEP = "Tell the user that the plan's limit is reached; get_usage shows it. Calling again will not help."
+PLAN_STEP = "Tell the user that the plan's limit is reached. Calling again will not help."
 
 
 def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
@@ -394,8 +396,7 @@ def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
 
 
 def _rate_limited(response: httpx.Response) -> errors.RateLimited:
-    given = (_error_object(response) or {}).get("retry_after", response.headers.get("retry-after"))
-    seconds = retry.hold(given)
+    seconds = retry.hold((_error_object(response) or {}).get("retry_after", response.headers.get("retry-after")))
     return errors.RateLimited(
         "rate_limited: Aural takes no more requests of this key for now.",
         f"Nothing was done. Call again in {seconds:.0f} s.",

@@ -40,6 +40,7 @@ create table if not exists journal (
     primary key (tenant, task, item)
 );
 create table if not exists codes (code text primary key, expires_at real not null);
+create table if not exists asked (code text primary key, parts text not null, expires_at real not null);
 """
 log = logging.getLogger(__name__)
 
@@ -107,5 +108,6 @@ def _connected(place: str) -> sqlite3.Connection:
     db.execute("pragma synchronous = normal")
     db.executescript(TABLES)
     db.execute("delete from creates where state = 'done' and begun_at < ?", (time.time() - REMEMBERED,))
+    db.execute("delete from asked where expires_at < ?", (time.time(),))
     db.execute("delete from journal where task like 'links %' and at < ?", (time.time() - LINKS_KEPT,))
     return db

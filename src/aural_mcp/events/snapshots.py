@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,15 +22,16 @@ ENDS = {"COMPLETED": COMPLETED, "ABANDONED": ABANDONED}
 Looks = dict[str, Any]
 
 
-def begin(db: Connection, scope: str, interviews: Sequence[str], *, baseline: bool) -> None:
-    """Note which interviews are watched; those that are there at the first look are told of from then on only.
+def begin(db: Connection, scope: str, interviews: Sequence[str], *, since: float) -> None:
+    """Note which interviews are watched; of those that are there at the first look only what came later is told.
 
     Args:
         scope: whose first look it is; interviews that are named have one each.
+        since: when watching began, by the backend's clock: each interview is looked at some time after that.
     """
     known = _looks(db, INTERVIEW)
     is_first = scope.endswith(" only") or not _looks(db, WATCH, scope)
-    state = {"sessions": not baseline, "candidates": not baseline} if is_first else {}
+    state = {"sessions": since, "candidates": since} if is_first and since > -math.inf else {}
     for each in interviews:
         if each not in known:
             _save(db, INTERVIEW, each, each, state, is_new=True)
@@ -70,15 +72,14 @@ def sessions(
     db: Connection, interview: str, rows: Sequence[SessionSummary], *, whole: bool, now: float
 ) -> list[Happened]:
     """Write down how sessions look now; the answer is what happened to them. `whole`: there are no others."""
-    known, tells = of_sessions(db, interview).sessions, _tells(db, interview, "sessions")
+    known, since = of_sessions(db, interview).sessions, _told_from(db, interview, "sessions")
     linked = select(seen.c.session, seen.c.id).where(seen.c.kind == CANDIDATE, seen.c.interview == interview)
     people = {row.session: row.id for row in db.execute(linked) if row.session}
     happened: list[Happened] = []
     for row in rows:
         before = known.get(row.id)
-        was_told = before or {"status": None, "score": None}
-        if tells:
-            happened += _happened(interview, row, was_told, people.get(row.id), now)
+        was_told = before or _at(row, since)
+        happened += _happened(interview, row, was_told, people.get(row.id), now)
         status = row.status if row.status in (*ENDS, "IN_PROGRESS") else was_told["status"]
         score = _score(row) or was_told["score"]
         if before is None or (before["status"], before["score"]) != (status, score):
@@ -95,11 +96,11 @@ def candidates(db: Connection, interview: str, rows: Sequence[Candidate], *, now
     """Write down who is registered now; the answer is who is new."""
     listed = select(seen.c.id, seen.c.session).where(seen.c.kind == CANDIDATE, seen.c.interview == interview)
     known = {row.id: row.session for row in db.execute(listed)}
-    tells = _tells(db, interview, "candidates")
+    since = _told_from(db, interview, "candidates")
     for row in rows:
         if row.id not in known or known[row.id] != row.session_id:
             _save(db, CANDIDATE, row.id, interview, {}, session=row.session_id, is_new=row.id not in known)
-    new = [row for row in rows if row.id not in known] if tells else []
+    new = [row for row in rows if row.id not in known and _is_later(row.created_at, since)]
     return [
         Happened(REGISTERED, interview, _time(row.created_at, now), "REGISTERED", row.session_id, row.id) for row in new
     ]
@@ -125,13 +126,33 @@ def _score(row: SessionSummary) -> str | None:
     return str(cast("Looks", scored_by).get("at", "scored")) if isinstance(scored_by, dict) else "scored"
 
 
-def _tells(db: Connection, interview: str, what: str) -> bool:
-    """Whether what is seen is told: the first look at what was there before is not. From now on it is."""
+def _told_from(db: Connection, interview: str, what: str) -> float:
+    """From what time on what was not seen before is told; from now on, whatever its time."""
     state = _looks(db, INTERVIEW, interview).get(interview, {})
-    if state.get(what, True):
-        return True
+    since = state.get(what, True)
+    if since is True:
+        return -math.inf
     _save(db, INTERVIEW, interview, interview, {**state, what: True}, is_new=False)
-    return False
+    return since or math.inf  # false, where an earlier version did not write the time down
+
+
+def _at(row: SessionSummary, since: float) -> Looks:
+    """How a session looked at a time before it was first seen, as far as its times tell."""
+    if _is_later(row.created_at, since):
+        return {"status": None, "score": None}
+    if not _is_later(row.updated_at, since):
+        return {"status": row.status, "score": _score(row)}
+    is_scored, took = _score(row) is not None, row.total_duration_seconds or 0
+    ended = row.status == "COMPLETED" and (not is_scored or _is_later(row.created_at, since - took))
+    return {"status": "IN_PROGRESS" if ended else row.status, "score": None}
+
+
+def _is_later(text: str, since: float) -> bool:
+    """Whether a time of the backend is later; one that cannot be read is where nothing is left out."""
+    try:
+        return since == -math.inf or datetime.fromisoformat(text).timestamp() > since
+    except ValueError:
+        return False
 
 
 def _looks(db: Connection, kind: str, identifier: str | None = None) -> dict[str, Looks]:

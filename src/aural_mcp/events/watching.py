@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from aural_mcp.api.errors import AuralError, Forbidden, NotFound
 from aural_mcp.api.models import Rows
-from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions, Operation
+from aural_mcp.api.operations import LISTED, ListCandidates, ListInterviews, ListSessions, Operation
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.database import Database
 from aural_mcp.events import outbox
@@ -87,8 +87,10 @@ class Watcher:
         self._since_beginning, self._clock = since_beginning, clock
         self._interviews: dict[str, Interview] = {}
         self._asked: deque[float] = deque()
-        self._unreadable: set[str] = set()
+        self._unreadable, self._cut = set[str](), set[str]()
         self._begun, self._requests, self._failures, self._said = False, 0, 0, ""
+        self._since: float | None = None
+        """When watching began, by our clock."""
 
     async def begin(self) -> None:
         """Take the first look at which interviews there are.
@@ -96,6 +98,7 @@ class Watcher:
         Raises:
             AuralError: they cannot be read, or one that is named is not there.
         """
+        self._since = self._since or self._clock()
         for each in self._only:
             await self._ask(ListSessions(interview_id=each, limit=1))
         await self._list()
@@ -145,7 +148,8 @@ class Watcher:
             interview = self._interviews.setdefault(name, Interview())
             interview.is_hot |= sessions != interview.sessions
             interview.sessions = sessions
-        known = partial(looks.begin, scope=self._scope, interviews=new, baseline=not self._since_beginning)
+        since = -math.inf if self._since_beginning else (self._since or self._clock()) + self._client.skew
+        known = partial(looks.begin, scope=self._scope, interviews=new, since=since)
         if new or not self._begun:
             await in_turn(self._database, known)
         self._interviews = {name: self._interviews[name] for name in found}
@@ -173,6 +177,9 @@ class Watcher:
     async def _look_at(self, name: str, what: What) -> None:
         if what == "candidates":
             people = (await self._ask(ListCandidates(interview_id=name))).data
+            if len(people) >= LISTED and name not in self._cut:
+                log.warning("Interview %s has 1,000 candidates or more; Aural shows only the newest 1,000.", name)
+                self._cut.add(name)
             await self._note(partial(looks.candidates, interview=name, rows=people))
             return
         interview, begun = self._interviews[name], time.monotonic()

@@ -33,6 +33,7 @@ from aural_mcp.api.operations import (
 )
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.state import State
+from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.config import YES
 from aural_mcp.safety import hidden, inert_all, is_code, mapped
 
@@ -78,6 +79,7 @@ FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
     ("audio_recording_url", "audio_recordings", "audio_duration", "screenshots"), MEDIA
 )
 CODE_ANSWER = "CODE"
+ANALYSIS = ("summary", "insights", "themes", "sentiment")
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
 MOST_INTERVIEWS, MOST_SESSIONS = 200, 2_000
@@ -123,6 +125,7 @@ class Memory:
 
     people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
     interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    transcripts: Transcripts = field(default_factory=Transcripts)
 
     def note(self, tenant: str, session_id: str, interview_id: str) -> None:
         """Remember which interview a session belongs to: its report does not say."""
@@ -199,6 +202,16 @@ class Guarded:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
         return await self.seen(operation, await self.raw.call(operation, spent=spent), spent)
+
+    async def session(self, row: SessionSummary, spent: Spent) -> Session:
+        """The session of a row that `call` gave just now; a finished one is asked for once, whatever the mode."""
+        asked = GetSession(session_id=row.id)
+        session = self._memory.transcripts.get(self.tenant, row)
+        if session is None:
+            session = await self.raw.call(asked, spent=spent)
+            self._memory.transcripts.keep(self.tenant, row, session)
+        seen = await self.seen(asked, session, spent)
+        return seen.model_copy(update={name: getattr(row, name) for name in ANALYSIS})
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""

@@ -1,9 +1,8 @@
-"""Consequences are confirmed: what cannot be undone is asked first, in words made of ids and arguments.
+"""Codes: what shows that a question was put, for this very call, and about the present state of what would change.
 
-Where the host can ask, the person is asked. Where it cannot, the first call changes nothing and gives a code;
-the second repeats the same arguments with the code. A code is good once, for ten minutes, for this key, tool,
-arguments and the present state of what would change; it is honoured only where the host cannot ask, so that a
-model cannot confirm for its user.
+A code is good once, for ten minutes, for this key, tool, arguments and state. A host that cannot ask gets one for its
+model to bring back; in protocol 2026-07-28 it travels with the question. The parts that were agreed to are kept beside
+it, so that a code which is refused for a change says which.
 """
 
 from __future__ import annotations
@@ -15,155 +14,19 @@ import json
 import secrets
 import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from aural_mcp.api.operations import (
-    ArchiveInterview,
-    CreateCandidates,
-    DeleteQuestion,
-    EndInterviewSessions,
-    GetInterview,
-    ListCandidates,
-    Operation,
-    PublishInterview,
-)
-from aural_mcp.client.caller import Caller
-from aural_mcp.client.client import Spent
+from aural_mcp.api.operations import Operation
 from aural_mcp.client.state import State
-from aural_mcp.privacy.exposure import RevealCandidate
-from aural_mcp.safety import quoted
-from aural_mcp.workflows.launch import LaunchInterviews
-from aural_mcp.workflows.lists.importing import ImportCandidates, planned
+from aural_mcp.server.parts import Parts, digest_of, dumped, loaded
 
 VALID = 600
 """Seconds for which a question stands."""
-MANY = 20
-"""People who may be registered in one call without a question."""
 NONCE, MAC = 9, 15
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked before something is done, and what the target looked like then."""
-
-    text: str
-    target: str
-
-
-async def question(client: Caller, operation: Operation[Any], spent: Spent) -> Question | None:
-    """What to ask before this is carried out; None when nothing needs to be asked.
-
-    Raises:
-        AuralError: what would change cannot be looked at.
-    """
-    asking = next((asks for kind, asks in ASKED.items() if isinstance(operation, kind)), None)
-    if asking is None or not _has_consequence(operation):
-        return None
-    seen = await asking(client, operation, spent)
-    if seen is None:
-        return None
-    text, target = seen
-    return Question(text, hashlib.sha256(json.dumps(target, sort_keys=True).encode()).hexdigest())
-
-
-def _has_consequence(operation: Operation[Any]) -> bool:
-    if isinstance(operation, EndInterviewSessions | ImportCandidates):
-        return not operation.dry_run
-    if isinstance(operation, CreateCandidates):
-        return len(operation.candidates) > MANY
-    if isinstance(operation, LaunchInterviews):
-        return not operation.dry_run and any(each.publish for each in operation.interviews)
-    return True
-
-
-Seen = tuple[str, Any]
-
-
-async def _publish(client: Caller, operation: PublishInterview, spent: Spent) -> Seen:
-    name, seen = await _interview(client, operation.interview_id, spent)
-    return f"Open {name} to everyone who has its link? Aural cannot make it invite-only again.", seen
-
-
-async def _archive(client: Caller, operation: ArchiveInterview, spent: Spent) -> Seen:
-    name, seen = await _interview(client, operation.interview_id, spent)
-    return f"Archive {name}? Its links take nobody from then on; only publishing opens it again, for everyone.", seen
-
-
-async def _delete(client: Caller, operation: DeleteQuestion, spent: Spent) -> Seen:
-    said = f"Delete question {quoted(operation.question_id)}? That cannot be undone; given answers stay in transcripts."
-    return said, None
-
-
-async def _end(client: Caller, operation: EndInterviewSessions, spent: Spent) -> Seen:
-    outcome = await client.raw.call(operation.model_copy(update={"dry_run": True}), spent=spent)
-    rows = [(each.id, each.status) for each in outcome.results]
-    eligible = [identifier for identifier, status in rows if status == "eligible"]
-    shown = ", ".join(quoted(each) for each in eligible[:10]) + (" and others" if len(eligible) > 10 else "")
-    what = f"{len(eligible)} of {len(rows)} sessions ({shown})" if eligible else f"none of {len(rows)} sessions"
-    said = f"End {what} of interview {quoted(operation.interview_id)} for good? Those candidates cannot go on."
-    return said, rows
-
-
-async def _register(client: Caller, operation: CreateCandidates, spent: Spent) -> Seen:
-    listed = (await client.raw.call(ListCandidates(interview_id=operation.interview_id), spent=spent)).data
-    number, there = len(operation.candidates), len(listed)
-    said = f"Register {number} people for interview {quoted(operation.interview_id)}, which has {there}?"
-    return f"{said} Each gets a private link, and nobody can be taken off again.", [row.id for row in listed]
-
-
-async def _import(client: Caller, operation: ImportCandidates, spent: Spent) -> Seen | None:
-    """Nothing is asked for a few: as with create_candidates."""
-    _, plan = await planned(client, operation, spent)
-    if len(plan.new) <= MANY:
-        return None
-    rows = plan.roster.invalid + plan.roster.duplicates + len(plan.registered)
-    listed = f"which has {len(plan.listed):,}" if plan.whole else "which has 1,000 or more"
-    left_out = f" {rows:,} rows of the list are left out." if rows else ""
-    said = (
-        f"Register {len(plan.new):,} people for interview {quoted(operation.interview_id)}, {listed}?{left_out} Each "
-        "gets a private link, and nobody can be taken off again. What is imported on other computers meanwhile cannot "
-        "be seen."
-    )
-    return said, [each.key for each in plan.new]
-
-
-async def _reveal(client: Caller, operation: RevealCandidate, spent: Spent) -> Seen:
-    of = f"interview {quoted(operation.interview_id)}"
-    return f"Show who {quoted(operation.candidate)} of {of} is? The decision log will say that it was shown.", None
-
-
-async def _launch(client: Caller, operation: LaunchInterviews, spent: Spent) -> Seen:
-    number, opened = len(operation.interviews), [each.title for each in operation.interviews if each.publish]
-    titles = ", ".join(quoted(each) for each in opened[:10]) + (" and others" if len(opened) > 10 else "")
-    if number == 1:
-        said = f"Make the interview {titles} and open it to everyone who has its link?"
-    else:
-        said = f"Make {number} interviews and open {len(opened)} of them to everyone who has the link ({titles})?"
-    return f"{said} Aural cannot make one invite-only again.", None
-
-
-async def _interview(client: Caller, interview_id: str, spent: Spent) -> Seen:
-    found = await client.raw.call(GetInterview(interview_id=interview_id), spent=spent)
-    seen = [found.updated_at, found.is_active, found.require_invite, len(found.questions)]
-    return f"interview {quoted(found.title)} ({quoted(interview_id)})", seen
-
-
-Asking = Callable[[Caller, Any, Spent], Awaitable[Seen | None]]
-ASKED: dict[type[Operation[Any]], Asking] = {
-    PublishInterview: _publish,
-    ArchiveInterview: _archive,
-    DeleteQuestion: _delete,
-    EndInterviewSessions: _end,
-    CreateCandidates: _register,
-    RevealCandidate: _reveal,
-    LaunchInterviews: _launch,
-    ImportCandidates: _import,
-}
-
-
-# ── Codes ───────────────────────────────────────────────────────────────────────────────────────
+ASKED, UNANSWERED = "", "unanswered"
+EVERY = (ASKED, UNANSWERED)
+"""Why a code was made: in the ordinary way, or because a host that says it can ask gave no usable answer."""
 
 
 class Codes:
@@ -177,25 +40,54 @@ class Codes:
     def __init__(self, state: State, keys: Sequence[bytes] = ()) -> None:
         self._state, self._keys = state, tuple(keys)
 
-    def mint(self, tenant: str, operation: Operation[Any], target: str) -> str:
+    def mint(self, tenant: str, operation: Operation[Any], target: str, why: str = ASKED) -> str:
         """A code for this call."""
         head = secrets.token_bytes(NONCE) + struct.pack(">I", int(time.time()) + VALID)
-        seal = _seal(self._ring()[0], head, tenant, operation, target)
+        seal = _seal(self._ring()[0], head, why, tenant, operation, target)
         return base64.urlsafe_b64encode(head + seal).decode()
 
-    def accept(self, code: str, tenant: str, operation: Operation[Any], target: str) -> bool:
+    def keep(self, code: str, agreed: Parts) -> None:
+        """Remember what a code is for, to say what changed when it is refused."""
+        with self._state.changing() as db:
+            db.execute("delete from asked where expires_at < ?", (time.time(),))
+            db.execute("insert or ignore into asked values (?, ?, ?)", (code, dumped(agreed), time.time() + VALID))
+
+    def kept(self, code: str) -> str:
+        """What was kept for a code; nothing where it was made elsewhere."""
+        with self._state.changing() as db:
+            found = db.execute("select parts from asked where code = ?", (code,)).fetchone()
+        return found[0] if found else ""
+
+    def agreed(self, code: str, tenant: str, operation: Operation[Any], kept: str) -> Parts | None:
+        """The parts that a code which can still be used was made for; None unless they are proven by it."""
+        if (raw := _raw(code)) is None or not kept:
+            return None
+        parts = loaded(kept)
+        if not self._is_sealed(raw, tenant, operation, digest_of(parts), EVERY):
+            return None
+        with self._state.changing() as db:
+            return None if db.execute("select 1 from codes where code = ?", (_head(raw).hex(),)).fetchone() else parts
+
+    def accept(
+        self,
+        code: str,
+        tenant: str,
+        operation: Operation[Any],
+        target: str,
+        made: Sequence[str] = EVERY,
+    ) -> bool:
         """Whether the code was made for this very call, is not too old, and was not used before."""
-        try:
-            raw = base64.b64decode(code.encode("ascii"), altchars=b"-_", validate=True)
-        except (ValueError, UnicodeError):
-            return False
-        head, seal = raw[: NONCE + 4], raw[NONCE + 4 :]
-        if len(raw) != NONCE + 4 + MAC or base64.urlsafe_b64encode(raw).decode() != code:
-            return False
-        seals = [_seal(key, head, tenant, operation, target) for key in self._ring()]
-        expires = struct.unpack(">I", head[NONCE:])[0]
-        good = [hmac.compare_digest(seal, each) for each in seals]
-        return any(good) and time.time() <= expires <= time.time() + VALID + 60 and self._use(head, expires)
+        raw = _raw(code)
+        return (
+            raw is not None
+            and self._is_sealed(raw, tenant, operation, target, made)
+            and self._use(_head(raw), _expires(raw))
+        )
+
+    def _is_sealed(self, raw: bytes, tenant: str, operation: Operation[Any], target: str, made: Sequence[str]) -> bool:
+        seals = [_seal(key, _head(raw), why, tenant, operation, target) for key in self._ring() for why in made]
+        good = [hmac.compare_digest(raw[NONCE + 4 :], each) for each in seals]
+        return any(good) and time.time() <= _expires(raw) <= time.time() + VALID + 60
 
     def _use(self, head: bytes, expires: float) -> bool:
         """Spend a code; False when it was spent before."""
@@ -210,8 +102,25 @@ class Codes:
         return self._keys
 
 
-def _seal(key: bytes, head: bytes, tenant: str, operation: Operation[Any], target: str) -> bytes:
+def _raw(code: str) -> bytes | None:
+    """The bytes of what is spelled as a code is."""
+    try:
+        raw = base64.b64decode(code.encode("ascii"), altchars=b"-_", validate=True)
+    except (ValueError, UnicodeError):
+        return None
+    return raw if len(raw) == NONCE + 4 + MAC and base64.urlsafe_b64encode(raw).decode() == code else None
+
+
+def _head(raw: bytes) -> bytes:
+    return raw[: NONCE + 4]
+
+
+def _expires(raw: bytes) -> int:
+    return struct.unpack(">I", raw[NONCE : NONCE + 4])[0]
+
+
+def _seal(key: bytes, head: bytes, why: str, tenant: str, operation: Operation[Any], target: str) -> bytes:
     """What ties a code to key, tool, arguments and state."""
-    given = [tenant, operation.tool_name(), operation.model_dump(mode="json", by_alias=True), target]
+    given = [why, tenant, operation.tool_name(), operation.model_dump(mode="json", by_alias=True), target]
     message = head + json.dumps(given, sort_keys=True).encode()
-    return hmac.new(key, b"aural-mcp confirmation 1" + message, hashlib.sha256).digest()[:MAC]
+    return hmac.new(key, b"aural-mcp confirmation 2" + message, hashlib.sha256).digest()[:MAC]

@@ -1,30 +1,41 @@
 """Asking the person, over MCP: through the host where it can ask, else by a code for the model to bring back.
 
-What is asked, and what makes a code, stands in `confirmation`; here is how the question reaches somebody.
+What is asked stands in `asking`, what makes a code in `confirmation`; here is how the question reaches somebody, and
+what counts as a yes: `accept` with `agreed: true`, to exactly what there is when it is done. A code is honoured only
+where the host cannot ask, or tried to and could not, so that a model cannot confirm for its user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast
 
 import anyio
 from mcp import types
+from mcp.server import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import Context
+from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, InputRequiredResult
 from mcp.types.version import is_version_at_least
+from pydantic import ValidationError
 
 from aural_mcp.api.operations import AnyOperation, CreateCandidates, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
-from aural_mcp.server import confirmation, results
+from aural_mcp.server import asking, confirmation, results
+from aural_mcp.server.asking import Looking, Question
+from aural_mcp.server.confirmation import EVERY, UNANSWERED, Codes
+from aural_mcp.server.parts import dumped
 from aural_mcp.server.tools import Answer
 from aural_mcp.tools.candidates import CreateCandidatesArguments
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import agreements, digest
 from aural_mcp.workflows.launch import LaunchInterviews
 from aural_mcp.workflows.lists.importing import ImportCandidates, agreement
+from aural_mcp.workflows.lists.lately import Lately
 
 AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
 AGREEMENT: dict[str, Any] = {
@@ -32,13 +43,22 @@ AGREEMENT: dict[str, Any] = {
     "properties": {AGREED: {"type": "boolean", "title": "Do it", "description": "Yes, do this."}},
     "required": [AGREED],
 }
+MOST_ROUNDS = 3
+"""How often a person is asked in one call, where what they agree to keeps changing."""
 BAD_CODE = (
     "Nothing was done: this confirmation code was not made for this very call, is older than 10 minutes, was used, "
     "or something changed meanwhile. Call {tool} without confirmation for a new one, and ask the user again."
 )
-CHANGED = "Nothing was done: what would change was changed by somebody else meanwhile. Call {tool} again to ask anew."
+DECLINED = "{title} was not done: the user did not agree. Do not insist."
+CANCELLED = (
+    "{title}: nobody answered; nothing was done. Where no person can answer (`claude -p`, `codex exec`), the operator "
+    "starts the server with --confirm preview."
+)
+RESTLESS = "Nothing was done: it was changed by somebody else each time the user agreed. Call {tool} again later."
+NO_ANSWER = "The host could not put this to its user, or gave no answer that says agreed true or false. "
 
-
+Verdict = Literal["yes", "no", "nobody", "nothing"]
+"""What a host's answer says; `nothing` is an error, silence, or an answer without `agreed`."""
 CONTINUED: dict[type[Operation[Any]], Callable[[Caller, Any], str]] = {
     LaunchInterviews: lambda client, given: digest(given),
     ImportCandidates: agreement,
@@ -53,6 +73,7 @@ class Consent:
         context: of the request, through which a host is asked; None where there is none.
         confirm: the operator's setting: `ask`, `preview` or `never`.
         keys: seal codes, and are shared by replicas; this computer's own when there are none.
+        homes: which interview a question belongs to, as far as this key has seen.
     """
 
     def __init__(
@@ -62,9 +83,12 @@ class Consent:
         context: Context[Any, Any] | None,
         confirm: str,
         keys: Sequence[bytes],
+        homes: dict[str, str],
     ) -> None:
         self._client, self._operation, self._context = client, operation, context
-        self._confirm, self._codes = confirm, confirmation.Codes(client.state, keys)
+        self._confirm, self._codes = confirm, Codes(client.state, keys)
+        self._looking = Looking(client, Spent(), homes)
+        self._given: Operation[Any] | None = None
         self.how: Literal["asked", "code", "operator"] | None = None
         """How it was agreed to; None where nothing was asked, or nobody agreed."""
         self.refused = False
@@ -76,45 +100,99 @@ class Consent:
             return None
         if _is_repeated(self._client, given):
             return None
-        asked = await confirmation.question(self._client, given, spent)
-        if asked is None:
+        self._looking, self._given = replace(self._looking, spent=spent), given
+        if (asked := await asking.question(self._looking, given)) is None:
             return None
-        if self._confirm == "ask" and self._context is not None and _can_ask(self._context):
-            return await self._asked(self._context, asked)
-        if not code:
-            return results.preview(
-                self._operation, asked.text, self._codes.mint(self._client.tenant, given, asked.target)
-            )
-        if self._codes.accept(code, self._client.tenant, given, asked.target):
+        can_ask = self._confirm == "ask" and self._context is not None and _can_ask(self._context)
+        if code and self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
             self.how = "code"
             return None
-        return self._refuse(BAD_CODE.format(tool=self._operation.tool_name()))
+        if can_ask and self._context is not None:
+            return await self._asked(self._context, asked)
+        if not code:
+            return self._preview(asked)
+        before = self._codes.agreed(code, self._client.tenant, given, self._codes.kept(code))
+        return self._preview(asked.since(before)) if before is not None else self._refuse(BAD_CODE)
 
-    async def _asked(
-        self, context: Context[Any, Any], asked: confirmation.Question
-    ) -> CallToolResult | InputRequiredResult | None:
+    def ended(self, result: Answer | None) -> None:
+        """Take back the count of people whose registration was refused."""
+        given = self._given
+        failed = isinstance(result, CallToolResult) and result.is_error
+        if not failed or not isinstance(given, CreateCandidates | ImportCandidates):
+            return
+        doubtful = isinstance(given, CreateCandidatesArguments) and (
+            given.allow_duplicate or Ledger(self._client).knows(plain(CreateCandidates, given))
+        )
+        if not doubtful:
+            Lately(self._client, given.interview_id).count(self._looking.call, 0)
+
+    # ── By the host ─────────────────────────────────────────────────────────────────────────────
+
+    async def _asked(self, context: Context[Any, Any], asked: Question) -> Answer | None:
         """Put the question to the person: in the answer for the present protocol, in between for earlier ones."""
-        if is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER):
-            reply = (context.input_responses or {}).get(AGREED)
-            if reply is None:
-                params = types.ElicitRequestFormParams(message=asked.text, requested_schema=AGREEMENT)
-                return InputRequiredResult(
-                    input_requests={AGREED: types.ElicitRequest(params=params)}, request_state=asked.target
-                )
-            if context.request_state != asked.target:
-                return self._refuse(CHANGED.format(tool=self._operation.tool_name()))
-        else:
-            reply = None
-            with anyio.move_on_after(confirmation.VALID):
-                reply = await context.session.elicit_form(asked.text, AGREEMENT, context.request_context.request_id)
-        if _is_yes(reply):
-            self.how = "asked"
-            return None
-        return self._refuse(f"{self._operation.tool_title()} was not done: the user did not agree. Do not insist.")
+        if not is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER):
+            return await self._asked_in_between(context, asked)
+        reply = (context.input_responses or {}).get(AGREED)
+        if reply is None or not context.request_state:
+            return self._question(asked)
+        code, _, kept = context.request_state.partition(" ")
+        before = self._codes.agreed(code, self._client.tenant, asked.operation, kept)
+        is_good = self._is_good(code, asked)
+        if (said := _verdict(reply)) != "yes":
+            return self._not_agreed(said, asked)
+        if not is_good:
+            return self._question(asked.since(before) if before is not None else asked)
+        self.how = "asked"
+        return None
+
+    async def _asked_in_between(self, context: Context[Any, Any], asked: Question) -> Answer | None:
+        """Ask, and after a yes look again: it holds for what was shown."""
+        for _ in range(MOST_ROUNDS):
+            said: Verdict = "nothing"
+            try:
+                with anyio.move_on_after(confirmation.VALID):
+                    request = context.request_context.request_id
+                    said = _verdict(await context.session.elicit_form(asked.text, AGREEMENT, request))
+            except (MCPError, ValidationError):
+                said = "nothing"
+            if said != "yes":
+                return self._not_agreed(said, asked)
+            again = await asking.question(self._looking, asked.operation)
+            if again is None or again.target == asked.target:
+                self.how = "asked"
+                return None
+            asked = again.since(asked.parts)
+        return self._refuse(RESTLESS)
+
+    def _question(self, asked: Question) -> InputRequiredResult:
+        params = types.ElicitRequestFormParams(message=asked.text, requested_schema=AGREEMENT)
+        return InputRequiredResult(
+            input_requests={AGREED: types.ElicitRequest(params=params)},
+            request_state=f"{self._code(asked)} {dumped(asked.parts)}",
+        )
+
+    def _not_agreed(self, said: Verdict, asked: Question) -> CallToolResult:
+        if said == "nothing":
+            return self._preview(asked, UNANSWERED)
+        return self._refuse(DECLINED if said == "no" else CANCELLED)
+
+    # ── By a code ───────────────────────────────────────────────────────────────────────────────
+
+    def _preview(self, asked: Question, why: str = confirmation.ASKED) -> CallToolResult:
+        code = self._code(asked, why)
+        self._codes.keep(code, asked.parts)
+        return results.preview(self._operation, asked.text, code, NO_ANSWER if why else "")
+
+    def _code(self, asked: Question, why: str = confirmation.ASKED) -> str:
+        return self._codes.mint(self._client.tenant, asked.operation, asked.target, why)
+
+    def _is_good(self, code: str, asked: Question, made: Sequence[str] = EVERY) -> bool:
+        """Whether the code is for this; that spends it."""
+        return self._codes.accept(code, self._client.tenant, asked.operation, asked.target, made)
 
     def _refuse(self, why: str) -> CallToolResult:
         self.refused = True
-        return results.failure(why)
+        return results.failure(why.format(tool=self._operation.tool_name(), title=self._operation.tool_title()))
 
 
 def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
@@ -126,12 +204,14 @@ def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
     return Ledger(client).knows(plain(CreateCandidates, given))
 
 
-def _is_yes(reply: object) -> bool:
-    return (
-        isinstance(reply, types.ElicitResult)
-        and reply.action == "accept"
-        and (reply.content or {}).get(AGREED, True) is True
-    )
+def _verdict(reply: object) -> Verdict:
+    """What an answer says: a yes is `accept` with `agreed: true`, and nothing else is."""
+    if not isinstance(reply, types.ElicitResult):
+        return "nothing"
+    if reply.action != "accept":
+        return "no" if reply.action == "decline" else "nobody"
+    agreed = (reply.content or {}).get(AGREED)
+    return "yes" if agreed is True else "no" if agreed is False else "nothing"
 
 
 def _can_ask(context: Context[Any, Any]) -> bool:
@@ -140,3 +220,36 @@ def _can_ask(context: Context[Any, Any]) -> bool:
     if said is None or (said.form is None and said.url is not None):
         return False
     return context.headers is None or is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER)
+
+
+# ── Answers as hosts send them ──────────────────────────────────────────────────────────────────
+
+
+async def readable(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """MCP middleware: an answer of any shape gets a result, and one to an expired or other question a new question."""
+    params = ctx.params or {}
+    if ctx.method != "tools/call" or not {"inputResponses", "requestState"} & params.keys():
+        return await call_next(ctx)
+    given = params.get("inputResponses")
+    answers = {AGREED: _plain(given)} if given is not None else {}
+    try:
+        return await call_next(replace(ctx, params={**params, "inputResponses": answers}))
+    except MCPError as error:
+        if error.error.data != {"reason": "invalid_request_state"}:
+            raise
+    anew = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")}
+    return await call_next(replace(ctx, params=anew))
+
+
+def _plain(answers: object) -> dict[str, Any]:
+    """An answer in the form that the protocol has for it; what cannot be used is one without content."""
+    reply = _field(answers, AGREED)
+    action, agreed = _field(reply, "action"), _field(_field(reply, "content"), AGREED)
+    if action in ("decline", "cancel"):
+        return {"action": action}
+    is_one = action == "accept" and isinstance(agreed, bool)
+    return {"action": "accept", **({"content": {AGREED: agreed}} if is_one else {})}
+
+
+def _field(value: object, name: str) -> object:
+    return cast("Mapping[str, object]", value).get(name) if isinstance(value, Mapping) else None

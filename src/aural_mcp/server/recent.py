@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import anyio
@@ -32,6 +32,8 @@ LABELS = {
     "get_session": ("sessionId", "participantName"),
 }
 """Which tools show ids that a prompt or a template can take, and the name beside each."""
+QUESTIONS = {"get_interview": "questions", "list_questions": "data", "create_questions": "data"}
+"""Which tools show the ids of an interview's questions, and where."""
 
 
 class Recent:
@@ -44,11 +46,17 @@ class Recent:
         self._asking = anyio.Lock()
         self.interview: Interview | None = None
         self.sessions: list[SessionSummary] = []
+        self.homes: dict[str, str] = {}
+        """Which interview a question belongs to: the API does not say."""
         self.following = 0
         """How many subscriptions poll with this key: they share its budget."""
 
-    def note(self, tool: str, result: dict[str, Any]) -> None:
-        """Remember the ids and names in a tool's structured result."""
+    def note(self, tool: str, result: dict[str, Any], given: Mapping[str, Any] | None = None) -> None:
+        """Remember the ids and names in a tool's structured result, and whose questions it shows."""
+        interview = (given or {}).get("interviewId") or (given or {}).get("interview_id")
+        if tool in QUESTIONS and isinstance(interview, str):
+            shown = cast("list[dict[str, Any]]", result.get(QUESTIONS[tool]) or [])
+            keep(self.homes, {str(row.get("id", "")): interview for row in shown})
         if tool in LABELS:
             kind, label = LABELS[tool]
             rows = cast("list[dict[str, Any]]", result.get("data", [result]))
@@ -78,14 +86,19 @@ class Recent:
             self._remember("sessionId", row.id, outside(row.participant_name or ""))
 
     def _remember(self, kind: str, known: str, label: str) -> None:
-        names = self._names[kind]
-        names.pop(known, None)
-        names[known] = label
-        while len(names) > MOST_NAMES:
-            names.pop(next(iter(names)))
+        keep(self._names[kind], {known: label})
 
     def matching(self, kind: str, typed: str) -> list[str]:
         """The ids whose beginning or whose name has what was typed, newest first."""
         wanted = outside(typed).strip().casefold()
         names = reversed(self._names.get(kind, {}).items())
         return [known for known, label in names if known.startswith(wanted) or wanted in label.casefold()]
+
+
+def keep(names: dict[str, str], more: Mapping[str, str]) -> None:
+    """Put these at the end, and let the oldest go where there are too many."""
+    for known, label in more.items():
+        names.pop(known, None)
+        names[known] = label
+    while len(names) > MOST_NAMES:
+        names.pop(next(iter(names)))

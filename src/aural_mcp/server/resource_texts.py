@@ -49,15 +49,17 @@ async def invites_text(client: Caller, ids: Ids) -> str:
 async def _rows(client: Caller, operation: operations.AnyOperation, **given: Any) -> tuple[list[Any], str]:
     """Every row of a list, as its tool shows it, and a word where there are too many."""
     shape, found, goes_on = SHAPES[operation], cast("list[Any]", []), cast("dict[str, Any]", {})
+    said: dict[str, None] = {}
     for _ in range(MOST_PAGES):
         page = _clean(await shape.run(client, shape.arguments.model_validate({**given, **goes_on}), Spent()))
         found += page["data"]
+        said |= dict.fromkeys(page.get("remarks", []))
         if page.get("cursor") is not None:
             goes_on = {"cursor": page["cursor"]}
         elif page.get("nextRow") is not None:
             goes_on = {"fromRow": page["nextRow"]}
         else:
-            return found, ""
+            return found, "".join(f"\n\n{each}" for each in said)
     return found, f"\n\nThere are more; {operation.tool_name()} goes on from there."
 
 

@@ -113,7 +113,7 @@ ADDRESSES = (
         f"{INTERVIEW}/invites.csv",
         "interview_invites",
         "Invite links",
-        "Everybody registered, with e-mail, private link and state, as CSV for a mail merge, with a byte order mark.",
+        "Who is registered (the newest 1,000), with e-mail, private link and state, as CSV with a byte order mark.",
         texts.invites_text,
         "list_candidates",
         CSV,

@@ -58,15 +58,15 @@ def _named(value: Any, wanted: frozenset[str]) -> set[str]:
     return _named(cast("list[Any]", value)[0], wanted) if isinstance(value, list) and value else set()
 
 
-def preview(operation: AnyOperation, question: str, code: str) -> CallToolResult:
+def preview(operation: AnyOperation, question: str, code: str, why: str = "") -> CallToolResult:
     """Nothing was done: what to ask the user, and the code for the call that then does it."""
-    text = (
-        f"{operation.tool_title()}: nothing was done yet. Ask the user, word for word: {question}\n\nOnly after a yes, "
-        f"call {operation.tool_name()} again with the same arguments and confirmation {code}; it is good once, "
-        "for 10 minutes."
+    asked = f"{operation.tool_title()}: nothing was done yet. {why}Ask the user, word for word: {question}"
+    again = (
+        f"Only after a yes, call {operation.tool_name()} again with the same arguments and confirmation {code}; it is "
+        "good once, for 10 minutes."
     )
-    structured = {"confirmation": code, "remarks": [f"Nothing was done yet. Ask the user: {question}"]}
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured)
+    structured = {"confirmation": code, "remarks": [f"Nothing was done yet. {why}Ask the user: {question}"]}
+    return CallToolResult(content=[TextContent(type="text", text=f"{asked}\n\n{again}")], structured_content=structured)
 
 
 def failure(text: str) -> CallToolResult:

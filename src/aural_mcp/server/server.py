@@ -34,7 +34,7 @@ from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidat
 from aural_mcp.safety import quoted
 from aural_mcp.server import prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
-from aural_mcp.server.consent import Consent
+from aural_mcp.server.consent import Consent, readable
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
@@ -155,6 +155,7 @@ class AuralServer(MCPServer[Connection]):
             extensions=[Skills()],
             request_state_security=_state_security(state_keys, self._tenant),
         )
+        self._lowlevel_server.middleware.insert(-1, readable)  # around what checks the state that travels
         self._clients = clients
         self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()), *WORKFLOWS)
         self._exposure, self._memory, self._audit = exposure or Exposure(), Memory(), audit or AuditLog(lambda: None)
@@ -197,14 +198,14 @@ class AuralServer(MCPServer[Connection]):
             client = self._client_for(context)
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
-        consent = Consent(client, operation, context, self._confirm, self._state_keys)
+        consent = Consent(client, operation, context, self._confirm, self._state_keys, self._recent(client).homes)
         result: Answer | None = None
         try:
             result = await tools.run(
                 client, operation, arguments, consent, context.report_progress if context else None
             )
             if isinstance(result, CallToolResult):
-                self._recent(client).note(name, result.structured_content or {})
+                self._recent(client).note(name, result.structured_content or {}, arguments)
             return result
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
@@ -214,6 +215,7 @@ class AuralServer(MCPServer[Connection]):
             message = f"{operation.tool_title()} failed inside aural-mcp; its log on stderr says why."
             raise UnexpectedToolError(message) from error
         finally:  # also when it was cancelled: what had left is done
+            consent.ended(result)
             self._note(client, name, arguments, result, consent)
 
     def _note(

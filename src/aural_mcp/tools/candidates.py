@@ -10,6 +10,7 @@ from pydantic import MISSING, Field, model_validator
 from aural_mcp.api.errors import AuralError, NotFound
 from aural_mcp.api.models import Candidate, Record, Rows, SessionSummary
 from aural_mcp.api.operations import (
+    LISTED,
     CreateCandidates,
     ListCandidates,
     ListSessions,
@@ -28,6 +29,12 @@ from aural_mcp.tools.people import check_people
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
+NEWEST = "1,000 or more are registered; Aural shows only the newest 1,000."
+
+
+def cut(listed: Sequence[object]) -> list[str]:
+    """What to say of everything that stands on a list of candidates which may not be whole."""
+    return [NEWEST] if len(listed) >= LISTED else []
 
 
 class CandidateRow(Record):
@@ -80,7 +87,7 @@ class ListCandidatesArguments(ListCandidates):
 
 async def list_candidates(client: Caller, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:
     """Who is registered, whether they have a link and how far they are: that stands in the list of sessions."""
-    found = (await client.call(plain(ListCandidates, given), spent=spent)).data
+    listed = found = (await client.call(plain(ListCandidates, given), spent=spent)).data
     if given.name is not MISSING:
         found = [row for row in found if contains(given.name, row.name, row.email)]
     statuses = await _statuses(client, given.interview_id, found, spent)
@@ -89,7 +96,9 @@ async def list_candidates(client: Caller, given: ListCandidatesArguments, spent:
     start = given.from_row - 1
     shown, _ = fitting(rows[start : start + given.limit])
     after = start + len(shown)
-    return CandidateTable(data=shown, total=len(rows), next_row=after + 1 if shown and after < len(rows) else None)
+    next_row = after + 1 if shown and after < len(rows) else None
+    more = {"remarks": said} if (said := cut(listed)) else {}
+    return CandidateTable(data=shown, total=len(rows), next_row=next_row, **more)
 
 
 async def _statuses(client: Caller, interview_id: str, candidates: Sequence[Candidate], spent: Spent) -> dict[str, str]:
@@ -188,7 +197,7 @@ async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent)
             candidate=called, name=inert(row.participant_name or ""), email=row.participant_email, session_id=row.id
         )
     raise NotFound(
-        f"Nobody in this interview is called {quoted(called)}.",
+        f"Nobody in this interview is called {quoted(called)}. {' '.join(cut(people))}".strip(),
         "Names of candidates come from list_sessions and list_candidates; check the interviewId too.",
         status=404,
         code="NOT_FOUND",

@@ -21,6 +21,10 @@ ZEROS = (
     "session_hours and ai_tokens are 0: Aural does not count them on a self-hosted deployment, and a local "
     "workspace counts only what happened in it."
 )
+OLD = (
+    "These numbers can be old: Aural may go on answering what it counted first, to a revoked key too. Whether a key "
+    "works, any other tool shows."
+)
 AverageScore = Annotated[Number | None, Field(description="0 to 10; attempts without a score count as 0.")]
 
 
@@ -130,9 +134,8 @@ def _averages(attempts: Sequence[PracticeAttempt]) -> dict[str, Any]:
 
 
 async def get_usage(client: Caller, given: GetUsage, spent: Spent) -> Usage:
-    """The counts as they come, and what a zero means."""
+    """The counts as they come, what a zero means, and that they can be old where it is not said when they were made."""
     usage = await client.call(given, spent=spent)
     counted = [quota.used for quota in (usage.session_hours, usage.ai_tokens) if quota is not None]
-    if not counted or any(counted):
-        return usage
-    return Usage.model_validate({**usage.model_dump(exclude_unset=True), "remarks": [ZEROS]})
+    remarks = [*([ZEROS] if counted and not any(counted) else []), *([] if usage.counted_at else [OLD])]
+    return Usage.model_validate({**usage.model_dump(exclude_unset=True), **({"remarks": remarks} if remarks else {})})

@@ -137,7 +137,7 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
     known = await _known(client, given.interview_id, eligible, spent) if given.dry_run and eligible else {}
     rows = [_ended(each, known.get(each.id)) for each in outcome.results]
     longest = max((row.open_seconds or 0 for row in rows), default=0)
-    remarks = [DURATION.format(longest=_duration(longest))] if longest else []
+    remarks = [DURATION.format(longest=duration(longest))] if longest else []
     if spent.lost and not given.dry_run and any(row.status == "skipped" for row in rows):
         remarks.append(ENDED_UNHEARD)
     return EndedTable.model_validate(
@@ -181,7 +181,7 @@ def _seconds_since(moment: str) -> int | None:
         return None
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
     """Seconds in the two units that matter, e.g. `61 d 3 h`."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if days:

@@ -1,20 +1,21 @@
-"""What workflows share: their time, what they have done already, and the folder that the operator allows."""
+"""What workflows share: an interview as it is given, their time, what they have done already, the folder for files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from aural_mcp.api import errors
 from aural_mcp.api.models import SessionSummary
-from aural_mcp.api.operations import ListSessions
+from aural_mcp.api.operations import CreateInterview, ListSessions, QuestionInput
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
@@ -30,6 +31,13 @@ LARGEST = 10_000_000
 """Bytes of a file that is read."""
 
 
+class InterviewInput(CreateInterview):
+    """An interview with its questions, and whether it is opened to everyone who has the link."""
+
+    questions: Annotated[list[QuestionInput], Field(description="In the order in which to ask.")] = []
+    publish: Annotated[bool, Field(description="Open it to everyone with its link. Cannot be undone.")] = False
+
+
 def begin(spent: Spent) -> None:
     """Start the clock of a workflow."""
     spent.until = time.monotonic() + ENDS_WITHIN
@@ -38,6 +46,32 @@ def begin(spent: Spent) -> None:
 def is_over(spent: Spent) -> bool:
     """Whether there is no time for another request."""
     return spent.left < LEAST
+
+
+# ── When it goes on ─────────────────────────────────────────────────────────────────────────────
+
+
+def free_in(spent: Spent) -> int:
+    """Whole seconds until the budget allows another request; 0 is now."""
+    return math.ceil(spent.budget.free_in) if spent.budget else 0
+
+
+def again(spent: Spent) -> str:
+    """When to call again, as the end of a sentence or its beginning in small letters."""
+    seconds = free_in(spent)
+    return f"call again in {seconds} s" if seconds else "call again"
+
+
+def remain(left: int, total: int, spent: Spent, *, cursor: str | None = None, then: str = "") -> str:
+    """How much is left, and when and how the same call goes on there."""
+    where = f" and cursor {cursor}" if cursor else ""
+    return f"{left:,} of {total:,} remain; {again(spent)} with the same arguments{where}{then}."
+
+
+def not_now(what: str, spent: Spent) -> errors.BudgetExhausted:
+    """A call of which nothing could be done, as time or budget ended."""
+    step = f"{again(spent).capitalize()} with the same arguments."
+    return errors.BudgetExhausted(f"Time or budget ended before {what}.", step, free_in(spent))
 
 
 async def all_sessions(client: Caller, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:

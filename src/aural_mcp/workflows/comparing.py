@@ -14,7 +14,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.safety import quoted
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
+from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
@@ -30,7 +30,7 @@ LONGEST_NAME = 100
 """Characters of a column's name."""
 RANKED = "Means that differ by less than half a point do not differ; equal means share a rank. A person decides."
 NOT_RANKED = "Nobody is ranked: why stands in unsound. Tell the user that first, and do not rank in its place."
-GO_ON = "{number} candidates remain: call again with the same arguments and cursor {cursor}."
+AGAIN = "Not everybody could be listed: {again} with the same arguments."
 UNREAD = "Transcripts were not read. quotes true reads them: short evidence, garbled and flagged turns."
 FLAGGED = "Turns in flaggedTurns are for a person to look at; they prove nothing and change no score."
 LOCKED = "In lockdown nobody's words are shown, so there are no quotes."
@@ -214,13 +214,14 @@ class _Comparing:
     def _after(self, cursor: str | None) -> int:
         places: dict[str | None, int] = {each.row.id: number for number, each in enumerate(self.all, 1)}
         if cursor not in {None: 0, **places}:
-            raise refused("This cursor is not of this comparison", "Omit it")
+            nobody = refused("This cursor is not of this comparison", "Omit it")
+            raise nobody if self._complete else not_now("all sessions were listed", self._spent)
         return places.get(cursor, 0)
 
     async def _read(self, each: Candidate) -> bool:
         """Read a transcript and look at it; False when time or budget ended."""
         try:
-            each.session = await read_session(self._client, each.row.id, self._spent)
+            each.session = await read_session(self._client, each.row, self._spent)
         except OUT_OF_BUDGET:
             return False
         look_at_transcript(each, self.rubric)
@@ -269,7 +270,8 @@ class _Comparing:
             FLAGGED: any(_flagged(each.session) for each in self.all),
             LOCKED: given.quotes and self._locked,
             UNREAD: not given.quotes and bool(self.all) and not self._locked,
-            GO_ON.format(number=self.left, cursor=cursor): cursor is not None,
+            remain(self.left, len(self.all), self._spent, cursor=cursor): self.left > 0,
+            AGAIN.format(again=again(self._spent)): not self._complete,
         }
         return [remark for remark, there in said.items() if there]
 

@@ -19,9 +19,10 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import outside_all, quoted
+from aural_mcp.tools.candidates import cut
 from aural_mcp.workflows import formats as sheets
 from aural_mcp.workflows import packets
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
+from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.comparing import chosen
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.saving import new_file, save
@@ -38,6 +39,7 @@ TOO_LARGE = (
 NOT_READ = (
     "{number} of {total} transcripts were not read, as time or budget ended: quotes and flags of these are missing."
 )
+READ_IS_KEPT = ": finished sessions that were read need no request then"
 
 
 class Exported(Record):
@@ -166,13 +168,16 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
     rubric = rubric_of(interview)
     listed, complete = await all_sessions(client, given.interview_id, spent)
-    wanted = await _wanted(client, given, listed, spent)
+    wanted = await _wanted(client, given, listed, spent, complete=complete)
     rows = chosen(listed, wanted, complete=complete)
     people = [Candidate(row, card_of(row.insights, rubric, lockdown=is_locked(client))) for row in rows]
     look_at_rows(people, rubric)
     unread = await _read(client, people, rubric, spent) if given.format != "csv" else []
     missing = [NOT_READ.format(number=len(unread), total=len(people))] if unread else []
     missing += [] if complete else [LIST_ENDED]
+    how = "" if given.save_as is MISSING else ", and another saveAs"
+    then = [remain(len(unread), len(people), spent, then=how + READ_IS_KEPT)] if unread else []
+    then += [] if complete or unread else [f"{again(spent).capitalize()} with the same arguments{how}."]
     value = {
         "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing},
         "interview": {"id": interview.id, "title": interview.title, "objective": interview.objective},
@@ -181,10 +186,12 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
         "candidates": [_person(each, rubric, read=each.row.id not in unread) for each in people],
     }
     about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
-    return packets.Collected(value, about, [each.row.id for each in people], missing)
+    return packets.Collected(value, about, [each.row.id for each in people], [*missing, *then])
 
 
-async def _wanted(client: Caller, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent) -> Any:
+async def _wanted(
+    client: Caller, given: ExportResults, listed: Sequence[SessionSummary], spent: Spent, *, complete: bool
+) -> Any:
     """The ids that are asked for: the sessions named, the one of the candidate, else all."""
     if given.candidate_id is MISSING:
         return [row.id for row in listed] if given.session_ids is MISSING else given.session_ids
@@ -195,7 +202,11 @@ async def _wanted(client: Caller, given: ExportResults, listed: Sequence[Session
     people = (await client.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
     person = next((each for each in people if each.id == given.candidate_id), None)
     if person is None:
-        raise refused(f"This interview has no candidate {quoted(given.candidate_id)}", "Take ids from list_candidates")
+        among = " among those whom Aural shows" if cut(people) else ""
+        nobody = f"This interview has no candidate {quoted(given.candidate_id)}{among}"
+        if not complete:
+            raise not_now("all sessions were listed", spent)
+        raise refused(nobody, " ".join([*cut(people), "Take ids from list_candidates or list_sessions"]))
     if person.session_id is None:
         raise refused("This candidate has not begun, so there are no results", "Look at list_candidates")
     return [person.session_id]
@@ -205,7 +216,7 @@ async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spe
     """Read the transcripts for quotes and flags; the ids of those that time or budget did not allow."""
     for number, each in enumerate(people):
         try:
-            each.session = await read_session(client, each.row.id, spent)
+            each.session = await read_session(client, each.row, spent)
         except OUT_OF_BUDGET:
             return [late.row.id for late in people[number:]]
         look_at_transcript(each, rubric)

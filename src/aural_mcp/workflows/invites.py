@@ -17,8 +17,6 @@ from aural_mcp.tools.candidates import invited
 from aural_mcp.workflows.base import Journal
 from aural_mcp.workflows.formats import MARK, cell
 
-LISTED = 1_000
-"""Candidates that Aural lists at most."""
 COLUMNS = ("name", "email", "inviteUrl", "status")
 
 

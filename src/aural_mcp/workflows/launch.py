@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Annotated, Any, Literal
 
@@ -10,25 +11,19 @@ from pydantic import Field
 
 from aural_mcp.api.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
 from aural_mcp.api.models import Record
-from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview, QuestionInput
+from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
+from aural_mcp.safety import quoted
 from aural_mcp.tools.shape import plain
-from aural_mcp.workflows.base import OUT_OF_BUDGET, Journal, agreements, begin, digest, is_over
+from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over, remain
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
-GO_ON = "{number} of {total} remain: call again with the same arguments, it goes on there and makes none twice."
-
-
-class InterviewInput(CreateInterview):
-    """An interview with its questions, and whether it is opened to everyone who has the link."""
-
-    questions: Annotated[list[QuestionInput], Field(description="In the order in which to ask.")] = []
-    publish: Annotated[bool, Field(description="Open it to everyone with its link. Cannot be undone.")] = False
+NOT_TWICE = ": it goes on there and makes none twice"
 
 
 class LaunchedRow(Record):
@@ -78,10 +73,11 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
         await work.launch(row, each, work.items[number])
         await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
     remaining = sum(row.state == "remains" for row in rows)
-    remarks = [GO_ON.format(number=remaining, total=len(rows))] if remaining else []
+    remarks = [remain(remaining, len(rows), spent, then=NOT_TWICE)] if remaining else []
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
         work.journal.forget()
+        agreements(client).strike([digest(given)])
     return Launched.model_validate(
         {
             "data": [row.model_dump(exclude_defaults=True) for row in rows],
@@ -91,6 +87,12 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     )
 
 
+def looked_over(interviews: Sequence[InterviewInput]) -> list[str]:
+    """What is weak about each; where there are several, each warning says whose it is."""
+    whose = [f"{quoted(each.title, 40)}: " if len(interviews) > 1 else "" for each in interviews]
+    return [f"{title}{said}" for title, each in zip(whose, interviews, strict=True) for said in _row(each).warnings]
+
+
 def _row(each: InterviewInput) -> LaunchedRow:
     from aural_mcp.workflows.lint import warnings_for  # its patterns take a while, and a start does without
 
@@ -98,7 +100,7 @@ def _row(each: InterviewInput) -> LaunchedRow:
         title=each.title,
         state="would be made",
         questions=len(each.questions),
-        warnings=warnings_for(each, each.questions),
+        warnings=warnings_for(each),
     )
 
 

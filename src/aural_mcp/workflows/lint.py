@@ -8,13 +8,12 @@ Chinese. Words can only hint at these: each warning quotes what it is about.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from pydantic import MISSING
 
 from aural_mcp.api.models import AssessmentCriterion
-from aural_mcp.api.operations import CreateInterview, QuestionInput
 from aural_mcp.safety import quoted
+from aural_mcp.workflows.base import InterviewInput
 
 LEADING = re.compile(
     r"(?i)\b(?:don't you|do you not|wouldn't you|aren't you|isn't it|wouldn't it|surely|obviously|of course|"
@@ -53,18 +52,18 @@ FOLLOW_UPS = {"LIGHT": 0, "MODERATE": 1, "DEEP": 3}
 """Follow-ups that a question usually gets; Aural's limits are 0, 2 and 5."""
 
 
-def warnings_for(interview: CreateInterview, questions: Sequence[QuestionInput]) -> list[str]:
+def warnings_for(interview: InterviewInput) -> list[str]:
     """What is weak about an interview: its questions, its rubric, its length."""
-    found = [] if questions else ["It has no questions: nobody can take it."]
+    found = [] if interview.questions else ["It has no questions: nobody can take it."]
     if interview.objective is MISSING:
         found.append("It has no objective: follow-ups and scores have nothing to go by.")
-    for number, question in enumerate(questions, 1):
+    for number, question in enumerate(interview.questions, 1):
         found += [f"Question {number} {said}" for said in _question(question.text)]
     criteria = [] if interview.assessment_criteria is MISSING else interview.assessment_criteria
     found += ["It has no rubric: nothing can be scored against criteria."] if not criteria else []
     for each in criteria:
         found += _criterion(each)
-    return found + _length(interview, questions)
+    return found + _length(interview)
 
 
 def _question(text: str) -> list[str]:
@@ -90,13 +89,13 @@ def _criterion(each: AssessmentCriterion) -> list[str]:
     return []
 
 
-def _length(interview: CreateInterview, questions: Sequence[QuestionInput]) -> list[str]:
+def _length(interview: InterviewInput) -> list[str]:
     limit = interview.time_limit_minutes
-    if limit is MISSING or not questions:
+    if limit is MISSING or not interview.questions:
         return []
     depth = "MODERATE" if interview.follow_up_depth is MISSING else interview.follow_up_depth
     minutes = 0.0
-    for each in questions:
+    for each in interview.questions:
         own = MINUTES_OF_CODE if each.type in ("CODING", "WHITEBOARD") else MINUTES
         minutes += own + (FOLLOW_UPS[depth] * OF_A_FOLLOW_UP if each.follow_up_enabled else 0)
     if minutes <= limit:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aural_mcp.api.errors import NotFound, NotOffered
+from aural_mcp.api.errors import AuralError, NotFound, NotOffered
 from aural_mcp.api.models import Candidate, ReportMessage, SessionReport, SessionSummary
 from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.safety import code_block, quoted
+from aural_mcp.tools.candidates import NEWEST, cut
 from aural_mcp.tools.formatting import outline, transcript
 from aural_mcp.tools.transcripts import all_of
-from aural_mcp.workflows.base import all_sessions
+from aural_mcp.workflows.base import all_sessions, not_now
 from aural_mcp.workflows.formats import bullets, listed
 from aural_mcp.workflows.scores import rubric_of
 
@@ -28,6 +30,8 @@ ERASE = (
 )
 ELSEWHERE = "This is of one interview. Look for the person in the others: list_candidates and list_sessions with name."
 SAME = "Sessions of this interview with the same e-mail address, which may be the same person's: {ids}."
+UNREGISTERED = "There is none: this person was not registered."
+UNSHOWN = f"{NEWEST} Whether this person is among the others is not known."
 INCOMPLETE = "Not all sessions of the interview could be listed: others with the same e-mail address are not known."
 
 
@@ -48,18 +52,19 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
         NotFound: nobody has this id.
     """
     interview = await client.call(GetInterview(interview_id=interview_id), spent=spent)
-    person = await _registered(client, interview_id, candidate_id, spent)
+    people = await _people(client, interview_id, spent)
+    person = next((each for each in people if candidate_id in (each.id, each.session_id)), None)
     rows, complete = await all_sessions(client, interview_id, spent)
     own = person.session_id if person else candidate_id
     if person is None and own not in {row.id for row in rows}:
-        step = "Take the id from list_candidates, or from list_sessions for who came by the public link."
-        raise NotFound(f"Nobody here has the id {quoted(candidate_id)}.", step, status=404, code="NOT_FOUND")
+        raise _nobody(candidate_id, people) if complete else not_now("all sessions were listed", spent)
     session = await _session(client, own, spent) if own else None
     address = (person.email if person else None) or (session or {}).get("participantEmail")
     notes = [ELSEWHERE, *([] if complete else [INCOMPLETE]), *_same(rows, address, own)]
     value = {
         "interview": {"id": interview.id, "title": interview.title, "rubricVersion": rubric_of(interview).version},
         "candidate": _record(person),
+        **({} if person else {"noRecord": UNSHOWN if cut(people) else UNREGISTERED}),
         "session": session,
         "erase": list(ERASE),
         "elsewhere": notes,
@@ -68,12 +73,17 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
     return Collected(value, {"sessions": len(ids), "rubricVersion": rubric_of(interview).version}, ids, notes)
 
 
-async def _registered(client: Caller, interview_id: str, candidate_id: str, spent: Spent) -> Candidate | None:
+def _nobody(identifier: str, people: Sequence[Candidate]) -> AuralError:
+    said = " ".join([f"Nobody here has the id {quoted(identifier)}.", *cut(people)])
+    step = "Take the id from list_candidates, or from list_sessions for who is not in that list."
+    return NotFound(said, step, status=404, code="NOT_FOUND")
+
+
+async def _people(client: Caller, interview_id: str, spent: Spent) -> list[Candidate]:
     try:
-        people = (await client.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+        return (await client.call(ListCandidates(interview_id=interview_id), spent=spent)).data
     except NotOffered:
-        return None
-    return next((each for each in people if candidate_id in (each.id, each.session_id)), None)
+        return []
 
 
 async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def as_markdown(whole: dict[str, Any]) -> str:
         "Exported": f"{export['at']}, {export['software']}, from {export['backend']}",
     }
     sections = {
-        "Candidate record": _lines(whole["candidate"]) or "There is none: this person was not registered.",
+        "Candidate record": _lines(whole["candidate"]) or whole["noRecord"],
         "Session": _lines({name: value for name, value in session.items() if name != "messages"})
         or "There is none: this person has not begun.",
         "Transcript": transcript(turns) if session else "",

@@ -29,9 +29,7 @@ REASONS = {
     "unreadable": "Could not be read just now: {who}. Call again.",
 }
 """As a row says it, and as a sentence."""
-LIST_ENDED = (
-    "Time or budget ended before all sessions were listed: who is missing is not known. Call again in a minute."
-)
+LIST_ENDED = "Time or budget ended before all sessions were listed: who is missing is not known."
 NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call; without quotes all scores are compared."
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from aural_mcp.api.errors import AuralError, BudgetExhausted
-from aural_mcp.api.models import InterviewDetail, Message, Session
+from aural_mcp.api.models import InterviewDetail, Message, Session, SessionSummary
 from aural_mcp.api.operations import GetSession
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
@@ -118,8 +118,8 @@ def is_locked(client: Caller) -> bool:
     return isinstance(client, Guarded) and client.exposure.lockdown
 
 
-async def read_session(client: Caller, session_id: str, spent: Spent) -> Session | None:
-    """A session with its transcript; None when it cannot be read.
+async def read_session(client: Caller, row: SessionSummary, spent: Spent) -> Session | None:
+    """The session of a row that was listed just now, with its transcript; None when it cannot be read.
 
     Raises:
         BudgetExhausted, RateLimited: there is no time or no budget for another one.
@@ -127,7 +127,9 @@ async def read_session(client: Caller, session_id: str, spent: Spent) -> Session
     if is_over(spent):
         raise BudgetExhausted("The time of this call is over.", "", 0)
     try:
-        return await client.call(GetSession(session_id=session_id), spent=spent)
+        if isinstance(client, Guarded):
+            return await client.session(row, spent)
+        return await client.call(GetSession(session_id=row.id), spent=spent)
     except OUT_OF_BUDGET:
         raise
     except AuralError:

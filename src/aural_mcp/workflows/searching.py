@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field
 
+from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Record, Session, SessionSummary
 from aural_mcp.api.operations import Cursor, Id, InterviewId, Operation, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.safety import outside, quoted
 from aural_mcp.tools.shape import size_of
-from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, begin, refused
+from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.scores import excerpt, is_locked, read_session
 
 MOST_HITS, MOST_BYTES = 50, 20_000
@@ -24,7 +25,8 @@ AROUND = '.,;:!?()[]…、，。；：！？（）"“”„«»「」'
 """What stands around a word and is not part of it."""
 SPACED = re.compile(r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """A letter of a script that sets words apart, and does not join them as Korean does."""
-ENDED = "Time or budget ended before all sessions were listed: call again in a minute."
+ENDED = "Time or budget ended before all sessions were listed: {again} with the same arguments."
+NOT_KNOWN = ": what is in them is not known"
 UNREADABLE = " {number} could not be read just now."
 CUT = "{number} more turns match in session {session}; get_session shows all of it."
 
@@ -80,17 +82,19 @@ async def search_transcripts(client: Caller, given: SearchTranscripts, spent: Sp
         raise refused("In lockdown nobody's words are shown, so there is nothing to search", "Use compare_candidates")
     begin(spent)
     listed, complete = await all_sessions(client, given.interview_id, spent)
-    rows = _from(listed, given, complete)
+    rows = _from(listed, given, None if complete else not_now("all sessions were listed", spent))
     work = _Search(wanted, given.speaker)
     for number, row in enumerate(rows):
         try:
-            session = await read_session(client, row.id, spent)
+            session = await read_session(client, row, spent)
         except OUT_OF_BUDGET:
             break
         if not work.look_into(row, session):
             break
         await spent.report(number + 1, len(rows), f"{number + 1} of {len(rows)} sessions, {len(work.hits)} hits")
-    return work.outcome(rows, None if given.cursor is MISSING else given.cursor, complete=complete)
+    found = work.outcome(rows, None if given.cursor is MISSING else given.cursor, spent)
+    found["remarks"] += [] if complete else [ENDED.format(again=again(spent))]
+    return Hits.model_validate(found)
 
 
 class _Search:
@@ -115,21 +119,20 @@ class _Search:
         self._seen.append(row.id)
         return True
 
-    def outcome(self, rows: Sequence[SessionSummary], before: str | None, *, complete: bool) -> Hits:
+    def outcome(self, rows: Sequence[SessionSummary], before: str | None, spent: Spent) -> dict[str, Any]:
         """What was found among these sessions, and how far that is."""
         left, read = len(rows) - len(self._seen), len(self._seen) - self._unreadable
         cursor = (self._seen[-1] if self._seen else before) if left else None
-        how_far = _how_far(read, left, len(rows), cursor, found=bool(self.hits))
+        how_far = f"{read} of {len(rows)} sessions were read" + ("" if self.hits or not read else ", and none has it")
+        how_far += f". {remain(left, len(rows), spent, cursor=cursor, then=NOT_KNOWN)}" if left else "."
         how_far += UNREADABLE.format(number=self._unreadable) if self._unreadable else ""
-        return Hits.model_validate(
-            {
-                "data": self.hits,
-                "sessionsRead": read,
-                "sessionsLeft": left,
-                **({"cursor": cursor} if cursor or not left else {}),
-                "remarks": [how_far, *([] if complete else [ENDED]), *self._remarks],
-            }
-        )
+        return {
+            "data": self.hits,
+            "sessionsRead": read,
+            "sessionsLeft": left,
+            **({"cursor": cursor} if cursor or not left else {}),
+            "remarks": [how_far, *self._remarks],
+        }
 
 
 def patterns(query: str) -> list[re.Pattern[str]]:
@@ -152,14 +155,21 @@ def patterns(query: str) -> list[re.Pattern[str]]:
     return found
 
 
-def _from(listed: Sequence[SessionSummary], given: SearchTranscripts, complete: bool) -> list[SessionSummary]:
-    """The sessions to read: those that are asked for, after the cursor."""
+def _from(
+    listed: Sequence[SessionSummary], given: SearchTranscripts, not_all: AuralError | None
+) -> list[SessionSummary]:
+    """The sessions to read: those that are asked for, after the cursor.
+
+    Raises:
+        AuralError: one of them is not listed; `not_all` says why that may be.
+    """
     known = [row.id for row in listed]
     asked = known if given.session_ids is MISSING else given.session_ids
     cursor = [] if given.cursor is MISSING else [given.cursor]
-    if complete and (strange := [each for each in [*asked, *cursor] if each not in known]):
-        raise refused(f"This interview has no session {quoted(strange[0])}", "Take ids from list_sessions")
-    start = known.index(cursor[0]) + 1 if cursor and cursor[0] in known else 0
+    if strange := [each for each in [*asked, *cursor] if each not in known]:
+        nobody = f"This interview has no session {quoted(strange[0])}"
+        raise not_all or refused(nobody, "Take ids from list_sessions")
+    start = known.index(cursor[0]) + 1 if cursor else 0
     return [row for row in listed[start:] if row.id in asked]
 
 
@@ -190,11 +200,3 @@ def _fitting(hits: Sequence[dict[str, Any]], most: int, room: int) -> int:
         if room < 0:
             return number
     return min(len(hits), most)
-
-
-def _how_far(read: int, left: int, total: int, cursor: str | None, *, found: bool) -> str:
-    said = f"{read} of {total} sessions were read" + ("" if found or not read else ", and none has it")
-    if not left:
-        return f"{said}."
-    go_on = f"call again with the same arguments and cursor {cursor}" if cursor else "call again in a minute"
-    return f"{said}; {left} are left, and what is in them is not known: {go_on}."

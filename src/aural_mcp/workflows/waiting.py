@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import anyio
 from pydantic import MISSING, Field
 
-from aural_mcp.api.errors import AuralError, BadRequest, NotFound
+from aural_mcp.api.errors import AuralError, BadRequest, Forbidden, NotFound, NotOffered
 from aural_mcp.api.models import Candidate, Record, SessionSummary
 from aural_mcp.api.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.tools.candidates import cut
 from aural_mcp.tools.sessions import overall_score
-from aural_mcp.workflows.base import Journal, all_sessions, begin, is_over
+from aural_mcp.workflows.base import Journal, again, all_sessions, begin, free_in, not_now
 
 EVERY = 8.0
 """Seconds between two looks; twice that when the budget is short."""
@@ -28,6 +29,7 @@ KEPT = 7 * 86_400.0
 """Seconds for which a cursor is good."""
 MOST_NAMED = 20
 IN_PROGRESS, GAVE_UP, NOT_SCORED, SCORED = "in progress", "gave up", "complete, not scored", "complete, scored"
+UNSURE = "Who has not begun could not be looked up just now."
 BEGIN_ANEW = "Leave cursor out to begin anew: then you hear where everybody stands, and what changes from then on."
 
 
@@ -96,24 +98,22 @@ class WaitForSessions(Operation[Waited]):
 
 
 async def wait_for_sessions(client: Caller, given: WaitForSessions, spent: Spent) -> Waited:
-    """Looks, and looks again until it is over or the time is."""
+    """Looks, and looks again until it is over or the time is, or the budget allows no further look within it."""
     begin(spent)
     waiting = _Waiting(client, given, spent)
     seen = waiting.resumed()
+    rows: list[SessionSummary] | None = None
     while True:
-        if (rows := await waiting.look()) is not None:
-            seen = seen or waiting.first(rows)
-            over = await waiting.is_over(rows, seen)
-            if over or given.cursor is MISSING or spent.left < waiting.pause + 1:
-                return await waiting.answer(rows, seen, over=over)
-        elif is_over(spent):
-            raise BadRequest(
-                "The budget of the minute does not allow a look at the sessions.",
-                "Call again in half a minute, with the same cursor.",
-                status=429,
-                code="BUDGET",
-            )
-        await anyio.sleep(min(waiting.pause, max(0.0, spent.left - 1)))
+        looked = await waiting.look()
+        rows = rows if looked is None else looked
+        if rows is None:
+            raise not_now("the sessions could be looked at", spent)
+        seen = seen or waiting.first(rows)
+        over = looked is not None and await waiting.is_over(rows, seen)
+        pause = max(waiting.pause, free_in(spent))
+        if over or looked is None or given.cursor is MISSING or spent.left < pause + 1:
+            return await waiting.answer(rows, seen, over=over)
+        await anyio.sleep(pause)
 
 
 class _Waiting:
@@ -123,6 +123,7 @@ class _Waiting:
         self._client, self._given, self._spent = client, given, spent
         self._journal = Journal(client, f"wait {given.interview_id}", KEPT)
         self._people: list[Candidate] | None = None
+        self._unsure = False
 
     @property
     def pause(self) -> float:
@@ -167,7 +168,7 @@ class _Waiting:
         states = [_state(row) for row in rows]
         if seen["wanted"] is not None:
             return sum(state in (SCORED, NOT_SCORED) for state in states) >= seen["wanted"]
-        return IN_PROGRESS not in states and not (await self._not_started() or [])
+        return IN_PROGRESS not in states and not (await self._not_started() or self._unsure)
 
     async def answer(self, rows: Sequence[SessionSummary], seen: dict[str, Any], *, over: bool) -> Waited:
         """What changed since the cursor, and a new cursor that knows it."""
@@ -182,8 +183,16 @@ class _Waiting:
             changes=changes,
             standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
             **({"attention": Attention(**people)} if (people := _attention(rows, not_started or [])) else {}),
+            **self._remarks(over),
             cursor=None if over and seen["wanted"] is None else cursor,
         )
+
+    def _remarks(self, over: bool) -> dict[str, Any]:
+        """What the counts do not say: whom nobody can see, and when it can go on."""
+        unsure = [UNSURE] if self._unsure else []
+        held = [f"{again(self._spent).capitalize()} with cursor."] if not over and free_in(self._spent) else []
+        said = [*unsure, *cut(self._people or []), *held]
+        return {"remarks": said} if said else {}
 
     async def _not_started(self) -> list[Candidate] | None:
         """Who is registered and has not begun; None where that is not asked, or cannot be told."""
@@ -193,8 +202,12 @@ class _Waiting:
             try:
                 asked = ListCandidates(interview_id=self._given.interview_id)
                 self._people = (await self._client.call(asked, spent=self._spent)).data
-            except AuralError:
+            except (NotOffered, Forbidden):
                 return None
+            except AuralError:
+                self._unsure = True
+                return None
+            self._unsure = False
         return [each for each in self._people if not each.session_id]
 
 

@@ -8,7 +8,7 @@ It answers as Aural does, except where Aural's answer is plainly a defect. Those
 - interview paging is a strict keyset on (updatedAt, id): no repeats, no gaps, no loops; a malformed or
   unknown interview cursor is ignored, as Aural does;
 - a batch of questions in which only some set `allowFileUpload` or `allowedFileTypes` succeeds;
-- `/usage` counts truthfully, and a revoked key is refused there at once;
+- `/usage` counts truthfully and says when (`counted_at`), and a revoked key is refused there at once;
 - ending sessions counts their duration to the last message, not to now;
 - invite tokens have 20 characters (Aural: 12), and keys issued here carry a checksum;
 - 405 carries `Allow` and an error object, and unknown paths under `/api/v1` are JSON 404.

@@ -350,7 +350,8 @@ def get_usage(call: Call) -> Row:
     ).scalar_one()
     tokens = call.db.execute(select(settings.c.value).where(settings.c.name == "ai_tokens")).scalar() or 0
     used = {"templates": templates, "session_hours": round(seconds / 3600, 2), "ai_tokens": tokens, "seats": seats}
-    return {"plan": "self-hosted"} | {name: {"used": number, "limit": None} for name, number in used.items()}
+    counted = {name: {"used": number, "limit": None} for name, number in used.items()}
+    return {"plan": "self-hosted", **counted, "counted_at": now()}
 
 
 # ── Looking things up ───────────────────────────────────────────────────────────────────────────

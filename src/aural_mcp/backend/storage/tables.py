@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -59,6 +60,11 @@ def _id(*, parent: str | None = None, optional: bool = False, name: str = "id") 
     return Column(name, String, ForeignKey(f"{parent}.id", ondelete="CASCADE"), nullable=optional, index=True)
 
 
+def _moments() -> tuple[Column[Any], ...]:
+    """When a row was made and changed."""
+    return Column("createdAt", Stamp), Column("updatedAt", Stamp)
+
+
 settings = Table("aural_mcp_settings", metadata, Column("name", String, primary_key=True), Column("value", _JSON))
 conducted = Table(  # the sessions that candidates took here, each with the hash of its cookie
     "aural_mcp_conducted",
@@ -82,8 +88,7 @@ profiles = Table(
     Column("avatar", String),
     Column("organization", String),
     Column("role", String),
-    Column("createdAt", Stamp),
-    Column("updatedAt", Stamp),
+    *_moments(),
 )
 organizations = Table(
     "organizations",
@@ -92,8 +97,7 @@ organizations = Table(
     Column("name", String),
     Column("slug", String),
     _id(parent="profiles", name="ownerId", optional=True),
-    Column("createdAt", Stamp),
-    Column("updatedAt", Stamp),
+    *_moments(),
 )
 organization_members = Table(
     "organization_members",
@@ -112,8 +116,7 @@ projects = Table(
     Column("name", String),
     Column("description", Text),
     Column("createdBy", String),
-    Column("createdAt", Stamp),
-    Column("updatedAt", Stamp),
+    *_moments(),
 )
 project_members = Table(
     "project_members",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aural_mcp.cli.install.hosts import HOSTS, PRINTED, Machine
 
+if TYPE_CHECKING:
+    from aural_mcp.config import Settings
+
+PATIENCE = 8.0
+"""Seconds that a key is tried for."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -25,11 +31,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--print", "printed", metavar="HOST", type=click.Choice([*HOSTS, *PRINTED]), help="Only print an entry.")
 @click.pass_context
 def install(context: click.Context, **options: Any) -> None:
-    """Put this server into each HOST's configuration, or into those of all hosts that are found.
+    """Put this server into the agent hosts on this computer.
 
-    HOST: claude-desktop, claude-code, cursor, vscode, codex or gemini; --print also knows windsurf, zed and goose.
-    A key that you type is kept in a file of your own: no configuration holds it. Everything else in a configuration
-    stays as it is, and a backup is put beside it. Exit status 1: not all of it could be done.
+    Into each HOST's configuration, or into those of all hosts that are found. HOST: claude-desktop, claude-code,
+    cursor, vscode, codex or gemini; --print also knows windsurf, zed and goose. A key that you type is kept in a
+    file of your own: no configuration holds it. Everything else in a configuration stays as it is, and a backup is
+    put beside it. Exit status 1: not all of it could be done.
     """
     from aural_mcp.cli.install import Problem, this_installation
     from aural_mcp.cli.install.run import Console, Misuse, Request, run
@@ -40,6 +47,7 @@ def install(context: click.Context, **options: Any) -> None:
         say=click.echo,
         ask_key=lambda: click.prompt(question, default="", hide_input=True, show_default=False),
         agree=lambda: click.confirm("Change this?"),
+        tries=_try_key,
     )
     start = this_installation(os.path.abspath(sys.argv[0]), sys.executable, sys.platform)
     try:
@@ -49,3 +57,24 @@ def install(context: click.Context, **options: Any) -> None:
     except Problem as error:
         raise click.ClickException(str(error)) from error
     context.exit(0 if done else 1)
+
+
+def _try_key(settings: Settings) -> None:
+    """Ask once; a backend that cannot be reached now may be reached later."""
+    import anyio
+
+    from aural_mcp.api.errors import AuralError, Forbidden, Unauthorized
+    from aural_mcp.api.operations import ListInterviews
+    from aural_mcp.cli.install import Problem
+    from aural_mcp.client.client import AuralClient, Spent
+
+    async def ask() -> None:
+        async with AuralClient(settings.api_key, settings.base_url, requests_per_minute=0) as client:
+            await client.call(ListInterviews(limit=1), spent=Spent(until=time.monotonic() + PATIENCE))
+
+    try:
+        anyio.run(ask)
+    except (Unauthorized, Forbidden) as error:
+        raise Problem(f"Nothing was changed: {settings.base_url} does not take this key. {error.message}") from error
+    except AuralError:
+        click.echo(f"Whether the key works is not known: {settings.base_url} gives no answer now.", err=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from aural_mcp.cli.install import Change, Problem, holds, key_file, passing, plan, settings, store_key
 from aural_mcp.cli.install.hosts import HOSTS, PRINTED, Machine, files, found, snippet
-from aural_mcp.config import GET_A_KEY, BadSetting, data_folder, read_settings, usable_key
+from aural_mcp.config import GET_A_KEY, BadSetting, Settings, data_folder, read_settings, usable_key
 
 
 class Misuse(Exception):
@@ -31,6 +31,8 @@ class Console:
     say: Say
     ask_key: Callable[[], str]
     agree: Callable[[], bool]
+    tries: Callable[[Settings], None] = lambda settings: None
+    """Asks the backend once whether it takes the key; raises `Problem` where it refuses it."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def _backend(
         raise Misuse(str(error)) from error
     if read.problem:
         raise Misuse(read.problem)
+    if read.api_key and not (request.dry_run or request.printed):
+        console.tries(read)
     return settings(environment, file, read.base_url), (file, key) if file and key else None
 
 

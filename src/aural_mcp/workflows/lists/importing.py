@@ -16,15 +16,24 @@ import anyio.to_thread
 from pydantic import MISSING, BeforeValidator, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
-from aural_mcp.api.models import Record
-from aural_mcp.api.operations import Arguments, CandidateInput, CreateCandidates, InterviewId, Operation, Text
+from aural_mcp.api.models import InterviewDetail, Record
+from aural_mcp.api.operations import (
+    LISTED,
+    Arguments,
+    CandidateInput,
+    CreateCandidates,
+    GetInterview,
+    InterviewId,
+    Operation,
+    Text,
+)
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert
-from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file
-from aural_mcp.workflows.invites import LISTED, address_of, keep_links
+from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
+from aural_mcp.workflows.invites import address_of, keep_links
 
 if TYPE_CHECKING:  # their patterns take a while, and a start does without
     from aural_mcp.workflows.lists.matching import Plan
@@ -41,7 +50,7 @@ DOUBTFUL = (
 )
 BIASING = ("gender", "birthday")
 DONE = {"done": True}
-GO_ON = "{number} remain: call again with the same arguments, it goes on there and registers nobody twice."
+NOT_TWICE = ": it goes on there and registers nobody twice"
 UNSEEN = (
     "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
     "computer registers meanwhile cannot be seen, and nobody can be taken off again."
@@ -55,6 +64,8 @@ UNCERTAIN = (
     "so they are left out. Tell the user to look for them in Aural; create_candidates registers them if they are not."
 )
 TAKEN = "Another call is registering some of the same people: call again when it has ended."
+NO_QUESTIONS = "The interview has no questions yet: whoever opens a link is told to come back later."
+ARCHIVED = "The interview is archived: its links take nobody."
 PUSHED_OUT = (
     "Aural lists only the newest 1,000 people. The CSV has the links of the others too, but on this computer only and "
     "for a day: have the user save it today."
@@ -205,7 +216,8 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
     begin(spent)
     read, plan = await planned(client, given, spent)
     if given.dry_run:
-        return _answer(plan, _looked(client, read, plan), [*read.remarks, *_remarks(plan)])
+        interview = await client.raw.call(GetInterview(interview_id=given.interview_id), spent=spent)
+        return _answer(plan, _looked(client, read, plan), [*read.remarks, *unready(interview), *_remarks(plan)])
     agreements(client).note({agreement(client, given): True})
     work = _Import(client, given, plan, spent)
     await work.all()
@@ -216,7 +228,9 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
         **_columns(client, read),
         **_problems(client, plan),
     }
-    return _answer(plan, done, [*read.remarks, *work.remarks, *_remarks(plan, work.registered)])
+    left = len(plan.new) - work.registered
+    go_on = [remain(left, len(plan.new), spent, then=NOT_TWICE)] if left else []
+    return _answer(plan, done, [*read.remarks, *work.remarks, *go_on, *_remarks(plan, work.registered)])
 
 
 class _Import:
@@ -249,7 +263,7 @@ class _Import:
             except AuralError as stopped:
                 if not self.registered and not isinstance(stopped, (*OUT_OF_BUDGET, Unanswered)):
                     raise
-                self.remarks.append(str(stopped))
+                self.remarks += [] if isinstance(stopped, OUT_OF_BUDGET) else [str(stopped)]
                 return
             await self._spent.report(self.registered, len(new), f"{self.registered:,} of {len(new):,} registered")
 
@@ -277,13 +291,16 @@ class _Import:
 # ── Answering ───────────────────────────────────────────────────────────────────────────────────
 
 
+def unready(interview: InterviewDetail) -> list[str]:
+    """What keeps those who are registered from being interviewed."""
+    return [*([] if interview.questions else [NO_QUESTIONS]), *([] if interview.is_active else [ARCHIVED])]
+
+
 def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
     """What to tell besides the counts; `registered` is None in a dry run."""
-    left = 0 if registered is None else len(plan.new) - registered
     listed = f"{len(plan.listed):,} people" if plan.whole else "its newest 1,000"
     private = [name for name in BIASING if any(name in each.given.model_fields_set for each in plan.new)]
     said = {
-        GO_ON.format(number=left): left,
         UNDER_WAY.format(number=len(plan.under_way), seconds=max(1, plan.wait)): plan.under_way,
         UNCERTAIN.format(number=len(plan.uncertain)): plan.uncertain,
         GONE.format(number=plan.gone): plan.gone,
