@@ -588,7 +588,7 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
             same(*_whole(each["content"], turn["content"]))
         return same(whole["status"], structured["status"])
     if address.endswith(".csv"):
-        named = [row["name"].removeprefix("'") for row in csv.DictReader(io.StringIO(text, newline=""))]
+        named = [row["name"].removeprefix("'") for row in csv.DictReader(io.StringIO(text[1:], newline=""))]
         return same(named, [" ".join(row["name"].split()) for row in structured["data"]])
     parts = sections(unfenced(text)[1] if BY_NAME[tool].by_others else text.strip("\n"))
     if "Transcript" in parts:

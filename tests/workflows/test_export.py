@@ -135,7 +135,8 @@ async def test_the_resource_is_what_the_tool_shows_and_of_those_who_are_named(re
     exported = await ok(reader, "export_results", **given)
     found = await at(reader, exported["address"])
     assert found.mime_type == {"csv": "text/csv", "json": "application/json"}[extension]
-    assert without_time(found.text) == without_time(exported["content"])
+    assert without_time(found.text.removeprefix("\ufeff")) == without_time(exported["content"])
+    assert found.text.startswith("\ufeff") == (extension == "csv")
     assert "Cy Fox" not in found.text
     assert "Cy Fox" in (await at(reader, f"aural://interviews/{interview}/results.{extension}")).text
 
@@ -252,6 +253,7 @@ async def test_a_file_is_written_whole_for_its_owner_only_and_never_over_another
     assert len(list(csv.reader(io.StringIO(saved.read_text(), newline="")))) == 4
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     before = saved.read_bytes()
+    assert before.startswith(b"\xef\xbb\xbf")
     assert "nothing is written over" in await refused(agent, "export_results", given)
     (folder / "link.csv").symlink_to(folder / "nowhere")
     assert "nothing is written over" in await refused(agent, "export_results", {**given, "saveAs": "link.csv"})

@@ -165,8 +165,9 @@ async def test_chinese_columns_and_encodings_of_files_are_known(wire, interview,
     async with Client(server_on(wire, files=tmp_path)) as agent:
         asked = {"interviewId": interview, "file": "list.csv"}
         seen = await ok(agent, "import_candidates", **asked)
-        assert seen["first"] == [{"name": "王小明", "email": "wang@x.cn"}, {"name": "李雷", "email": "li@x.cn"}]
-        assert seen["leftOut"] == ["薪资"]
+        assert seen["first"][1] == {"name": "李雷", "email": "li@x.cn"}
+        assert seen["first"][0]["phone"] == "13800138000"
+        assert seen["leftOut"] == ["薪资 (“1”, 1 of 1 look like numbers)"]
         await ok(agent, "import_candidates", **asked, dryRun=False)
         more = ["birthday", "education", "graduationYear", "phone"]
         rows = (await ok(agent, "list_candidates", interviewId=interview, name="王", include=more))["data"]
@@ -275,8 +276,8 @@ async def test_many_problems_are_cut_short_and_counted(agent, interview):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("email,phone\na@x.org,1", "No column is known to hold names: “email”, “phone”."),
-        ("Nombre;Correo\nAna;a@x.org\nBo;b@x.org", "The first line names no column that is known: “Nombre”"),
+        ("email,phone\na@x.org,1", "No column is known to hold names: email (“a@x.org”"),
+        ("Etunimi;Sukunimi;Os\nAino;Mäki;aino@x.org\nEero;Salo;eero.s@x.org", '"Etunimi": "firstName"'),
         ("\n ,\n", "There is nobody in it."),
     ],
 )
@@ -568,7 +569,7 @@ def _turns(answers):
 
 
 YES, NO = ElicitResult(action="accept", content={"agreed": True}), ElicitResult(action="decline")
-TWENTY_ONE = "\n".join(f"P{number} <p{number}@x.org>" for number in range(21))
+TWENTY_ONE = "\n".join(f"Person {chr(65 + number)} <p{number}@x.org>" for number in range(21))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -659,7 +660,8 @@ async def test_where_nobody_may_be_named_nobody_is(wire, agent, interview, tmp_p
 async def links(agent, interview):
     found = (await agent.read_resource(f"aural://interviews/{interview}/invites.csv")).contents[0]
     assert found.mime_type == "text/csv"
-    return list(csv.DictReader(io.StringIO(found.text, newline="")))
+    assert found.text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(found.text[1:], newline="")))
 
 
 async def test_the_links_are_a_table_in_which_nothing_is_a_formula(world, agent, interview):
@@ -705,7 +707,7 @@ async def test_names_in_lists_cannot_fire_links_when_shown(agent, interview):
     [
         ("people/list.csv", "Give it as `file`"),
         ('[{"name": "Ana"}]', "Give an array of people as `candidates`"),
-        ("name\n" + "Ana\n" * 10_001, "Split the list"),
+        ("name\n" + "Ana\n" * 21_001, "Split the list"),
     ],
     ids=["the name of a file", "JSON", "too many"],
 )

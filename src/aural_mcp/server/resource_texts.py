@@ -18,7 +18,7 @@ from aural_mcp.tools.interviews import question_view
 from aural_mcp.tools.sessions import overall_score
 from aural_mcp.tools.shape import MOST_PAGES
 from aural_mcp.tools.transcripts import all_of, integrity_of, media_of
-from aural_mcp.workflows.exporting import ExportResults, collected, written
+from aural_mcp.workflows.exporting import ExportResults, collected, marked, written
 from aural_mcp.workflows.invites import csv_of, invites
 
 Ids = Mapping[str, str]
@@ -178,7 +178,7 @@ def exported(form: str, format: str) -> Callable[[Caller, Ids], Awaitable[str]]:
         given: dict[str, Any] = {name: value for name, value in ids.items() if name != "sessions"}
         given |= {"sessionIds": ids["sessions"].split(",")} if ids.get("sessions") else {}
         asked = ExportResults.model_validate({**given, "form": form, "format": format})
-        return written(await collected(client, asked, Spent()), asked)
+        return marked(written(await collected(client, asked, Spent()), asked), asked)
 
     return read
 

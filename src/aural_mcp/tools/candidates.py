@@ -25,6 +25,7 @@ from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
+from aural_mcp.tools.people import check_people
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
@@ -166,6 +167,7 @@ class CreateCandidatesArguments(CreateCandidates):
 
 async def create_candidates(client: Caller, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
     """Registered once: each name with its link; the rest of what was sent is not repeated."""
+    check_people(given.candidates)
     asked = plain(CreateCandidates, given)
     made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
     rows = [

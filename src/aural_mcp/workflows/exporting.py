@@ -86,12 +86,18 @@ class ExportResults(Operation[Exported]):
     ] = MISSING
 
 
+def marked(content: str, given: ExportResults) -> str:
+    """An export as a file that a person opens: a CSV table says that it is UTF-8."""
+    return f"{sheets.MARK}{content}" if given.format == "csv" else content
+
+
 async def export_results(client: Caller, given: ExportResults, spent: Spent) -> Exported:
     """Made, saved where asked, and shown where it is short enough."""
     path = None if given.save_as is MISSING else new_file(client, given.save_as, EXTENSIONS[given.format])
     whole = await collected(client, given, spent)
     content = written(whole, given)
     if path is not None:
+        content = marked(content, given)
         save(path, content)
     size = len(content.encode())
     shown = path is None and size <= MOST_INLINE

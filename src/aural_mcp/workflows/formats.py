@@ -22,6 +22,8 @@ FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy",
 VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
+MARK = "\ufeff"
+"""With which a CSV file begins, so that Excel reads it as UTF-8."""
 NOT_SCORED = "not scored"
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "

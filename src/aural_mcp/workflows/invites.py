@@ -15,7 +15,7 @@ from aural_mcp.client.state import LINKS_KEPT
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.candidates import invited
 from aural_mcp.workflows.base import Journal
-from aural_mcp.workflows.formats import cell
+from aural_mcp.workflows.formats import MARK, cell
 
 COLUMNS = ("name", "email", "inviteUrl", "status")
 
@@ -42,12 +42,12 @@ async def invites(client: Caller, interview_id: str) -> list[dict[str, Any]]:
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as CSV that a spreadsheet shows and does not carry out."""
+    """The rows as CSV that a spreadsheet shows, in UTF-8 by its mark, and does not carry out."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows([cell(" ".join(str(row[name] or "").split())) for name in COLUMNS] for row in rows)
-    return text.getvalue()
+    return MARK + text.getvalue()
 
 
 def _kept(client: Caller, interview_id: str) -> Journal:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import MISSING, Field, model_validator
+import anyio.to_thread
+from pydantic import MISSING, BeforeValidator, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
 from aural_mcp.api.models import InterviewDetail, Record
 from aural_mcp.api.operations import (
     LISTED,
+    Arguments,
     CandidateInput,
     CreateCandidates,
     GetInterview,
@@ -28,19 +31,23 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert, inert_all
+from aural_mcp.safety import inert
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
 from aural_mcp.workflows.invites import address_of, keep_links
 
 if TYPE_CHECKING:  # their patterns take a while, and a start does without
     from aural_mcp.workflows.lists.matching import Plan
-    from aural_mcp.workflows.lists.people import Person
-    from aural_mcp.workflows.lists.reading import Sheet
+    from aural_mcp.workflows.lists.people import Person, Problem, Roster
+    from aural_mcp.workflows.lists.sheets import Sheet
 
 AT_ONCE = 500
 """People that Aural takes in one request."""
-SHOWN, FIRST, LONGEST_HEADER = 50, 10, 60
-"""Problems, people, and characters of a column's name that an answer shows."""
+SHOWN, FIRST, LONGEST_SHOWN = 50, 10, 200
+"""Problems, people, and characters of a value that an answer shows."""
+DOUBTFUL = (
+    "is registered, but one of the two has no address, so they may be the same. If so, update_candidate adds it; if "
+    "not, create_candidates registers this one."
+)
 BIASING = ("gender", "birthday")
 DONE = {"done": True}
 NOT_TWICE = ": it goes on there and registers nobody twice"
@@ -73,13 +80,6 @@ class ProblemRow(Record):
     said: str
 
 
-class FirstRow(Record):
-    """A person as registered."""
-
-    name: str
-    email: str | None = None
-
-
 class Imported(Record):
     """What became, or would become, of a list."""
 
@@ -93,18 +93,34 @@ class Imported(Record):
     dry_run: bool | None = None
     invites: str | None = Field(default=None, description="The resource with everybody's link, as CSV.")
     columns: dict[str, str] = Field(default={}, description="What each field was read from.")
-    left_out: list[str] = Field(default=[], description="Columns that are not known.")
-    first: list[FirstRow] = Field(default=[], description="The first 10 of the new ones.")
+    left_out: list[str] = Field(default=[], description="Columns that nothing is read from, and what is in them.")
+    first: list[dict[str, Any]] = Field(default=[], description="The first 10 of the new ones, all that is stored.")
     problems: list[ProblemRow] = Field(default=[], description="Rows left out, the first 50.")
     more_problems: int = 0
+
+
+class ColumnInput(Arguments):
+    """A column."""
+
+    heading: Annotated[Text, Field(description="As it stands there.")]
+    field: Annotated[str, Field(description="name, firstName, lastName, email, notes, ...; empty leaves it out.")] = ""
+
+
+def _pairs(given: Any) -> Any:
+    """Columns as an object of headings and fields, as a list of both."""
+    if not isinstance(given, dict):
+        return given
+    items = cast("dict[Any, Any]", given).items()
+    return [{"heading": heading, **({} if name is None else {"field": name})} for heading, name in items]
 
 
 class ImportCandidates(Operation[Imported]):
     """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
 
-    Columns are known by name, in English or Chinese. Invalid and repeated rows are left out and named with their
-    line; whoever is registered already is left out. A dry run (the default) shows what would happen. What does not
-    fit into 40 s or the minute's budget remains: the same call again goes on there and registers nobody twice.
+    Columns are known by heading and content; what is unclear is refused with `columns` to correct. Invalid and repeated
+    rows are left out and named with their line; so is whoever is registered already. A dry run (the default) shows what
+    would happen. What does not fit into 40 s or the minute's budget remains: the same call again goes on there and
+    registers nobody twice.
     """
 
     effect, toolset = "create", "workflows"
@@ -125,6 +141,12 @@ class ImportCandidates(Operation[Imported]):
     file: Annotated[
         Text | MISSING, Field(description="In place of data: a name in the folder that the operator allows (--files).")
     ] = MISSING
+    columns: Annotated[
+        list[ColumnInput] | MISSING,
+        BeforeValidator(_pairs),
+        Field(description="What a refusal proposes, corrected; an object works too."),
+    ] = MISSING
+    encoding: Annotated[Text | MISSING, Field(description="Of file, if it was read wrongly: cp1250.")] = MISSING
     dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
 
     @model_validator(mode="after")
@@ -133,6 +155,10 @@ class ImportCandidates(Operation[Imported]):
         if len(given) != 1:
             said = f"{' and '.join(given)} were given" if given else "none was given"
             raise ValueError(f"Give the people in one of data, candidates and file: {said}")
+        if self.encoding is not MISSING and self.file is MISSING:
+            raise ValueError("encoding is of a file: data is text already")
+        if self.columns is not MISSING and self.candidates is not MISSING:
+            raise ValueError("columns are of data or a file: candidates have their fields")
         return self
 
 
@@ -147,28 +173,35 @@ async def planned(client: Caller, given: ImportCandidates, spent: Spent) -> tupl
         AuralError: the candidates cannot be listed.
     """
     from aural_mcp.workflows.lists.matching import matched
-    from aural_mcp.workflows.lists.people import roster
 
-    read = _sheet(client, given)
-    return read, await matched(client, given.interview_id, roster(read), spent)
+    read, people = await anyio.to_thread.run_sync(_read, client, given)
+    return read, await matched(client, given.interview_id, people, spent)
 
 
 def agreement(client: Caller, given: ImportCandidates) -> str:
     """What a yes to this call holds for: these arguments, and what stands in the file now."""
-    from aural_mcp.workflows.lists.reading import decoded
+    return digest(given, "" if given.file is MISSING else sha256(read_file(client, given.file)).hexdigest())
 
-    return digest(given, "" if given.file is MISSING else decoded(read_file(client, given.file)))
+
+def _read(client: Caller, given: ImportCandidates) -> tuple[Sheet, Roster]:
+    """The list and its people; in a thread of its own, as it may be long."""
+    from aural_mcp.workflows.lists.people import roster
+
+    read = _sheet(client, given)
+    return read, roster(read)
 
 
 def _sheet(client: Caller, given: ImportCandidates) -> Sheet:
     from aural_mcp.workflows.lists.people import given_rows
-    from aural_mcp.workflows.lists.reading import decoded, pasted, sheet
+    from aural_mcp.workflows.lists.reading import file_sheet, pasted
 
     if given.candidates is not MISSING:
         return given_rows(given.candidates)
+    columns = {} if given.columns is MISSING else {each.heading: each.field for each in given.columns}
     if given.file is not MISSING:
-        return sheet(decoded(read_file(client, given.file)), blind=_is_blind(client))
-    return pasted("" if given.data is MISSING else given.data, blind=_is_blind(client))
+        encoding = "" if given.encoding is MISSING else given.encoding
+        return file_sheet(read_file(client, given.file), columns, encoding, blind=_is_blind(client))
+    return pasted("" if given.data is MISSING else given.data, columns, blind=_is_blind(client))
 
 
 def _is_blind(client: Caller) -> bool:
@@ -184,7 +217,7 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
     read, plan = await planned(client, given, spent)
     if given.dry_run:
         interview = await client.raw.call(GetInterview(interview_id=given.interview_id), spent=spent)
-        return _answer(plan, _looked(client, read, plan), unready(interview) + _remarks(plan))
+        return _answer(plan, _looked(client, read, plan), [*read.remarks, *unready(interview), *_remarks(plan)])
     agreements(client).note({agreement(client, given): True})
     work = _Import(client, given, plan, spent)
     await work.all()
@@ -192,11 +225,12 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
         "registered": work.registered,
         "remaining": len(plan.new) - work.registered + len(plan.under_way),
         "invites": address_of(given.interview_id),
+        **_columns(client, read),
         **_problems(client, plan),
     }
     left = len(plan.new) - work.registered
     go_on = [remain(left, len(plan.new), spent, then=NOT_TWICE)] if left else []
-    return _answer(plan, done, [*work.remarks, *go_on, *_remarks(plan, work.registered)])
+    return _answer(plan, done, [*read.remarks, *work.remarks, *go_on, *_remarks(plan, work.registered)])
 
 
 class _Import:
@@ -280,20 +314,30 @@ def _remarks(plan: Plan, registered: int | None = None) -> list[str]:
 
 def _looked(client: Caller, read: Sheet, plan: Plan) -> dict[str, Any]:
     """What a dry run shows: the columns, the first people, and what is wrong; where nobody may be named, no words."""
-    from aural_mcp.workflows.lists.people import WORDS
-
     if _is_blind(client):
         return {"dryRun": True, **_problems(client, plan)}
-    people = [each.given.model_dump(include={"name", "email"}, exclude_unset=True) for each in plan.new[:FIRST]]
-    columns = {WORDS.get(name, name): inert(header)[:LONGEST_HEADER] for name, header in read.columns.items()}
-    left_out = [inert(header)[:LONGEST_HEADER] for header in read.left_out[:FIRST]]
-    return {"dryRun": True, "columns": columns, "leftOut": left_out, "first": inert_all(people)} | _problems(
-        client, plan
-    )
+    people = [each.given.model_dump(exclude_unset=True, by_alias=True) for each in plan.new[:FIRST]]
+    shown = [{name: _shown(value) for name, value in each.items()} for each in people]
+    return {"dryRun": True, **_columns(client, read), "first": shown, **_problems(client, plan)}
+
+
+def _shown(value: Any) -> Any:
+    text = inert(value) if isinstance(value, str) else value
+    return text if not isinstance(text, str) or len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _columns(client: Caller, read: Sheet) -> dict[str, Any]:
+    """What each field was read from, and what is left out, unless nobody may be named."""
+    from aural_mcp.workflows.lists.columns import SPELLED
+
+    if _is_blind(client):
+        return {}
+    columns = {SPELLED.get(name, name): inert(heading)[:LONGEST_SHOWN] for name, heading in read.columns.items()}
+    return {"columns": columns, "leftOut": [inert(each)[:LONGEST_SHOWN] for each in read.left_out]}
 
 
 def _problems(client: Caller, plan: Plan) -> dict[str, Any]:
-    blind, problems = _is_blind(client), plan.roster.problems
+    blind, problems = _is_blind(client), _all_problems(plan)
     rows = [
         {"line": each.line, **({"field": each.field} if each.field else {}), "said": each.sentence(blind=blind)}
         for each in problems[:SHOWN]
@@ -301,12 +345,19 @@ def _problems(client: Caller, plan: Plan) -> dict[str, Any]:
     return {"problems": rows, "moreProblems": max(0, len(problems) - SHOWN)}
 
 
+def _all_problems(plan: Plan) -> list[Problem]:
+    from aural_mcp.workflows.lists.people import Problem
+
+    doubtful = [Problem(each.line, "", DOUBTFUL, each.given.name) for each in plan.doubtful]
+    return sorted([*plan.roster.problems, *doubtful], key=lambda each: each.line)
+
+
 def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Imported:
     counts = {
         "new": len(plan.new),
         "alreadyRegistered": len(plan.registered),
         "duplicates": plan.roster.duplicates,
-        "invalid": plan.roster.invalid,
+        "invalid": plan.roster.invalid + len(plan.doubtful),
     }
     told = {"uncertain": len(plan.uncertain), **more, "remarks": list(remarks)}
     return Imported.model_validate(

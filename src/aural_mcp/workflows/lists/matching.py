@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.lowlevel
+
 from aural_mcp.api.models import Candidate
 from aural_mcp.api.operations import LISTED, ListCandidates
 from aural_mcp.client.caller import Caller
@@ -28,6 +30,8 @@ from aural_mcp.client.ledger import SKEW, time_of
 from aural_mcp.workflows.base import Journal
 from aural_mcp.workflows.lists.people import Person, Roster, key_of
 
+AT_ONCE = 500
+"""Entries of the journal that are read in one go."""
 KEPT = 400 * 86_400.0
 """Seconds for which somebody imported is known."""
 UNSETTLED = DEADLINE + SKEW
@@ -46,6 +50,8 @@ class Plan:
     registered: list[Person] = field(default_factory=list[Person])
     under_way: list[Person] = field(default_factory=list[Person])
     uncertain: list[Person] = field(default_factory=list[Person])
+    doubtful: list[Person] = field(default_factory=list[Person])
+    """Who is called like somebody registered of whom the address is not known."""
     found: list[str] = field(default_factory=list[str])
     """Who was claimed and is registered, but is not noted yet."""
     gone: int = 0
@@ -72,17 +78,51 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     """
     listed = (await client.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
     there = {key_of(row.name, row.email, row.phone): row for row in reversed(listed)}
-    noted = journal(client, interview_id).done([*there, *(each.key for each in people.people)])
+    alike = {each.key: _alike(each) for each in people.people}
+    namesakes = {key for row in listed for key in _namesake(row)}
+    wanted = dict.fromkeys([*there, *alike, *(key for keys in alike.values() for key in keys)])
+    noted = await _noted(journal(client, interview_id), list(wanted))
     plan = Plan(people, listed, noted)
     fates = _fates(plan, there, client.raw.skew)
     groups = {"done": plan.registered, "new": plan.new, "under way": plan.under_way, "uncertain": plan.uncertain}
     for person in people.people:
         entry = noted.get(person.key, {})
         known = person.key in there or "done" in entry
-        groups["done" if known else fates.get(entry.get("chunk"), "new")].append(person)
+        fate = "done" if known else fates.get(entry.get("chunk"), "new")
+        if fate == "new" and any(key in namesakes or "done" in noted.get(key, {}) for key in alike[person.key]):
+            plan.doubtful.append(person)
+            continue
+        groups[fate].append(person)
         plan.gone += plan.whole and "done" in entry and person.key not in there
     plan.found = [key for key, entry in noted.items() if fates.get(entry.get("chunk")) == "done"]
     return plan
+
+
+def _alike(person: Person) -> list[str]:
+    """By what somebody could have been registered without the address, or, without one, with it."""
+    given = person.given
+    email, phone = given.email, given.phone if isinstance(given.phone, str) else None
+    keys = [key_of(given.name, None, phone), key_of(given.name, None, None)]
+    return list(dict.fromkeys(keys)) if isinstance(email, str) and email else [_with_address(each) for each in keys]
+
+
+def _with_address(key: str) -> str:
+    return f"{key} has an address"
+
+
+def _namesake(row: Candidate) -> list[str]:
+    """By what somebody registered is the same as a person of whom one side lacks the address."""
+    keys = [key_of(row.name, None, row.phone), key_of(row.name, None, None)]
+    return [_with_address(each) for each in keys] if row.email else keys[:1]
+
+
+async def _noted(kept: Journal, keys: Sequence[str]) -> dict[str, Any]:
+    """What the journal says, in parts: others wait no longer than for one."""
+    found: dict[str, Any] = {}
+    for start in range(0, len(keys), AT_ONCE):
+        found |= kept.done(keys[start : start + AT_ONCE])
+        await anyio.lowlevel.checkpoint()
+    return found
 
 
 def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str, str]:

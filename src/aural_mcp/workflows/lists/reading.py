@@ -1,276 +1,221 @@
-"""Lists of people as they come: bytes to text, text to rows, columns by their names in English and Chinese.
+"""Lists of people as they come: a text to rows, by columns or line by line.
 
-Nothing here asks a backend. A row is what stood in it by field, and the line on which it begins, as an editor counts.
+Nothing here asks a backend. Every cell ends in a field, in the notes, in a column that is left out by name, or in a
+problem with its line.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from collections.abc import Iterable, Mapping, Sequence
 
-from aural_mcp.api.errors import BadRequest
 from aural_mcp.safety import quoted
+from aural_mcp.workflows.lists.cells import is_date, is_number, order_of
+from aural_mcp.workflows.lists.columns import (
+    NAMES,
+    Column,
+    columns_of,
+    is_doubtful,
+    is_heading_again,
+    mapped,
+    place_of_headings,
+)
+from aural_mcp.workflows.lists.encodings import decoded, said_of
+from aural_mcp.workflows.lists.headings import is_end
+from aural_mcp.workflows.lists.lines import by_lines
+from aural_mcp.workflows.lists.sheets import LINES, Record, Row, Sheet, unusable
+from aural_mcp.workflows.lists.tables import EMAIL, check_size, records
 
-COLUMNS = {
-    "name": "name, full name, candidate, candidate name, applicant, applicant name, participant, "
-    "姓名, 名字, 候选人, 候选人姓名, 应聘者, 应聘者姓名, 申请人",
-    "first": "first name, given name, forename, first, 名",
-    "last": "last name, surname, family name, last, 姓, 姓氏",
-    "email": "email, e-mail, mail, email address, e-mail address, "
-    "邮箱, 电子邮箱, 电子邮件, 邮件, 电邮, 邮箱地址, 电子邮箱地址, 电子邮件地址",
-    "phone": "phone, phone number, mobile, mobile phone, mobile number, telephone, telephone number, tel, cell, "
-    "cell phone, contact number, 电话, 电话号码, 手机, 手机号, 手机号码, 联系电话, 联系方式",
-    "notes": "notes, note, comment, comments, remark, remarks, 备注, 说明",
-    "school": "school, university, college, institution, 学校, 毕业院校, 毕业学校, 院校",
-    "education": "education, degree, education level, highest degree, highest education, 学历, 最高学历, 学位",
-    "major": "major, field of study, 专业, 所学专业",
-    "work_experience": "work experience, experience, work history, 工作经历, 工作经验, 工作履历",
-    "graduation_year": "graduation year, year of graduation, grad year, 毕业年份, 毕业年, 毕业时间",
-    "gender": "gender, sex, 性别",
-    "birthday": "birthday, birth date, date of birth, dob, 出生日期, 生日, 出生年月日",
-}
-"""The names by which a column is known; case, spaces and punctuation aside."""
-DELIMITERS = ("\t", ";", ",", "|", "；", "，")
-LOOKED_AT = 20_000
-"""Characters by which the delimiter is found."""
-MOST = 10_000
-"""Rows of a list: more take longer than a call may."""
 FILE = re.compile(r"\S[^\n]{0,250}\.(?:csv|tsv|txt|xlsx?|ods)", re.IGNORECASE)
-EMAIL = re.compile(r"[^\s@<>,;\"'()\[\]]{1,64}@[^\s@<>,;\"'()\[\]]{1,255}")
-ADDRESSED = re.compile(r"([^<>;\t|，；]{0,200})<\s{0,9}([^<>\s@]{0,200}@[^<>\s]{0,255})\s{0,9}>[\s,;]*")
-"""`Ana Silva <ana@x.org>`, also several on one line."""
-BULLET = re.compile(r"^\s*(?:[-*•·]\s+|\d{1,5}[.)、]\s*)")
-CALLED = re.compile(r"^\+?[\d\s().\-/]{6,}$")
-OPEN = "A quotation mark that opens here does not close: nothing from here on can be read."
 MORE = "The row has more cells than there are columns: is there a comma or semicolon that needs quotation marks?"
+AGAIN = "The headings once more: nobody was registered for it."
+END = "A total, or a line about the list: nobody was registered for it."
+BARE = (
+    "Only a name, where nearly all others have an address or a number: a heading or total looks so, and nobody was "
+    "registered for it. If it is a person, give them as candidates rows."
+)
+SUFFIXES = re.compile(r"(?:jr|sr|phd|md|mba|ii|iii|iv|esq|dds|cpa|msc|bsc|ma|ba)\.?", re.IGNORECASE)
+Given = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Row:
-    """What stands in a row, by field."""
-
-    line: int
-    values: dict[str, str]
-
-
-@dataclass
-class Sheet:
-    """The rows of a list, the lines that cannot be read and why, and which column was taken for what."""
-
-    rows: list[Row] = field(default_factory=list[Row])
-    unreadable: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    columns: dict[str, str] = field(default_factory=dict[str, str])
-    left_out: list[str] = field(default_factory=list[str])
-
-
-# ── Bytes ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def decoded(raw: bytes) -> str:
-    """The text of a file: UTF-8, UTF-16, or what Excel writes on Windows in Western Europe (cp1252) and China.
-
-    Raises:
-        BadRequest: it is no text at all.
-    """
-    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")):
-        raise unusable("This is a spreadsheet, a document or an archive, no text", "Save it as CSV (UTF-8)")
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", "replace")
-    if b"\0" in raw[:1000]:
-        return raw.decode("utf-16-le" if raw[:1000].find(b"\0") % 2 else "utf-16-be", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("gb18030" if _is_chinese(raw) else "cp1252", "replace")
-
-
-def _is_chinese(raw: bytes) -> bool:
-    """Whether bytes that are no UTF-8 are Chinese: those above 127 come in pairs there, an accented letter alone."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", raw)]
-    try:
-        raw.decode("gb18030")
-    except UnicodeDecodeError:
-        return False
-    return 2 * sum(length % 2 == 0 for length in runs) > len(runs)
-
-
-# ── Text ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def sheet(text: str, *, blind: bool = False) -> Sheet:
-    """The rows of a text: CSV with any usual delimiter, a table, or a person a line.
-
-    Args:
-        blind: whether errors may not quote what stands in it.
-
-    Raises:
-        BadRequest: nothing is in it, or it has columns of which none is known to hold names.
-    """
-    text = text.removeprefix("\ufeff").replace("\0", "")
-    delimiter, skipped = _delimiter(text)
-    read = Sheet()
-    records = [each for each in islice(_records(text, delimiter, read), MOST + 2) if each[0] > skipped]
-    if not records and not read.unreadable:
-        raise unusable("There is nobody in it", "Give a person a line, or CSV with the columns name and email")
-    if len(records) > MOST + 1:
-        raise unusable(f"There are more than {MOST:,} rows", "Split the list")
-    top = takewhile(lambda each: not any("@" in cell for cell in each[1]), records[:3])
-    place = next((place for place, (_, cells) in enumerate(top) if any(map(field_named, cells))), None)
-    if place is not None:
-        _by_columns(read, records[place][1], records[place + 1 :], blind)
-    else:
-        _by_looks(read, records, delimiter, blind)
+def file_sheet(raw: bytes, given: Given, encoding: str = "", *, blind: bool = False) -> Sheet:
+    """The rows of a file; see `sheet`."""
+    text = decoded(raw, encoding)
+    read = sheet(text.text, given, blind=blind)
+    names = [value for row in read.rows for name, value in row.values.items() if name in NAMES]
+    read.remarks += [said] if (said := said_of(text, names, blind=blind)) else []
     return read
 
 
-def pasted(text: str, *, blind: bool = False) -> Sheet:
+def pasted(text: str, given: Given, *, blind: bool = False) -> Sheet:
     """The rows of a text given in a call; see `sheet`.
 
     Raises:
         BadRequest: as `sheet`, or it is the name of a file, or JSON.
     """
-    if FILE.fullmatch(text.strip()):
+    if len(text) < 300 and FILE.fullmatch(text.strip()) and "@" not in text:
         raise unusable("This is the name of a file", "Give it as `file`, or what stands in it as `data`")
-    if re.match(r"\s*(?:\[\s*)?\{", text):
+    if re.match(r"\s{0,99}(?:\[\s{0,99})?\{", text):
         raise unusable("This is JSON", "Give an array of people as `candidates`")
-    return sheet(text, blind=blind)
+    return sheet(text, given, blind=blind)
 
 
-def field_named(header: str) -> str | None:
-    """The field that a column of this name holds."""
-    return FIELD_BY_NAME.get(_plain(header))
+def sheet(text: str, given: Given, *, blind: bool = False) -> Sheet:
+    """The rows of a text: CSV with any usual delimiter, a table, or a person a line.
+
+    Args:
+        given: headings, and the field that each is; an empty one leaves the column out.
+        blind: whether errors may not quote what stands in it.
+
+    Raises:
+        BadRequest: nothing is in it, it is too large, or what its columns hold must be asked.
+    """
+    text = text.removeprefix("\ufeff").replace("\0", "")
+    check_size(text)
+    read = Sheet()
+    found = records(text, read)
+    if not found and not read.unreadable:
+        raise unusable("There is nobody in it", "Give a person a line, or CSV with the columns name and email")
+    place = place_of_headings(found)
+    if place is not None and (len(found) > place + 1 or len(found[place][1]) > 1):
+        _above(read, found[:place], blind=blind)
+        _by_columns(read, found[place][1], found[place + 1 :], given, blind=blind)
+    elif given or _is_table(found):
+        _by_columns(read, [], found, given, blind=blind)
+    else:
+        by_lines(read, text if not read.unreadable else _until(text, read.unreadable[0][0]))
+    if len(read.rows) > LINES:
+        raise unusable(f"There are more than {LINES:,} rows", "Split the list")
+    _turn(read)
+    return read
 
 
-def _plain(header: str) -> str:
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", header).casefold())
+def _until(text: str, line: int) -> str:
+    return "\n".join(text.splitlines()[: line - 1])
 
 
-FIELD_BY_NAME = {_plain(each): name for name, names in COLUMNS.items() for each in names.split(",")}
+def _above(read: Sheet, above: Sequence[Record], *, blind: bool) -> None:
+    if above:
+        shown = "" if blind else ": " + ", ".join(quoted(" ".join(filter(None, cells)), 60) for _, cells in above[:5])
+        more = f" and {len(above) - 5} more" if len(above) > 5 else ""
+        read.remarks.append(f"Not read, as it stands above the headings{shown}{more}.")
 
 
-def _delimiter(text: str) -> tuple[str, int]:
-    """What parts the cells, and how many lines at the top only say so (`sep=;`, as Excel writes)."""
-    if said := re.match(r"sep=(.)\r?\n", text):
-        return said[1], 1
-    scores: dict[str, tuple[int, int, int]] = {}
-    for delimiter in DELIMITERS:
-        records = [cells for _, cells in _records(text[:LOOKED_AT], delimiter, Sheet())]
-        known = max((sum(map(bool, map(field_named, cells))) for cells in records[:3]), default=0)
-        parted = sum(len(cells) > 1 and any(EMAIL.fullmatch(each) for each in cells) for cells in records)
-        scores[delimiter] = (known, parted, sum(len(cells) > 1 for cells in records))
-    return max(scores, key=lambda each: scores[each]), 0
+def _is_table(found: Sequence[Record]) -> bool:
+    """Whether lines without headings have the same columns, more than a name and an address."""
+    widths = [len(cells) for _, cells in found]
+    width = max(set(widths), key=widths.count) if widths else 0
+    even = [cells for _, cells in found if len(cells) == width]
+    if width < 3 or len(even) < 2 or len(even) < 0.8 * len(found):
+        return False
+    addressed = [[place for place, cell in enumerate(cells) if "@" in cell] for cells in even]
+    same = [each for each in addressed if len(each) == 1 and each == addressed[0]]
+    clean = not any("<" in cell for cells in even[:50] for cell in cells)
+    return clean and len(same) >= 0.8 * len(even) and len(_texts(even, addressed[0][0])) > 1
 
 
-def _records(text: str, delimiter: str, read: Sheet) -> Iterator[tuple[int, list[str]]]:
-    """Records that are not blank, each with the line on which it begins; what cannot be read is noted."""
-    lines = sum(1 for _ in io.StringIO(text, newline=""))
-    reader, line = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), 1
-    try:
-        for cells in reader:
-            if line < reader.line_num == lines and _is_open(text, line, delimiter):
-                break
-            cells = [each.strip() for each in cells]
-            if any(re.search(r"\w", each) for each in cells):
-                yield line, cells
-            line = reader.line_num + 1
-        else:
-            return
-    except csv.Error:
-        pass
-    read.unreadable.append((line, OPEN))
+def _texts(rows: Sequence[Sequence[str]], address: int) -> list[int]:
+    """The columns of words."""
+    return [
+        place
+        for place in range(len(rows[0]))
+        if place != address and any(any(map(str.isalpha, cells[place])) for cells in rows)
+    ]
 
 
-def _is_open(text: str, line: int, delimiter: str) -> bool:
-    """Whether a quotation mark in the last record, which begins on this line, never closes."""
-    tail = islice(io.StringIO(text, newline=""), line - 1, None)
-    try:
-        next(csv.reader(tail, delimiter=delimiter, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
+# ── By columns ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _by_columns(read: Sheet, head: Sequence[str], records: Sequence[tuple[int, list[str]]], blind: bool) -> None:
-    fields = [field_named(each) for each in head]
-    for name, header in zip(fields, head, strict=True):
-        if name is None:
-            read.left_out += [header] if header else []
-        else:
-            read.columns[name] = f"{read.columns[name]}, {header}" if name in read.columns else header
-    if not {"name", "first", "last"} & read.columns.keys():
-        raise unusable(f"No column is known to hold names{_listed(head, blind)}", "Call that column `name`")
-    for line, cells in records:
-        if any(cells[len(fields) :]):
+def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], given: Given, *, blind: bool) -> None:
+    rows = _people_of(read, headings, found)
+    columns = columns_of(headings, [each for each in rows if not headings or len(each[1]) <= len(headings)] or rows)
+    mapped(columns, given, blind=blind)
+    _tell(read, columns, blind=blind)
+    read.day_order = order_of([cell for each in columns if each.field == "birthday" for cell in each.cells])
+    taken = sorted((each for each in columns if each.field and each.field != "repeated"), key=_first)
+    for line, cells in rows:
+        if headings and any(cells[len(headings) :]):
             read.unreadable.append((line, MORE))
+        elif any(cells):
+            read.rows.append(Row(line, _values(taken, cells)))
+
+
+def _first(column: Column) -> tuple[bool, int]:
+    """The address that is called the primary one goes before the others."""
+    main = re.search(r"primary|preferred|main|haupt|principal", column.heading, re.IGNORECASE)
+    return column.field == "email" and main is None, column.place
+
+
+def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) -> list[Record]:
+    """The lines that are people, as far as their shape tells; the others are noted."""
+    rich = sum(_has_contact(cells) for _, cells in found)
+    rows: list[Record] = []
+    for line, cells in found:
+        filled = [each for each in cells if each]
+        contact = _has_contact(cells)
+        if headings and not contact and is_heading_again(cells, headings):
+            read.unreadable.append((line, AGAIN))
+        elif filled and not contact and is_end(filled[0]):
+            read.unreadable.append((line, END))
+        elif len(filled) == 1 and len(cells) > 0 and not contact and len(found) > 1 and rich >= 0.8 * (len(found) - 1):
+            read.unreadable.append((line, BARE))
+        else:
+            rows.append((line, cells))
+    return rows
+
+
+def _has_contact(cells: Iterable[str]) -> bool:
+    return any("@" in each or (sum(map(str.isdecimal, each)) > 2 and not is_date(each)) for each in cells)
+
+
+def _values(columns: Sequence[Column], cells: Sequence[str]) -> dict[str, str]:
+    """The cells of a row by field; what a field has no place for goes into the notes."""
+    values, more = dict[str, str](), list[str]()
+    for column in columns:
+        cell = cells[column.place] if column.place < len(cells) else ""
+        if not cell:
             continue
-        values: dict[str, str] = {}
-        for name, cell in zip(fields, cells, strict=False):
-            if name and cell:
-                values.setdefault(name, cell)
-        read.rows.append(Row(line, values)) if any(cells) else None
+        name = column.field
+        if name not in values:
+            values[name] = cell if name != "notes" or not _needs_name(columns) else f"{column.heading}: {cell}"
+        elif name in ("first", "middle", "last"):
+            values[name] += f" {cell}"
+        elif values[name] != cell:
+            more.append(f"{column.heading or column.key}: {cell}")
+    if more:
+        values["more"] = "\n".join(more)
+    return values
 
 
-def _by_looks(read: Sheet, records: Sequence[tuple[int, list[str]]], delimiter: str, blind: bool) -> None:
-    _check_first(records, blind)
-    read.rows = [Row(line, each) for line, cells in records for each in _parted(cells, delimiter)]
-    if more := [row for row in read.rows if "left" in row.values]:
-        others = f" and the like on {len(more) - 1} more" if len(more) > 1 else ""
-        read.left_out.append(f"{quoted(more[0].values['left'], 30)} on line {more[0].line}{others}")
+def _needs_name(columns: Sequence[Column]) -> bool:
+    """Whether notes come from several columns, so that each says from which."""
+    return sum(each.field == "notes" for each in columns) > 1
 
 
-def _check_first(records: Sequence[tuple[int, list[str]]], blind: bool) -> None:
-    """Refuse columns whose names are in no language that is known here."""
-    addressed = [any("@" in each for each in cells) for _, cells in records]
-    head = records[0][1] if records else []
-    if len(records) > 1 and len(head) > 1 and not addressed[0] and 2 * sum(addressed) > len(records):
-        known = "Call the columns name, email, phone, notes, school, education, major, or the same in Chinese"
-        raise unusable(f"The first line names no column that is known{_listed(head, blind)}", known)
+def _tell(read: Sheet, columns: Sequence[Column], *, blind: bool) -> None:
+    """Say what each column was taken for, and what is left out."""
+    for each in columns:
+        if each.field:
+            name = "name" if each.field == "repeated" else each.field
+            told = f"{each.key} (by what is in it)" if each.looked else each.key
+            read.columns[name] = f"{read.columns[name]}, {told}" if name in read.columns else told
+        elif each.cells:
+            read.left_out.append(each.told(blind=blind))
+    first = [each.told(blind=blind) for each in columns if is_doubtful(each, columns)]
+    if first:
+        read.remarks.insert(0, f"Left out, and perhaps wanted: {'; '.join(first)}.")
 
 
-def _listed(cells: Sequence[str], blind: bool) -> str:
-    return "" if blind else ": " + ", ".join(quoted(each, 40) for each in cells[:10] if each)
-
-
-# ── A person a line ─────────────────────────────────────────────────────────────────────────────
-
-
-def _parted(cells: Sequence[str], delimiter: str) -> list[dict[str, str]]:
-    """The people on a line without columns; what is neither name, e-mail nor phone is `left`."""
-    line = BULLET.sub("", delimiter.join(cells))
-    if found := ADDRESSED.findall(line):
-        people = [{"name": _turned(name), "email": email} for name, email in found]
-        rest = ADDRESSED.sub("", line).strip(" ,;|")
-        people[-1] |= {"phone" if CALLED.match(rest) else "left": rest} if rest else {}
-        return people
-    values: dict[str, str] = {}
-    for cell in [BULLET.sub("", each) for each in cells]:
-        for part in _parts(cell):
-            known = "email" if "@" in part else "phone" if CALLED.match(part) else "name"
-            values.setdefault(known if known not in values else "left", part)
-    return [values]
-
-
-def _parts(cell: str) -> list[str]:
-    """A cell, and the address in it apart from the rest."""
-    found = EMAIL.search(cell)
-    if found is None or found[0] == cell:
-        return [cell] if cell else []
-    rest = cell.replace(found[0], " ").strip(" -–—:()<>")
-    return [found[0], *([rest] if rest else [])]
-
-
-def _turned(name: str) -> str:
-    """`Silva, Ana` as mail programs write it, the right way round."""
-    last, _, first = (part.strip(" \"'") for part in name.strip(" \"',").partition(","))
-    return f"{first} {last}" if first else last
-
-
-def unusable(message: str, step: str) -> BadRequest:
-    """What is said of data of which nothing can be used."""
-    return BadRequest(f"{message}.", f"{step}; nothing was done.", status=400, code="DATA")
+def _turn(read: Sheet) -> None:
+    """`Silva, Ana` the right way round, where all names are written so."""
+    names = [row.values["name"] for row in read.rows if row.values.get("name")]
+    parts = [each.split(",") for each in names]
+    if not names or not all(len(each) == 2 and all(map(str.strip, each)) for each in parts):
+        return
+    if any(SUFFIXES.fullmatch(each[1].strip()) or EMAIL.search(each[1]) or is_number(each[1]) for each in parts):
+        return
+    for row in read.rows:
+        if row.values.get("name"):
+            last, first = (each.strip(" \"'") for each in row.values["name"].split(","))
+            row.values["name"] = f"{first} {last}"
+    read.remarks.append("Names were written last name first, and are turned.")

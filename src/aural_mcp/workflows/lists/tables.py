@@ -1,0 +1,113 @@
+"""Text to lines of cells: bounds first, then what parts the cells, then the cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from aural_mcp.workflows.lists.headings import meant
+from aural_mcp.workflows.lists.sheets import CHARACTERS, COLUMNS, LINES, LONGEST_LINE, Record, Sheet, unusable
+
+DELIMITERS = ("\t", ";", ",", "|", "；", "，", "^", "~", "¦")
+LOOKED_AT = 20_000
+"""Characters by which the delimiter is found."""
+FIRST = 30
+"""Lines among which the headings are."""
+EMAIL = re.compile(r"[^\s@<>,;\"'()\[\]|`*]{1,64}@[^\s@<>,;\"'()\[\]|`*?]{1,255}")
+OPEN = "A quotation mark that opens here does not close: nothing from here on can be read."
+AS_ROWS = "Give them as candidates rows"
+FORMS = {
+    r"\s*BEGIN:V(?:CARD|CALENDAR)": "a vCard",
+    r"\s*(?:<!DOCTYPE|<\?xml|<(?:html|head|body|table|tbody|thead|tr|div|ul|ol|p|span|meta|style)\b)": "HTML or XML",
+    r"\s*\{\\rtf": "a document",
+    r"\s*dn: ": "LDIF",
+}
+
+
+def check_size(text: str) -> None:
+    """Hold a text to the bounds before anything is done with it.
+
+    Raises:
+        BadRequest: it is larger, or no list.
+    """
+    if len(text) > CHARACTERS:
+        raise unusable(f"There are more than {CHARACTERS:,} characters", "Split the list")
+    for form, name in FORMS.items():
+        if re.match(form, text[:2_000], re.IGNORECASE):
+            raise unusable(f"This is {name}", AS_ROWS)
+    if max(text.count("\n"), text.count("\r")) > LINES + 1_000:
+        raise unusable(f"There are more than {LINES:,} rows", "Split the list")
+    for number, line in enumerate(io.StringIO(text), 1):
+        if len(line) > LONGEST_LINE:
+            said = f"Line {number} has more than {LONGEST_LINE:,} characters"
+            raise unusable(said, "A list has a person a line")
+
+
+def records(text: str, read: Sheet) -> list[Record]:
+    """The lines that are not blank; what cannot be read is noted.
+
+    Raises:
+        BadRequest: there are too many lines or columns.
+    """
+    delimiter, skipped = _delimiter(text)
+    if not delimiter:
+        text, delimiter = re.sub(r"[ \u3000]{2,}", "\t", text), "\t"
+    found = [each for each in islice(_records(text, delimiter, read), LINES + FIRST + 1) if each[0] > skipped]
+    if len(found) > LINES + FIRST:
+        raise unusable(f"There are more than {LINES:,} rows", "Split the list")
+    if found and max(len(cells) for _, cells in found) > COLUMNS:
+        raise unusable(f"There are more than {COLUMNS} columns", "Leave out what is not about the people")
+    return found
+
+
+def _delimiter(text: str) -> tuple[str, int]:
+    """What parts the cells (nothing: two spaces), and how many lines at the top only say so (`sep=;`, as Excel)."""
+    if said := re.match(r"sep=(.)\r?\n", text):
+        return said[1], 1
+    scores: dict[str, tuple[int, int, int]] = {}
+    for delimiter in DELIMITERS:
+        rows = [cells for _, cells in _records(text[:LOOKED_AT], delimiter, Sheet())]
+        known = max((sum(meant(cell).sure for cell in cells[:COLUMNS]) for cells in rows[:FIRST]), default=0)
+        parted = sum(len(cells) > 1 and any(EMAIL.fullmatch(each) for each in cells) for cells in rows)
+        scores[delimiter] = (known if known > 1 else 0, parted, sum(len(cells) > 1 for cells in rows))
+    best = max(scores, key=lambda each: scores[each])
+    lines = [line for line in text[:LOOKED_AT].splitlines() if line.strip()]
+    gaps = sum("  " in line.strip() for line in lines)
+    if 2 * gaps > len(lines) and scores[best][0] < 2 and not (scores[best][1] and best != ","):
+        return "", 0
+    return best, 0
+
+
+def _records(text: str, delimiter: str, read: Sheet) -> Iterator[Record]:
+    lines = sum(1 for _ in io.StringIO(text, newline=""))
+    reader, line = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), 1
+    try:
+        for cells in reader:
+            if line < reader.line_num == lines and _is_open(text, line, delimiter):
+                break
+            cells = [each.strip() for each in cells]
+            if any(map(_says_something, cells)):
+                yield line, cells
+            line = reader.line_num + 1
+        else:
+            return
+    except csv.Error:
+        pass
+    read.unreadable.append((line, OPEN))
+
+
+def _says_something(cell: str) -> bool:
+    return bool(cell) and (cell.isalnum() or re.search(r"\w", cell) is not None)
+
+
+def _is_open(text: str, line: int, delimiter: str) -> bool:
+    """Whether a quotation mark in the last record, which begins on this line, never closes."""
+    tail = islice(io.StringIO(text, newline=""), line - 1, None)
+    try:
+        next(csv.reader(tail, delimiter=delimiter, skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
