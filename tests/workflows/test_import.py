@@ -590,9 +590,22 @@ async def test_more_than_20_new_people_are_asked_about_once(world, wire, intervi
         assert (await imported(agent, interview, TWENTY_ONE))["registered"] == 0
         assert (await imported(agent, interview, THREE))["registered"] == 3
     assert len(asked) == 2
-    assert f"Register 21 people for interview “{interview}”, which has 0?" in asked[0]
-    assert "nobody can be taken off again" in asked[0]
+    assert "Register 21 people (“P0”, “P1”, “P2” and 18 more) for “" in asked[0]
+    assert "which has 0? Each gets a private link. Nobody can be taken off again" in asked[0]
     assert "other computers" in asked[0]
+
+
+async def test_an_interview_that_takes_nobody_is_named_before_anybody_is_registered(world, agent):
+    made = (await ok(agent, "create_interview", title="Empty"))["id"]
+    await ok(agent, "archive_interview", interviewId=made)
+    remarks = (await looked(agent, made, THREE))["remarks"]
+    assert "no questions yet" in remarks[0]
+    assert "is archived" in remarks[1]
+    async with Client(server_on(Wire(world.app), confirm="ask")) as careful:
+        given = {"interviewId": made, "data": TWENTY_ONE, "dryRun": False}
+        (asked,) = (await ok(careful, "import_candidates", **given))["remarks"]
+    assert "no questions yet" in asked
+    assert "is archived" in asked
 
 
 async def test_a_yes_holds_for_what_stood_in_the_file(world, wire, interview, tmp_path):
@@ -601,8 +614,9 @@ async def test_a_yes_holds_for_what_stood_in_the_file(world, wire, interview, tm
     async with Client(server_on(wire, confirm="ask", files=tmp_path)) as agent:
         code = (await ok(agent, "import_candidates", **given))["confirmation"]
         (tmp_path / "list.txt").write_text(TWENTY_ONE + "\nEve <eve@x.org>")
-        assert "Nothing was done" in await refused(agent, "import_candidates", {**given, "confirmation": code})
-        code = (await ok(agent, "import_candidates", **given))["confirmation"]
+        anew = await ok(agent, "import_candidates", **given, confirmation=code)
+        assert "the list or file was changed since" in anew["remarks"][0]
+        code = anew["confirmation"]
         assert (await ok(agent, "import_candidates", **given, confirmation=code))["registered"] == 22
         (tmp_path / "list.txt").write_text(TWENTY_ONE.replace("@x", "@y"))
         assert "confirmation" in await ok(agent, "import_candidates", **given)

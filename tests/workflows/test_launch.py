@@ -216,8 +216,28 @@ async def test_opening_is_asked_once_also_when_the_call_is_made_again_to_go_on(w
         await ok(agent, "launch_interviews", interviews=[{"title": "Nothing is opened"}])
     assert asked == [
         "Make 2 interviews and open 1 of them to everyone who has the link (“Backend engineer”)? "
-        "Aural cannot make one invite-only again."
+        "Aural cannot make one invite-only again. What is weak: “Draft”: It has no questions: nobody can take it. "
+        "“Draft”: It has no objective: follow-ups and scores have nothing to go by. “Draft”: It has no rubric: nothing "
+        "can be scored against criteria."
     ]
+
+
+async def test_what_is_weak_stands_in_the_question_and_not_behind_the_yes(world):
+    weak = [{"text": "Are you married, or how old are you?"}] * 9
+    async with Client(server_on(world)) as agent:
+        wanted = [{**GOOD, "questions": weak, "publish": True}]
+        (said,) = (await ok(agent, "launch_interviews", interviews=wanted))["remarks"]
+    assert "Question 1 touches age (“how old”)" in said
+    assert "14 more warnings come with dryRun true" in said
+    assert len(said) < 800
+
+
+async def test_a_yes_to_a_duplicate_is_for_one(world):
+    asked, wanted = [], {"interviews": [{**GOOD, "publish": True}], "allowDuplicate": True}
+    async with Client(server_on(world), elicitation_callback=person([YES, YES], asked)) as agent:
+        for _ in range(2):
+            await ok(agent, "launch_interviews", **wanted)
+    assert len(asked) == 2
 
 
 async def test_without_a_yes_nothing_is_made(world):

@@ -42,7 +42,7 @@ class Codes:
 
     def mint(self, tenant: str, operation: Operation[Any], target: str, why: str = ASKED) -> str:
         """A code for this call."""
-        head = secrets.token_bytes(NONCE) + struct.pack(">I", int(time.time()) + VALID)
+        head = secrets.token_bytes(NONCE) + struct.pack(">I", int(time.time() + VALID))
         seal = _seal(self._ring()[0], head, why, tenant, operation, target)
         return base64.urlsafe_b64encode(head + seal).decode()
 
