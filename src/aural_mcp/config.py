@@ -219,6 +219,12 @@ def usable_key(key: str) -> bool:
     return bool(re.fullmatch(KEY_PREFIX + KEY_CHARACTER + "{1,500}", key))
 
 
+def sent_key(headers: Mapping[str, str]) -> str:
+    """The key that a request brings, empty if none: after `Bearer`, in any case and any distance, or in `x-api-key`."""
+    scheme, _, rest = headers.get("authorization", "").partition(" ")
+    return (scheme.lower() == "bearer" and rest.strip()) or headers.get("x-api-key", "").strip()
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether the host name means this computer."""
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))
