@@ -14,6 +14,8 @@ COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+KEPT_OPEN = 75
+"""Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
 KEY_PREFIX = "dlv_"
 KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
 """What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""

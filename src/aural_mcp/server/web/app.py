@@ -133,8 +133,7 @@ class Web:
             # Without sessions a GET stream could carry nothing, and there is nothing to DELETE: they would only cost.
             _check_method(method, "POST")
             self._origins.check(headers)
-            _check_json(headers)
-            await self._relay({**scope, "headers": _as_json(scope)}, receive, send)
+            await self._relay(scope, receive, send)
         else:
             raise Refused(404, "not_found", f"There is nothing at this address. MCP is at {MCP}.")
 
@@ -143,6 +142,7 @@ class Web:
         caller = caller_of(headers, scope.get("client"))
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             send.asked = await _whole_body(headers, receive)
+            _check_json(headers)
             messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
             flight.begin()
             self._sessions.streams.set(asks_for_stream(headers, send.asked))
@@ -150,7 +150,7 @@ class Web:
             async def received() -> Message:
                 return messages.pop() if messages else await receive()
 
-            await self._sessions.asgi_app(scope, received, send)
+            await self._sessions.asgi_app({**scope, "headers": _as_json(scope)}, received, send)
 
 
 class Answer:
