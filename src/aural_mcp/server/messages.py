@@ -119,12 +119,14 @@ def _is_id(value: Any) -> bool:
 
 def _half_an_argument(message: Mapping[str, Any]) -> Reply | None:
     """A tool's answer, which the model reads, where half a character stands in an argument and nowhere else."""
-    params = message.get("params") or {}
+    params = cast("dict[str, Any]", message.get("params") or {})
     name, given = params.get("name"), params.get("arguments")
     around = {**message, "params": {**params, "arguments": None}}
     called = message["method"] == "tools/call" and "id" in message and isinstance(name, str)
     if not called or not isinstance(given, dict) or not is_text(around):
         return None
-    said = f"{quoted(name)} was not called, nothing changed. {half_a_character(given, 'the tool')}"
+    said = (
+        f"{quoted(name)} was not called, nothing changed. {half_a_character(cast('dict[str, Any]', given), 'the tool')}"
+    )
     result = {"resultType": "complete", "content": [{"type": "text", "text": said}], "isError": True}
     return JSONRPCResponse(jsonrpc="2.0", id=message["id"], result=result)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
+from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import anyio
-from anyio.lowlevel import checkpoint
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp.types import INVALID_REQUEST, JSONRPCNotification
 
-from aural_mcp.server.messages import NO_MESSAGE, refusal, replies
+from aural_mcp.server.messages import NO_MESSAGE, Reply, refusal, replies
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -29,7 +29,8 @@ async def serve_stdio(server: AuralServer) -> None:
     lines = Lines(_wire())
     low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
     async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
-        await low.run(Messages(read, write, lines), write, low.create_initialization_options())
+        messages = cast("ReadStream[SessionMessage | Exception]", Messages(read, write, lines))
+        await low.run(messages, write, low.create_initialization_options())
 
 
 def _wire() -> BinaryIO:
@@ -76,19 +77,11 @@ class Messages:
         while True:
             item = await anext(self._read)
             line = self._lines.taken.popleft()
-            if isinstance(item, SessionMessage) and not isinstance(item.message, JSONRPCNotification):
-                return item
-            answers = replies(line) if line.strip() else []
+            answers = _answers(item, line)
             if isinstance(item, SessionMessage) and not answers:
                 return item
-            if line.strip() and not answers:
-                answers = [refusal(None, INVALID_REQUEST, NO_MESSAGE)]
             for answer in answers:
                 await self._write.send(SessionMessage(answer))
-            await checkpoint()
-
-    async def receive(self) -> SessionMessage | Exception:
-        return await anext(self)
 
     async def aclose(self) -> None:
         await self._read.aclose()
@@ -98,3 +91,11 @@ class Messages:
 
     async def __aexit__(self, *_: Any) -> None:
         await self.aclose()
+
+
+def _answers(item: SessionMessage | Exception, line: str) -> Sequence[Reply]:
+    """What to answer to a line; nothing where the SDK took it rightly, or nothing is in it."""
+    taken = isinstance(item, SessionMessage)
+    if not line.strip() or (taken and not isinstance(item.message, JSONRPCNotification)):
+        return ()
+    return replies(line) or (() if taken else (refusal(None, INVALID_REQUEST, NO_MESSAGE),))
