@@ -157,7 +157,7 @@ async def test_a_launch_from_a_paste_with_zero_characters_leaves_no_interview_wi
     assert not made.is_error, text_of(made)
     assert "U+0000, in interviews[0].title, interviews[0].questions[0].text" in text_of(made)
     rows = (await ok(agent, "list_interviews"))["data"]
-    assert [row["questionCount"] for row in rows] == [2]
+    assert [row["questions"] for row in rows] == [2]
 
 
 async def test_an_id_with_a_zero_character_is_no_id(agent):
