@@ -14,6 +14,8 @@ COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+KEPT_OPEN = 75
+"""Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
 KEY_PREFIX = "dlv_"
 KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
 """What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""
@@ -217,6 +219,12 @@ def decision_log(settings: Settings) -> Path | None:
 def usable_key(key: str) -> bool:
     """Whether this could be an Aural key at all: `dlv_` and more, printable, nothing that ends a word."""
     return bool(re.fullmatch(KEY_PREFIX + KEY_CHARACTER + "{1,500}", key))
+
+
+def sent_key(headers: Mapping[str, str]) -> str:
+    """The key that a request brings, empty if none: after `Bearer`, in any case and any distance, or in `x-api-key`."""
+    scheme, _, rest = headers.get("authorization", "").partition(" ")
+    return (scheme.lower() == "bearer" and rest.strip()) or headers.get("x-api-key", "").strip()
 
 
 def is_loopback(host: str | None) -> bool:

@@ -244,3 +244,37 @@ async def test_an_answer_that_is_too_long_is_kept_on_the_page(agent, world):
     assert page.status_code == 422
     assert "shorten it" in page.text
     assert "x" * 50_001 in page.text
+
+
+async def test_a_form_or_a_name_of_another_page_is_refused_and_a_404_has_the_same_headers(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        form = {"name": "x", "consent": "yes"}
+        for origin in ("null", "https://evil.test", f"{browser.base_url}".rstrip("/") + ".evil.test"):
+            assert (
+                await browser.post(f"{made['url']}/start", data=form, headers={"origin": origin})
+            ).status_code == 403
+        for path in (made["url"], "/workspace"):
+            assert (await browser.get(path, headers={"host": "evil.test"})).status_code == 421
+        missing = await browser.get("/nothing-here")
+        assert (missing.status_code, missing.headers["x-content-type-options"]) == (404, "nosniff")
+    assert (await ok(agent, "list_sessions", interviewId=made["id"]))["data"] == []
+
+
+async def test_a_browser_without_cookies_is_told_and_begins_nothing(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        for _ in range(3):
+            browser.cookies.jar.set_policy(type(browser.cookies.jar._policy)(allowed_domains=[]))
+            page = await begin(browser, made["url"])
+            assert (page.status_code, "did not keep a cookie" in page.text) == (422, True)
+            assert 'value="Robin Vega"' in page.text
+    assert (await ok(agent, "list_sessions", interviewId=made["id"]))["data"] == []
+
+
+async def test_what_is_written_from_right_to_left_is_shown_so(agent, world):
+    made = await published(agent, [{"text": "ما هي خبرتك؟"}])
+    async with world.browser() as browser:
+        page = await begin(browser, made["url"])
+        assert '<textarea id="answer" dir="auto"' in page.text
+        assert '<p dir="auto">ما هي خبرتك؟</p>' in page.text

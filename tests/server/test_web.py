@@ -161,11 +161,12 @@ async def test_probes_need_no_key_and_no_backend(tmp_path):
 
 async def test_every_other_address_is_a_404_that_names_mcp(tmp_path):
     async with served(tmp_path, "--local") as server, server.http() as http:
-        for path in ("/", "/mcp/", "/MCP", "/mcp/x", "/.well-known/oauth-protected-resource", "//mcp"):
+        for path in ("/", "/mcp//", "/MCP", "/mcp/x", "/.well-known/oauth-protected-resource", "//mcp"):
             assert "MCP is at /mcp" in said(await http.get(path), 404, "not_found")
-        get = await http.get("/mcp", headers={"accept": "text/event-stream"})
-        assert said(get, 405, "method_not_allowed")
-        assert get.headers["allow"] == "POST"
+        for path in ("/mcp", "/mcp/"):
+            get = await http.get(path, headers={"accept": "text/event-stream"})
+            assert said(get, 405, "method_not_allowed")
+            assert get.headers["allow"] == "POST"
 
 
 async def test_refusals_of_the_sdk_say_which_field_and_what_to_do(tmp_path):

@@ -91,11 +91,12 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         self._pages_known.set()
         if listener is not None:
             from aural_mcp.backend.interview.sessions import sweep
+            from aural_mcp.backend.rest.app import create_pages
             from aural_mcp.backend.webhooks import delivering
 
             with listener:
                 async with delivering(store, sweep):
-                    await _serve(store, self._model, listener)
+                    await _serve(create_pages(store, self._model, self.origin), listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
@@ -170,15 +171,15 @@ def _served_workspace(port: int) -> str | None:
     return answer.text if answer.status_code == 200 else ""
 
 
-async def _serve(store: Store, model: Model | None, listener: socket.socket) -> None:
+async def _serve(pages: ASGIApp, listener: socket.socket) -> None:
     import uvicorn
 
-    from aural_mcp.backend.rest.app import create_pages
+    from aural_mcp.config import KEPT_OPEN
 
     class Server(uvicorn.Server):
         @contextmanager
         def capture_signals(self) -> Generator[None]:
             yield  # signals belong to the process that runs us
 
-    config = uvicorn.Config(create_pages(store, model), log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(pages, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=KEPT_OPEN)
     await Server(config).serve(sockets=[listener])

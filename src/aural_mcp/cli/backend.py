@@ -116,7 +116,7 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
 
     from aural_mcp.backend.rest.app import create_app
     from aural_mcp.backend.storage.store import create_key, has_keys, owner, save_setting
-    from aural_mcp.config import read_settings
+    from aural_mcp.config import KEPT_OPEN, read_settings
     from aural_mcp.log import set_up_logging
 
     set_up_logging()
@@ -143,7 +143,8 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
         store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
     )
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=KEPT_OPEN)
+        uvicorn.Server(config).run([listener])
 
 
 def _end_of(day: date) -> str:

@@ -28,6 +28,7 @@ def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
 
     from aural_mcp.config import read_settings
     from aural_mcp.log import set_up_logging
+    from aural_mcp.server import stdio
 
     set_up_logging()
     _trace()
@@ -35,7 +36,7 @@ def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
     gc.enable()
     gc.freeze()
     with suppress(KeyboardInterrupt):
-        anyio.run(beside, setup, setup.server.run_stdio_async)
+        anyio.run(beside, setup, partial(stdio.serve_stdio, setup.server))
 
 
 def _trace() -> None:

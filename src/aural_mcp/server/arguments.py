@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -61,9 +61,6 @@ def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
     model = arguments_of(operation)
     schema = input_schema(model)
     known = schema["properties"]
-    if not _is_text(sent):
-        said = "An argument holds half a character (a lone surrogate), which is no text. Write it as UTF-8 and call"
-        raise _refusal(operation, f"{said} {operation.tool_name()} again.")
     sent = _opened(sent, known)
     added = _added(sent, known)
     code = _code(operation, sent)
@@ -71,9 +68,9 @@ def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
     if operation.confirmed:
         named.pop("confirmation", None)
     reading = _Reading(keeps_empty=operation.effect == "update")
-    arguments = reading.fields(named, schema)
+    arguments, dropped = _writable(operation, reading.fields(named, schema))
     try:
-        return Given(model.model_validate(arguments), code, [*_remarks(added), *reading.remarks()])
+        return Given(model.model_validate(arguments), code, [*_remarks(added), *dropped, *reading.remarks()])
     except ValidationError as error:
         again = f"Correct this and call {operation.tool_name()} again."
         raise _refusal(operation, f"{_problems(schema, error)} {again}") from error
@@ -202,13 +199,69 @@ def _snake(name: str) -> str:
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
-def _is_text(sent: Mapping[str, Any]) -> bool:
-    """Whether the arguments can be written as UTF-8: JSON can spell half a character."""
+# ── Characters ──────────────────────────────────────────────────────────────────────────────────
+
+
+def is_text(value: Any) -> bool:
+    """Whether it can be written as UTF-8: JSON can spell half a character."""
+    return _dumped(value) is not None
+
+
+def half_a_character(sent: Mapping[str, Any], tool: str) -> str:
+    """What to say of arguments that hold half a character, naming the first."""
+    where = next((f": {path}" for path, text in _texts(sent) if not is_text(text)), "")
+    said = f"An argument holds half a character (a lone surrogate), which is no text{where}."
+    return f"{said} Write it as UTF-8 and call {tool} again."
+
+
+def _writable(operation: AnyOperation, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The arguments without U+0000, which a pasted PDF brings and no database keeps, and what to say of that."""
+    dumped = _dumped(arguments)
+    if dumped is None:
+        raise _refusal(operation, half_a_character(arguments, operation.tool_name()))
+    if "\\u0000" not in dumped or (written := _without_nul(arguments)) == arguments:
+        return arguments, []
+    left = {path for path, text in _texts(written) if "\0" in text}
+    where = [path for path, text in _texts(arguments) if "\0" in text and path not in left] or ["a name"]
+    named = ", ".join(where[:MOST_PROBLEMS]) + (f" and {more} more" if (more := len(where) - MOST_PROBLEMS) > 0 else "")
+    return written, [f"Taken out, as it cannot be stored: the character U+0000, in {named}."]
+
+
+def _dumped(value: Any) -> str | None:
+    """The value as JSON; None when that cannot be written as UTF-8."""
     try:
-        json.dumps(sent, ensure_ascii=False).encode()
+        dumped = json.dumps(value, ensure_ascii=False)
+        dumped.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return None
+    return dumped
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a value, by the path that leads there: `questions[0].text`."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for at, item in enumerate(cast("list[Any]", value)):
+            yield from _texts(item, f"{path}[{at}]")
+    elif isinstance(value, dict):
+        for name, item in cast("dict[str, Any]", value).items():
+            shown = name if name.isascii() and name.isidentifier() and len(name) <= LONGEST_NAME else "…"
+            yield from _texts(item, f"{path}.{shown}" if path else shown)
+
+
+def _without_nul(value: Any) -> Any:
+    """The value without U+0000; an id that holds one is none, and stays to be refused."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value).items()
+        return {
+            _without_nul(name): item if name.endswith(("Id", "Ids")) else _without_nul(item) for name, item in fields
+        }
+    return value
 
 
 # ── Problems ────────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,7 @@ from aural_mcp.api.errors import AuralError, NoUsableKey
 from aural_mcp.api.operations import OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import AuralClient
-from aural_mcp.config import GET_A_KEY
+from aural_mcp.config import GET_A_KEY, sent_key
 from aural_mcp.privacy.audit import AuditLog, Confirmed, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
@@ -103,9 +103,7 @@ class KeyPerRequest:
         self._client = client
 
     def client_for(self, headers: Mapping[str, str] | None) -> AuralClient:
-        sent = headers or {}
-        scheme, _, bearer = sent.get("authorization", "").partition(" ")
-        key = bearer if scheme == "Bearer" else sent.get("x-api-key", "")
+        key = sent_key(headers or {})
         if not key:
             raise NoUsableKey(
                 "This request carries no Aural API key.",

@@ -6,10 +6,11 @@ one (`/i/invite/{token}`; the link itself leads back, on any device).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
@@ -23,7 +24,11 @@ from aural_mcp.backend.interview.conduct import Closed, Conduct, Link
 from aural_mcp.backend.interview.pages import Page, message_page, page_of
 from aural_mcp.backend.storage.store import Store, setting
 
-COOKIE = "aural_session"
+COOKIE, TRIED = "aural_session", "aural_cookies"
+"""What leads back to a session, and what shows before one is begun that this browser keeps cookies."""
+AGAIN = "again"
+HOST = re.compile(r"[\w.-]+(:\d{1,5})?|\[[\da-f:.]+\](:\d{1,5})?", re.ASCII | re.IGNORECASE)
+ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[\da-f:.]*:[\da-f:.]*", re.ASCII | re.IGNORECASE)
 COOKIE_AGE = 30 * 24 * 3600
 HEADERS = {
     "cache-control": "no-store",
@@ -31,31 +36,39 @@ HEADERS = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with "no-referrer" our own forms would say `Origin: null`, as foreign ones can
     "x-content-type-options": "nosniff",
 }
 
 Act = Callable[[Link, FormData], Any]
 
 
-def candidate_routes(conduct: Conduct) -> list[BaseRoute]:
-    """The pages, their assets, and a sign by which another process knows whose pages these are."""
+def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRoute]:
+    """The pages, their assets, and a sign by which another process knows whose pages these are.
+
+    Args:
+        origin: `scheme://host:port` of the links that candidates are given.
+    """
 
     async def look(request: Request) -> Response:
-        return await _guarded(conduct, request, None)
+        return await _guarded(conduct, request, origin(), None)
 
     async def start(request: Request) -> Response:
-        return await _guarded(conduct, request, conduct.begin)
+        if COOKIE not in request.cookies and TRIED not in request.cookies and "slug" in request.path_params:
+            return await _try_cookies(conduct, request, origin())
+        return await _guarded(conduct, request, origin(), conduct.begin)
 
     async def answer(request: Request) -> Response:
-        return await _guarded(conduct, request, conduct.answer)
+        return await _guarded(conduct, request, origin(), conduct.answer)
 
     async def event(request: Request) -> Response:
-        response = await _guarded(conduct, request, conduct.notice)
+        response = await _guarded(conduct, request, origin(), conduct.notice)
         return response if response.status_code >= 400 else Response(status_code=204)
 
     async def workspace(request: Request) -> Response:
-        return Response(await conduct.work(_workspace, conduct.store), media_type="text/plain")
+        if not _is_ours(request, origin()):
+            return _elsewhere()
+        return Response(await conduct.work(_workspace, conduct.store), headers=HEADERS, media_type="text/plain")
 
     doors: list[BaseRoute] = []
     for path in ("/i/invite/{token}", "/i/{slug}"):
@@ -69,13 +82,15 @@ def candidate_routes(conduct: Conduct) -> list[BaseRoute]:
     return [Route("/workspace", workspace), Mount("/assets", assets), *doors]
 
 
-async def _guarded(conduct: Conduct, request: Request, act: Act | None) -> Response:
+async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | None) -> Response:
     """Answer a page request: act on the form if there is one, then lead back to the page."""
     link = _link(request)
+    if not _is_ours(request, origin):
+        return _elsewhere()
     try:
         if act is None:
             return await _shown(conduct, link)
-        if request.headers.get("sec-fetch-site") == "cross-site":
+        if _is_foreign(request, origin):
             raise Closed(403, "foreign")
         form = await _form(request)
         try:
@@ -85,6 +100,38 @@ async def _guarded(conduct: Conduct, request: Request, act: Act | None) -> Respo
     except Closed as closed:
         words = closed.words
         return _page(message_page(words[closed.key], words[f"{closed.key}.text"], words), closed.status)
+
+
+async def _try_cookies(conduct: Conduct, request: Request, origin: str) -> Response:
+    """Send the form once more with a cookie; a browser that comes without it could not go on, and begins nothing."""
+    if AGAIN not in request.query_params:
+        response = RedirectResponse(f"{request.url.path}?{AGAIN}=1", 307, HEADERS)
+        _keep(response, request, TRIED, "1")
+        return response
+
+    def explain(link: Link, _: FormData) -> None:
+        raise Unclear(conduct.arrive(link).words["need.cookies"])
+
+    return await _guarded(conduct, request, origin, explain)
+
+
+def _is_ours(request: Request, origin: str) -> bool:
+    """Whether the name in `Host` is the links' own, or one that nobody else's name server can point here."""
+    named = request.headers.get("host", "")
+    name = (urlsplit(f"//{named}").hostname or "") if HOST.fullmatch(named) else ""
+    return bool(name) and (name == urlsplit(origin).hostname or "." not in name or bool(ADDRESS.fullmatch(name)))
+
+
+def _is_foreign(request: Request, origin: str) -> bool:
+    """Whether a form was sent from a page that is not one of these."""
+    sent = request.headers.getlist("origin")
+    ours = origin.lower(), *(f"{scheme}://{request.headers.get('host', '').lower()}" for scheme in ("http", "https"))
+    return request.headers.get("sec-fetch-site") == "cross-site" or any(each.lower() not in ours for each in sent)
+
+
+def _elsewhere() -> Response:
+    words = "The name in Host is not served here. Whoever runs this can set AURAL_PUBLIC_URL to it."
+    return Response(words, 421, HEADERS, media_type="text/plain")
 
 
 async def _shown(conduct: Conduct, link: Link, *, error: str = "", typed: FormData | None = None) -> Response:
@@ -111,11 +158,15 @@ def _link(request: Request) -> Link:
 def _back(request: Request, link: Link, cookie: Any) -> Response:
     response = RedirectResponse(link.path, 303, HEADERS)
     if isinstance(cookie, str):
-        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
-        response.set_cookie(
-            COOKIE, cookie, max_age=COOKIE_AGE, path=link.path, httponly=True, samesite="lax", secure=secure
-        )
+        _keep(response, request, COOKIE, cookie, COOKIE_AGE)
     return response
+
+
+def _keep(response: Response, request: Request, name: str, value: str, age: int | None = None) -> None:
+    """Give the browser a cookie for the pages of this link."""
+    secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+    path = _link(request).path
+    response.set_cookie(name, value, max_age=age, path=path, httponly=True, samesite="lax", secure=secure)
 
 
 def _page(page: Page, status: int = 200) -> Response:

@@ -73,6 +73,7 @@ ENGLISH = {
     # refusals
     "need.name": "Please enter your name.",
     "need.consent": "Please tick the box to agree before you begin.",
+    "need.cookies": "Your browser did not keep a cookie. This page needs one to find your answers again: allow cookies for this site, then begin. Nothing has begun yet.",
     "need.answer": "Please write an answer before you send it.",
     "need.choice": "Please choose an answer.",
     "need.drawing": "Please draw something, or describe it in words.",
@@ -158,6 +159,7 @@ CHINESE = {
     "drawing": "[绘图]",
     "need.name": "请输入您的姓名。",
     "need.consent": "开始之前，请勾选同意。",
+    "need.cookies": "您的浏览器没有保存 Cookie。本页面需要用它找回您的回答：请允许本网站使用 Cookie，然后再开始。面试尚未开始。",
     "need.answer": "请先写下回答再发送。",
     "need.choice": "请选择一个答案。",
     "need.drawing": "请画图，或用文字说明。",

@@ -45,6 +45,7 @@ from aural_mcp.api.operations import (
     GetSessionReport,
     ListSessions,
 )
+from aural_mcp.backend.interview.candidate import HEADERS as PAGE_HEADERS
 from aural_mcp.backend.interview.candidate import candidate_routes
 from aural_mcp.backend.interview.conduct import conduct_of
 from aural_mcp.backend.interview.pages import message_page
@@ -141,13 +142,13 @@ def create_app(
     for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model))]
+    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model), origin)]
     return _app(routes, lambda _: delivering(store, sweep))
 
 
-def create_pages(store: Store, model: Model | None = None) -> Starlette:
+def create_pages(store: Store, model: Model | None = None, origin: Callable[[], str] = str) -> Starlette:
     """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
-    return _app(candidate_routes(conduct_of(store, model)))
+    return _app(candidate_routes(conduct_of(store, model), origin))
 
 
 def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
@@ -261,7 +262,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     path, status = request.url.path, refused.status_code
     if not path.startswith("/api/"):
         page = message_page("Nothing here", "There is no page at this address. Please check the link you were sent.")
-        return Response(page, status, refused.headers, media_type="text/html")
+        return Response(page, status, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
     if status == 404 and path.startswith(PREFIX + "/") and path.endswith("/"):
         return RedirectResponse(path.rstrip("/"), 308)
     if status == 405:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import INVALID_REQUEST
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from aural_mcp.config import is_loopback, usable_key
+from aural_mcp.config import is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
+from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
 from aural_mcp.server.web import refusals
 from aural_mcp.server.web.flights import BY_ADDRESS, LISTEN, Flights
+from aural_mcp.server.web.origins import CORS, Origins, check_once
 from aural_mcp.server.web.refusals import (
     BODY,
     BODY_WITHIN,
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from aural_mcp.server.server import AuralServer
 
 SUBSCRIPTIONS_SINCE = "2026-07-28"
+JSON = "application/json"
+LOOKED_AT = (202, 400)
+"""Statuses of the SDK for what it could not read, or took for a notification: the body may be no message."""
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +57,13 @@ def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) ->
         allowed_hosts: the names that clients use, in `Host` and in `Origin`.
     """
     names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else [])]
-    hosts = [form for name in names for form in (name, f"{name}:*")]
-    origins = [f"{scheme}://{form}" for scheme in ("http", "https") for form in hosts]
     sessions = Sessions(
         app=server._lowlevel_server,  # pyright: ignore[reportPrivateUsage]
         stateless=True,
         max_request_body_size=BODY,
-        security_settings=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+        security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # `Origins` does it
     )
-    web = Web(sessions)
+    web = Web(sessions, Origins(names))
     server.middleware.append(web.flights.end_with_us)
     return web
 
@@ -80,8 +85,9 @@ class Sessions(StreamableHTTPSessionManager):
 class Web:
     """Everything that is served over HTTP, as one ASGI application."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, origins: Origins) -> None:
         self.flights = Flights()
+        self._origins = origins
         self._sessions = sessions
         self._life = Starlette(lifespan=lambda _: sessions.run())
 
@@ -89,7 +95,7 @@ class Web:
         if scope["type"] != "http":
             await self._live(scope, receive, send)
             return
-        begun, answer = time.perf_counter(), Answer(scope, receive, send)
+        begun, answer = time.perf_counter(), Answer(scope, receive, send, self._origins)
         try:
             await self._serve(scope, receive, answer)
         except Refused as refused:
@@ -113,16 +119,20 @@ class Web:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Answer) -> None:
         _check_head(scope)
-        path, method = scope["path"], scope["method"]
+        path, method, headers = scope["path"].removesuffix("/"), scope["method"], Headers(scope=scope)
         if path in (HEALTH, READY):
             _check_method(method, "GET", "HEAD")
             if path == READY and self.flights.stopping:
                 raise refusals.stopping()
             said = {"status": "ok" if path == HEALTH else "ready"}
             await JSONResponse(said, headers={"cache-control": "no-store"})(scope, receive, send)
+        elif path == MCP and method == "OPTIONS" and headers.get("origin"):
+            self._origins.check(headers)
+            await Response(status_code=204, headers=CORS)(scope, receive, send)
         elif path == MCP:
             # Without sessions a GET stream could carry nothing, and there is nothing to DELETE: they would only cost.
             _check_method(method, "POST")
+            self._origins.check(headers)
             await self._relay(scope, receive, send)
         else:
             raise Refused(404, "not_found", f"There is nothing at this address. MCP is at {MCP}.")
@@ -131,23 +141,26 @@ class Web:
         headers = Headers(scope=scope)
         caller = caller_of(headers, scope.get("client"))
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
-            messages = [await _whole_body(headers, receive)]
+            send.asked = await _whole_body(headers, receive)
+            _check_json(headers)
+            messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
             flight.begin()
-            self._sessions.streams.set(asks_for_stream(headers, messages[0]["body"]))
+            self._sessions.streams.set(asks_for_stream(headers, send.asked))
 
             async def received() -> Message:
                 return messages.pop() if messages else await receive()
 
-            await self._sessions.asgi_app(scope, received, send)
+            await self._sessions.asgi_app({**scope, "headers": _as_json(scope)}, received, send)
 
 
 class Answer:
-    """Sends a response on, notes its status, and puts refusals of the SDK that are not JSON into our words."""
+    """Sends a response on, notes its status, and puts the SDK's refusals into our words."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, origins: Origins) -> None:
         self.status: int | None = None
-        self._scope, self._receive, self._send = scope, receive, send
-        self.complete = False
+        self._scope, self._receive, self._to = scope, receive, send
+        self._cors = origins.cors(Headers(scope=scope))
+        self.complete, self.asked = False, b""
 
     async def __call__(self, message: Message) -> None:
         if self.complete:
@@ -156,6 +169,9 @@ class Answer:
             words = SAID_BETTER.get(message["status"])
             if words and b"json" not in dict(message.get("headers", ())).get(b"content-type", b""):
                 await self.refuse(Refused(message["status"], *words))
+                return
+            if message["status"] in LOOKED_AT and (instead := replies(self.asked)):
+                await self._answer(_reply(instead))
                 return
             self.status = message["status"]
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -169,15 +185,28 @@ class Answer:
         if self.status is not None:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        self.status = refused.status
-        response = JSONResponse(refused.body(), refused.status, headers=refused.headers)
+        await self._answer(JSONResponse(refused.body(), refused.status, headers=refused.headers))
+
+    async def _answer(self, response: Response) -> None:
+        self.complete, self.status = True, response.status_code
         await response(self._scope, self._receive, self._send)
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *self._cors]}
+        await self._to(message)
+
+
+def _reply(answers: Sequence[Reply]) -> Response:
+    """What is answered to a body that is no message; a batch gets one answer, for there is one body to wait for."""
+    answer = answers[0] if len(answers) == 1 else refusal(None, INVALID_REQUEST, BATCH)
+    text = answer.model_dump_json(by_alias=True, exclude_unset=True)
+    return Response(text, 400 if isinstance(answer, Refusal) else 200, media_type=JSON)
 
 
 def caller_of(headers: Mapping[str, str], peer: Sequence[Any] | None) -> str:
     """Whose request it is: the SHA-256 of a key, if it could be one, else the address it came from."""
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    key = bearer if scheme == "Bearer" else headers.get("x-api-key", "")
+    key = sent_key(headers)
     return hashlib.sha256(key.encode()).hexdigest() if usable_key(key) else f"{BY_ADDRESS}{peer[0] if peer else ''}"
 
 
@@ -198,6 +227,19 @@ def _check_head(scope: Scope) -> None:
     fields: list[tuple[bytes, bytes]] = scope["headers"]
     if len(fields) > FIELDS or sum(len(name) + len(value) + 4 for name, value in fields) > HEADERS:
         raise refusals.head_too_large()
+    check_once(fields)
+
+
+def _check_json(headers: Headers) -> None:
+    """Refuse a body that does not call itself JSON."""
+    kinds = headers.get("content-type", "").partition(";")[0].lower().split(",")
+    if JSON not in map(str.strip, kinds):
+        raise Refused(400, *SAID_BETTER[400])
+
+
+def _as_json(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The header fields with the type of the body as the SDK spells it."""
+    return [(name, JSON.encode() if name == b"content-type" else value) for name, value in scope["headers"]]
 
 
 def _check_method(method: str, *allowed: str) -> None:
@@ -206,8 +248,8 @@ def _check_method(method: str, *allowed: str) -> None:
         raise Refused(405, "method_not_allowed", words, allow=", ".join(allowed))
 
 
-async def _whole_body(headers: Mapping[str, str], receive: Receive) -> Message:
-    """The body as one message, read before anything is done.
+async def _whole_body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    """The body without a byte order mark, read before anything is done.
 
     Raises:
         Refused: it is larger than `BODY`, slower than `BODY_WITHIN`, or incomplete.
@@ -227,4 +269,4 @@ async def _whole_body(headers: Mapping[str, str], receive: Receive) -> Message:
     if more:
         words = f"The body was not here within {BODY_WITHIN:.0f} s; nothing was done. Send it in one go."
         raise Refused(408, "body_too_slow", words, connection="close")
-    return {"type": "http.request", "body": bytes(body), "more_body": False}
+    return bytes(body.removeprefix(BOM_UTF8))

@@ -15,14 +15,12 @@ from signal import SIGINT, SIGTERM, signal
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from aural_mcp.config import BadSetting
+from aural_mcp.config import KEPT_OPEN, BadSetting
 from aural_mcp.log import log_request
 from aural_mcp.server.web.app import Web
 from aural_mcp.server.web.flights import Flights
 from aural_mcp.server.web.refusals import HEAD_WITHIN, HEADERS, MCP, TARGET, Refused, head_too_large
 
-KEPT_OPEN = 65
-"""Seconds that an idle connection stays open: longer than clients and load balancers keep theirs."""
 LINGER = 1.0
 """Seconds in which a refused sender may read why, before its connection is closed."""
 

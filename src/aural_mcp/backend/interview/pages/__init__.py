@@ -240,7 +240,7 @@ def _said(turn: Row, words: Words) -> Html:
 def _paragraphs(text: str) -> Html:
     """Plain text as paragraphs, line breaks kept."""
     blocks = [escape(block).replace("\n", "<br>") for block in text.strip().split("\n\n") if block.strip()]
-    return Html("".join(f"<p>{block}</p>" for block in blocks))
+    return Html("".join(f'<p dir="auto">{block}</p>' for block in blocks))
 
 
 def _page(title: str, body: Html, words: Words) -> Page:

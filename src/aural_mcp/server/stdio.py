@@ -1,0 +1,101 @@
+"""MCP on stdin and stdout: the SDK's transport, and before it an answer to every line that is no message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import anyio
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import INVALID_REQUEST, JSONRPCNotification
+
+from aural_mcp.server.messages import NO_MESSAGE, Reply, refusal, replies
+
+if TYPE_CHECKING:
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
+
+    from aural_mcp.server.server import AuralServer
+
+BOM = "\ufeff"
+
+
+async def serve_stdio(server: AuralServer) -> None:
+    """Serve one host until it closes stdin."""
+    lines = Lines(_wire())
+    low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
+    async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
+        messages = cast("ReadStream[SessionMessage | Exception]", Messages(read, write, lines))
+        await low.run(messages, write, low.create_initialization_options())
+
+
+def _wire() -> BinaryIO:
+    """The host's end of stdin, moved off descriptor 0: whatever else reads stdin, here or in a child, reads nothing."""
+    try:
+        wire = os.dup(sys.stdin.fileno())
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdin.fileno())
+    except (OSError, ValueError):
+        return sys.stdin.buffer
+    return os.fdopen(wire, "rb", closefd=False)  # at the end a thread may still wait on it
+
+
+class Lines:
+    """The lines that a host sends, for the SDK to parse; each is kept until it is known what became of it."""
+
+    def __init__(self, wire: BinaryIO) -> None:
+        self._text = anyio.wrap_file(TextIOWrapper(wire, encoding="utf-8", errors="surrogateescape", newline="\n"))
+        self.taken: deque[str] = deque()
+
+    def __aiter__(self) -> Lines:
+        return self
+
+    async def __anext__(self) -> str:
+        line = await self._text.readline()
+        if not line:
+            raise StopAsyncIteration
+        self.taken.append(line.removeprefix(BOM))
+        return self.taken[-1]
+
+
+class Messages:
+    """The SDK's stream of what it read, one item a line, without those that are no messages: they are answered here."""
+
+    def __init__(
+        self, read: ReadStream[SessionMessage | Exception], write: WriteStream[SessionMessage], lines: Lines
+    ) -> None:
+        self._read, self._write, self._lines = read, write, lines
+
+    def __aiter__(self) -> Messages:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        while True:
+            item = await anext(self._read)
+            line = self._lines.taken.popleft()
+            answers = _answers(item, line)
+            if isinstance(item, SessionMessage) and not answers:
+                return item
+            for answer in answers:
+                await self._write.send(SessionMessage(answer))
+
+    async def aclose(self) -> None:
+        await self._read.aclose()
+
+    async def __aenter__(self) -> Messages:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.aclose()
+
+
+def _answers(item: SessionMessage | Exception, line: str) -> Sequence[Reply]:
+    """What to answer to a line; nothing where the SDK took it rightly, or nothing is in it."""
+    taken = isinstance(item, SessionMessage)
+    if not line.strip() or (taken and not isinstance(item.message, JSONRPCNotification)):
+        return ()
+    return replies(line) or (() if taken else (refusal(None, INVALID_REQUEST, NO_MESSAGE),))
