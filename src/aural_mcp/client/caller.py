@@ -34,6 +34,9 @@ class Caller(Protocol):
     def link_origin(self) -> str: ...
 
     @property
+    def lacking(self) -> frozenset[str]: ...
+
+    @property
     def remaining(self) -> int | None: ...
 
     @property
