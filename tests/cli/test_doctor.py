@@ -18,6 +18,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from aural_mcp.api.models import Interview
 from aural_mcp.api.operations import CandidateInput, CreateInterview, QuestionInput
 from aural_mcp.backend import local
 from aural_mcp.backend.storage import store
@@ -174,13 +175,14 @@ def test_an_earlier_deployment_is_said_and_is_no_problem(examined):
 
 def rows_of(question, candidate, *, older):
     """A deployment with one interview that has this question and this candidate."""
-    whole = dict.fromkeys(field.alias for field in CreateInterview.model_fields.values()) | {"id": "i", "title": "T"}
+    row = Interview(id="i").model_dump(by_alias=True)
+    whole = {field.alias: row[field.alias] for field in CreateInterview.model_fields.values()} | {"id": "i"}
 
     def answer(path):
         if path.startswith("/api/v1/interviews?"):
             return (200, {"data": [whole], "cursor": None})
         if path == "/api/v1/interviews/i":
-            return (200, {"data": {**whole, "aiName": "A", "aiTone": "CASUAL", "questions": [question]}})
+            return (200, {"data": {**whole, "questions": [question]}})
         if path == "/api/v1/interviews/i/candidates":
             return (200, {"data": [candidate]})
         return PAGE if older else MISSING
@@ -213,7 +215,9 @@ def test_fields_that_rows_do_not_have_are_said(examined, older):
         status, said = examined(**relayed(url))["fields"]
     assert status == "warning"
     assert ("of questions order, showIf." in said) == (not older)
-    assert "order" in said and "showIf" in said and "required" not in said
+    assert "order" in said
+    assert "showIf" in said
+    assert "required" not in said
     assert ("of candidates" in said) == older
     assert len(asked) == 5
 
