@@ -116,9 +116,10 @@ def postgresql_server():
         server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
-def make_world(database: str) -> World:
+def make_world(database: str, generation: int = 2) -> World:
     store = Store(database)
-    app = create_app(store, origin=lambda: ORIGIN, local_key=LocalKey(KEY, owner(store).user_id))
+    key = LocalKey(KEY, owner(store).user_id)
+    app = create_app(store, origin=lambda: ORIGIN, local_key=key, generation=generation)
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(app))
     return World(store, app, client, AuralServer(OneClient(client), backend="A test workspace.", confirm="never"))
 

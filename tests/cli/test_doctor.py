@@ -18,6 +18,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from aural_mcp.api.models import Interview
+from aural_mcp.api.operations import CandidateInput, CreateInterview, QuestionInput
 from aural_mcp.backend import local
 from aural_mcp.backend.storage import store
 from aural_mcp.cli import checks as doctor
@@ -169,6 +171,60 @@ def test_an_earlier_deployment_is_said_and_is_no_problem(examined):
     assert status == "warning"
     assert said.startswith("The deployment is of the earlier generation, with 15 of 20 operations: it lacks update_")
     assert "get_practice_report" in said
+
+
+def rows_of(question, candidate, *, older):
+    """A deployment with one interview that has this question and this candidate."""
+    row = Interview(id="i").model_dump(by_alias=True)
+    whole = {field.alias: row[field.alias] for field in CreateInterview.model_fields.values()} | {"id": "i"}
+
+    def answer(path):
+        if path.startswith("/api/v1/interviews?"):
+            return (200, {"data": [whole], "cursor": None})
+        if path == "/api/v1/interviews/i":
+            return (200, {"data": {**whole, "questions": [question]}})
+        if path == "/api/v1/interviews/i/candidates":
+            return (200, {"data": [candidate]})
+        return PAGE if older else MISSING
+
+    return answer
+
+
+QUESTION = {"id": "q", "text": "Why?"}
+
+
+def test_what_an_earlier_deployment_does_not_keep_is_said_without_writing(examined):
+    with aural(lambda path: EMPTY if path.startswith("/api/v1/interviews?") else PAGE) as (url, asked):
+        status, said = examined(**relayed(url))["fields"]
+    assert status == "warning"
+    assert "of questions options" not in said
+    assert "of questions description, probeThreshold, followUpPrompts, starterCode, timeLimitSeconds" in said
+    assert "of candidates gender, birthday, education, school, major, graduationYear, workExperience." in said
+    assert "nothing to look at of interviews, questions, candidates, so what else it drops cannot be told" in said
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_fields_that_rows_do_not_have_are_said(examined, older):
+    question = {**QUESTION, **dict.fromkeys(field.alias for field in QuestionInput.model_fields.values())}
+    question = {name: value for name, value in question.items() if name not in ("showIf", "order")}
+    person = dict.fromkeys(field.alias for field in CandidateInput.model_fields.values()) | {"id": "c", "name": "A"}
+    seen = question | {"text": "Why?", "type": "CODING", "isRequired": True, "probeOnShort": True}
+    seen |= {"allowFileUpload": False, "allowedFileTypes": []}
+    with aural(rows_of(seen, {**person, "id": "c"}, older=older)) as (url, asked):
+        status, said = examined(**relayed(url))["fields"]
+    assert status == "warning"
+    assert ("of questions order, showIf." in said) == (not older)
+    assert "order" in said
+    assert "showIf" in said
+    assert "required" not in said
+    assert ("of candidates" in said) == older
+    assert len(asked) == 5
+
+
+def test_which_fields_are_kept_cannot_be_told_where_nothing_is_known(examined):
+    with aural(lambda path: EMPTY if path.startswith("/api/v1/interviews?") else (503, "")) as (url, _):
+        assert examined(**relayed(url))["fields"] == ("warning", "Which fields the deployment keeps cannot be told. ")
 
 
 @pytest.mark.parametrize("answer", [PAGE, (200, "<!doctype html>Welcome"), (308, "")])

@@ -577,6 +577,23 @@ OPERATIONS: tuple[AnyOperation, ...] = tuple(
 FINDERS = {each.lists: each.tool_name() for each in OPERATIONS if each.lists}
 """Which tool lists the ids that a path variable takes."""
 
+NEWER_FIELDS: dict[str, tuple[str, ...]] = {
+    "questions": (
+        "description",
+        "probeThreshold",
+        "followUpPrompts",
+        "starterCode",
+        "timeLimitSeconds",
+        "validationRules",
+        "showIf",
+        "skipIf",
+        "allowFileUpload",
+        "allowedFileTypes",
+    ),
+    "candidates": ("gender", "birthday", "education", "school", "major", "graduationYear", "workExperience"),
+}
+"""What the first generation of deployments takes without a word and does not keep, by toolset."""
+
 
 def _changed(operation: Updating) -> Updating:
     if operation.payload() is None:

@@ -15,6 +15,7 @@ from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import ListInterviews
 from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
+from aural_mcp.client.deployment import Loss, sentence
 from aural_mcp.config import Settings, decision_log, read_settings
 from aural_mcp.privacy.audit import AuditLog, Confirmed
 from aural_mcp.safety import outside
@@ -78,9 +79,11 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
     async def tell(done: float, total: float, said: str) -> None:
         click.echo(f"{done:.0f} of {total:.0f}: {outside(said)}", err=True)
 
-    left, fruitless = len(given.interviews) + 1, 0
+    left, fruitless, losses = len(given.interviews) + 1, 0, list[Loss]()
     while True:
-        launched = await launch_interviews(client, given, Spent(tell=tell))
+        spent = Spent(tell=tell)
+        launched = await launch_interviews(client, given, spent)
+        losses += spent.losses
         decision.note(launched)
         fruitless = 0 if launched.remaining < left else fruitless + 1
         left = launched.remaining
@@ -89,6 +92,8 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
         if fruitless:
             await anyio.sleep(PAUSE)
     _print(launched)
+    if losses:
+        click.echo(sentence(losses))
     return not left and all(row.state != "failed" for row in launched.data)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.request import getproxies
 
 import anyio
@@ -28,10 +28,23 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from aural_mcp.api import errors
-from aural_mcp.api.operations import OPERATIONS, ListInterviews, ListPracticeSessions, Operation
+from aural_mcp.api.models import Record, Rows
+from aural_mcp.api.operations import (
+    NEWER_FIELDS,
+    OPERATIONS,
+    CandidateInput,
+    CreateInterview,
+    GetInterview,
+    ListCandidates,
+    ListInterviews,
+    ListPracticeSessions,
+    Operation,
+    QuestionInput,
+)
 from aural_mcp.cli.install import Problem, plan
 from aural_mcp.cli.install.hosts import HOSTS, Machine, files
 from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
+from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import GET_A_KEY, BadSetting, Settings, data_folder, decision_log, read_settings
@@ -86,7 +99,7 @@ class Doctor:
             backend = Backend(settings, state)
             async with backend.client:
                 if await self._look("backend", partial(_reached, backend)):
-                    for check in (_key, _generation, _latency, _clock, _budget):
+                    for check in (_key, _generation, _fields, _latency, _clock, _budget):
                         await self._look(check.__name__[1:], partial(check, backend))
         state.close()
 
@@ -247,12 +260,15 @@ class Backend:
         connections = Connections(self.url, settings.requests_per_minute, None, str, state, retries=never)
         self.client, self.seconds = AuralClient(settings.api_key, connections=connections), list[float]()
         self.first: errors.AuralError | None = None
+        self.generation: int | None = None
+        self.rows: dict[type[Operation[Any]], list[Any]] = {}
 
     async def ask(self, operation: Operation[Any]) -> errors.AuralError | None:
         """Send one request; the answer is what went wrong with it."""
         begun, spent = time.perf_counter(), Spent()
         try:
-            await self.client.call(operation, spent=spent)
+            found = await self.client.call(operation, spent=spent)
+            self.rows[type(operation)] = cast("Rows[Any]", found).data if isinstance(found, Rows) else [found]
         except errors.AuralError as error:
             return error
         finally:
@@ -284,11 +300,41 @@ async def _generation(backend: Backend) -> Check:
     error = await backend.ask(ListPracticeSessions(interview_id="00000000-0000-0000-0000-000000000000", limit=1))
     newer, count = [each.tool_name() for each in OPERATIONS if each.since > 1], len(OPERATIONS)
     if isinstance(error, errors.NotOffered):
+        backend.generation = 1
         said = f"The deployment is of the earlier generation, with {count - len(newer)} of {count} operations: it lacks"
         return Check("warning", f"{said} {', '.join(newer)}.", "Everything else works.")
     if error is None or (isinstance(error, errors.ApiError) and error.status < 500):
+        backend.generation = max(each.since for each in OPERATIONS)
         return Check("ok", f"The deployment has all {count} operations.")
     return Check("warning", f"Which operations there are cannot be told. {error.message}")
+
+
+async def _fields(backend: Backend) -> Check:
+    """What the generation is known to drop, and what the rows that can be read do not have; nothing is written."""
+    if listed := backend.rows.get(ListInterviews):
+        await backend.ask(GetInterview(interview_id=listed[0].id))
+        await backend.ask(ListCandidates(interview_id=listed[0].id))
+    interview, people = (backend.rows.get(each, []) for each in (GetInterview, ListCandidates))
+    looked = {"interviews": interview, "questions": interview[0].questions if interview else [], "candidates": people}
+    dropped = {noun: _dropped(backend, noun, rows) for noun, rows in looked.items()}
+    unseen = ", ".join(noun for noun, rows in looked.items() if not rows)
+    unknown = f"There is nothing to look at of {unseen}, so what else it drops cannot be told." if unseen else ""
+    if any(dropped.values()):
+        said = "; ".join(f"of {noun} {', '.join(names)}" for noun, names in dropped.items() if names)
+        return Check(
+            "warning", f"The deployment does not keep: {said}.", f"{unknown} Results of writes say so.".strip()
+        )
+    if backend.generation is None:
+        return Check("warning", "Which fields the deployment keeps cannot be told.")
+    return Check("ok", "Nothing shows that the deployment drops a field.")
+
+
+def _dropped(backend: Backend, noun: str, rows: Sequence[Record]) -> list[str]:
+    sent = {"interviews": CreateInterview, "questions": QuestionInput, "candidates": CandidateInput}[noun]
+    names = [field.alias or name for name, field in sent.model_fields.items()]
+    known = NEWER_FIELDS.get(noun, ()) if backend.generation == 1 else ()
+    there = rows[0].model_dump(by_alias=True, exclude_unset=True) if rows else {}
+    return [name for name in names if name in known or (rows and HOMES.get(name, name) not in there)]
 
 
 async def _latency(backend: Backend) -> Check:

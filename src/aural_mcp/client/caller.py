@@ -38,6 +38,9 @@ class Caller(Protocol):
     def links_from(self) -> tuple[str, Source]: ...
 
     @property
+    def lacking(self) -> frozenset[str]: ...
+
+    @property
     def remaining(self) -> int | None: ...
 
     @property

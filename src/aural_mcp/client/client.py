@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.request import getproxies
 
 import anyio
@@ -26,10 +26,11 @@ from aural_mcp.api import errors
 from aural_mcp.api.models import Deleted, Record, Rows, Wire
 from aural_mcp.client import links, retry
 from aural_mcp.client.budget import Budget
+from aural_mcp.client.deployment import Loss, Offers, losses
+from aural_mcp.client.refusals import after_silence, rate_limited, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
-from aural_mcp.safety import quoted
 
 if TYPE_CHECKING:  # a program that has imported the client has not built every operation yet
     from aural_mcp.api.operations import Operation
@@ -59,7 +60,8 @@ class Spent:
     """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
 
     And what it may: `until` is when it must be over, on the monotonic clock; `tell` says to the host how far it is,
-    as (done, total, sentence); `budget` knows when the key can send again, once something was asked.
+    as (done, total, sentence); `budget` knows when the key can send again, once something was asked. `losses` is
+    what the deployment did not keep of its writes.
     """
 
     requests: int = 0
@@ -67,6 +69,7 @@ class Spent:
     lost: bool = False
     until: float = math.inf
     tell: Callable[[float, float, str], Awaitable[None]] | None = None
+    losses: list[Loss] = field(default_factory=list[Loss])
     budget: Budget | None = None
 
     @property
@@ -93,6 +96,7 @@ class Connections:
     retries: RetryBudget = field(default_factory=RetryBudget)
     skew: float = 0.0
     """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
+    offers: Offers = field(default_factory=Offers)
     _wire: httpx.AsyncBaseTransport | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -214,8 +218,14 @@ class AuralClient:
         return self
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
-        """What may be seen of a result that `raw` gave: here, all of it."""
+        """What may be seen of a result that `raw` gave: here, all of it. What a write lost is noted."""
+        spent.losses += losses(operation, result)
         return result
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The tools that this deployment is known not to have."""
+        return self._connections.offers.lacking
 
     @property
     def base_url(self) -> str:
@@ -275,12 +285,15 @@ class AuralClient:
         response = await self._exchange(operation, key, deadline)
         self._connections.skew = _skew(response, self._connections.skew)
         if response.status_code == 429:
-            raise _rate_limited(response)
+            raise rate_limited(response)
         if response.status_code == 404 and lost and operation.result_type() is Deleted:
             identifier = next(iter(operation.model_dump(include=operation.path_fields()).values()))
             return operation.result_type().model_validate({"id": identifier, "deleted": True})
         if response.status_code != 200:
-            raise _refusal(operation, response)
+            refused = refusal(operation, response)
+            self._connections.offers.note(operation, refused)
+            raise refused
+        self._connections.offers.note(operation)
         return _result(operation, response)
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
@@ -295,8 +308,8 @@ class AuralClient:
                     "Check the network and AURAL_BASE_URL, then call again.",
                 ) from error
             except httpx.HTTPError as error:
-                raise _unanswered(operation, timed_out=isinstance(error, httpx.TimeoutException)) from error
-        raise _unanswered(operation, timed_out=True)
+                raise unanswered(operation, timed_out=isinstance(error, httpx.TimeoutException)) from error
+        raise unanswered(operation, timed_out=True)
 
     async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
         payload = operation.payload()
@@ -337,82 +350,10 @@ def _result(operation: Operation[R], response: httpx.Response) -> R:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(
             "The backend said success, but its answer cannot be read.",
-            _after_silence(operation),
+            after_silence(operation),
             status=200,
             code="UNREADABLE",
         ) from error
-
-
-def _after_silence(operation: Operation[Any]) -> str:
-    """What to do when nobody knows whether the operation happened."""
-    if operation.effect == "read":
-        return "Call again; if it stays so, tell the user that the backend does not answer properly."
-    if operation.effect == "create":
-        noun = operation.tool_name().split("_", 1)[1].rstrip("s")
-        return f"It may have been done: look with list_{noun}s before trying again."
-    return "It may have been done: the same call again is safe and comes to the same state."
-
-
-def _refusal(operation: Operation[Any], response: httpx.Response) -> errors.AuralError:
-    """The one place where a status and a body become an exception; a 5xx body is never read aloud."""
-    status, error = response.status_code, _error_object(response)
-    finder = _finder(operation, str((error or {}).get("message", "")))
-    if status == 500 and finder and not _ids_are_uuids(operation):
-        status, error = 404, {"message": "That is not an id of this backend."}
-    if status >= 500 or status < 400:
-        return errors.ServerError(
-            f"The backend failed (HTTP {status}).", _after_silence(operation), status=status, code="INTERNAL_ERROR"
-        )
-    if error is None and status in (404, 405):
-        return _not_offered(operation, status)
-    kind, next_step = REFUSALS.get(status, (errors.ApiError, "Read the message and change the call."))
-    code = str((error or {}).get("code", f"HTTP_{status}"))
-    details = {name: value for name, value in (error or {}).items() if name not in ("code", "message")}
-    if code == "PLAN_LIMIT_EXCEEDED":
-        kind, next_step = errors.PlanLimitExceeded, PLAN_STEP
-    said = quoted((error or {}).get("message", "no reason given"), 300)
-    numbers = "".join(f" {name}: {value}." for name, value in details.items() if isinstance(value, int | float))
-    step = next_step.format(tool=operation.tool_name(), finder=finder or "list_interviews")
-    return kind(f"Aural refused ({code}): {said}.{numbers}", step, status=status, code=code, details=details)
-
-
-REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
-    400: (errors.BadRequest, "Correct the value it names and call {tool} again."),
-    401: (errors.Unauthorized, f"The key is not accepted. {GET_A_KEY}, set it as AURAL_API_KEY and restart."),
-    403: (errors.Forbidden, "The key's owner may not do this here: check the id with {finder}, or ask for a role."),
-    404: (errors.NotFound, "Call {finder} for ids that exist."),
-    409: (errors.Conflict, "Read the present state first, then decide whether {tool} is still needed."),
-    413: (errors.BadRequest, "Send less in one call to {tool}."),
-    422: (errors.BadRequest, "Correct the value it names and call {tool} again."),
-}
-PLAN_STEP = "Tell the user that the plan's limit is reached. Calling again will not help."
-
-
-def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
-    if operation.since > 1:
-        message = "This deployment of Aural is older and does not offer this operation yet."
-        step = "Use another tool: get_session and list_candidates work everywhere."
-    else:
-        message = "The address answers, but not as Aural's API does."
-        step = "Ask the user to check AURAL_BASE_URL: it ends in /api/v1."
-    return errors.NotOffered(message, step, status=status, code="NOT_OFFERED")
-
-
-def _rate_limited(response: httpx.Response) -> errors.RateLimited:
-    seconds = retry.hold((_error_object(response) or {}).get("retry_after", response.headers.get("retry-after")))
-    return errors.RateLimited(
-        "rate_limited: Aural takes no more requests of this key for now.",
-        f"Nothing was done. Call again in {seconds:.0f} s.",
-        retry_after=seconds,
-    )
-
-
-def _unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswered:
-    return errors.Unanswered(
-        "The request was sent, but the connection broke or timed out before an answer came.",
-        _after_silence(operation),
-        timed_out=timed_out,
-    )
 
 
 def _skew(response: httpx.Response, known: float) -> float:
@@ -421,30 +362,3 @@ def _skew(response: httpx.Response, known: float) -> float:
         return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
     except (KeyError, ValueError, TypeError):
         return known
-
-
-def _error_object(response: httpx.Response) -> dict[str, Any] | None:
-    """Aural's `error` object, or None when the body is HTML, empty or anything else."""
-    try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError, IndexError):
-        return None
-    return cast("dict[str, Any]", error) if isinstance(error, dict) else None
-
-
-def _finder(operation: Operation[Any], message: str) -> str | None:
-    """The tool that lists the ids of what the message says is missing, else of the last id in the path."""
-    from aural_mcp.api.operations import FINDERS, PATH_VARIABLE
-
-    variables = PATH_VARIABLE.findall(operation.path)
-    named = [name for name in variables if name.removesuffix("Id") in message.lower()]
-    return FINDERS[(named or variables)[-1]] if variables else None
-
-
-def _ids_are_uuids(operation: Operation[Any]) -> bool:
-    import uuid
-
-    try:
-        return all(uuid.UUID(getattr(operation, name)) for name in operation.path_fields())
-    except ValueError:
-        return False

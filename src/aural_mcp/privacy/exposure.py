@@ -188,6 +188,10 @@ class Guarded:
         return self.raw.links_from
 
     @property
+    def lacking(self) -> frozenset[str]:
+        return self.raw.lacking
+
+    @property
     def remaining(self) -> int | None:
         return self.raw.remaining
 
@@ -220,6 +224,7 @@ class Guarded:
 
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
+        await self.raw.seen(operation, result, spent)
         if not _about_candidates(type(result)):
             return result
         view = View(self.exposure, self)

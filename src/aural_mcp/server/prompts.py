@@ -6,7 +6,7 @@ person typed and the resources it is about, whole, so that it is of use where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.documents.render import skill_section, skill_text
 from aural_mcp.safety import outside, quoted
 from aural_mcp.server import resources
+from aural_mcp.server.results import advice
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Prompt:
 INTERVIEW = Argument("interviewId", "Interview", "From list_interviews; type part of its title.", required=True)
 SESSION = Argument("sessionId", "Session", "From list_sessions; type part of the candidate's name.", required=True)
 LEVELS = ("junior", "mid-level", "senior", "staff", "lead", "manager")
+INSTEAD = {"get_session_report": "get_session"}
+"""What a tool is replaced by where the deployment lacks it."""
 MINUTES = ("15", "20", "30", "45", "60")
 
 
@@ -203,9 +206,13 @@ def listed(has: resources.Has) -> list[types.Prompt]:
 
 
 async def fill(
-    name: str, given: Mapping[str, Any], client: Callable[[], Caller], has: resources.Has
+    name: str,
+    given: Mapping[str, Any],
+    client: Callable[[], Caller],
+    has: resources.Has,
+    lacking: Callable[[], Collection[str]],
 ) -> types.GetPromptResult:
-    """The messages of a prompt; empty arguments count as left out.
+    """The messages of a prompt; empty arguments count as left out, and tools that are `lacking` are not named.
 
     Raises:
         MCPError: -32602 naming the prompts or arguments that exist, or the id that does not.
@@ -222,7 +229,8 @@ async def fill(
     if missing := [each.name for each in prompt.arguments if each.required and each.name not in filled]:
         raise MCPError(INVALID_PARAMS, f"The prompt {name} needs: {', '.join(missing)}.")
     attached = await _attached(prompt, filled, client, has)
-    messages = [TextContent(type="text", text=_text(prompt, filled, bool(attached))), *attached]
+    text = advice(_text(prompt, filled, bool(attached), lacking()), lacking())
+    messages = [TextContent(type="text", text=text), *attached]
     return types.GetPromptResult(
         description=prompt.description,
         messages=[PromptMessage(role="user", content=content) for content in messages],
@@ -254,11 +262,11 @@ async def _attached(
     return found
 
 
-def _text(prompt: Prompt, filled: Mapping[str, str], has_attachments: bool) -> str:
+def _text(prompt: Prompt, filled: Mapping[str, str], has_attachments: bool, lacking: Collection[str]) -> str:
     """What the person typed, the task, the steps, and where the attachments come from."""
     titles = {each.name: each.title for each in prompt.arguments}
     asked = "\n".join(f"- {titles[name]}: {value}" for name, value in filled.items())
-    tools = " and ".join(tool for _, tool in prompt.attached)
+    tools = " and ".join(INSTEAD.get(tool, tool) if tool in lacking else tool for _, tool in prompt.attached)
     attached = f"Attached: what {tools} would show. If you see no attachment, call {tools}." if has_attachments else ""
     parts = [f"# {prompt.title}", asked, prompt.task, attached, "---", *prompt.words()]
     return "\n\n".join(part for part in parts if part)

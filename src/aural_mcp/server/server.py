@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -191,7 +192,9 @@ class AuralServer(MCPServer[Connection]):
         there = self._there(context)
         operation = BY_NAME.get(name)
         if operation is None or operation not in there:
-            return results.failure(tools.unknown_tool(name, [each.tool_name() for each in there]))
+            lacking = self._lacking(context)
+            known = [each.tool_name() for each in there if each.tool_name() not in lacking]
+            return results.failure(tools.unknown_tool(name, known))
         try:
             client = self._client_for(context)
         except NoUsableKey as error:
@@ -294,7 +297,8 @@ class AuralServer(MCPServer[Connection]):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        filled = await prompts.fill(name, arguments or {}, lambda: self._client_for(context), self._has(context))
+        client = partial(self._client_for, context)
+        filled = await prompts.fill(name, arguments or {}, client, self._has(context), partial(self._lacking, context))
         for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
             self._note_reading(context, tool, arguments or {})
         return filled
@@ -390,6 +394,13 @@ class AuralServer(MCPServer[Connection]):
     def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
         names = {each.tool_name() for each in self._there(context)}
         return names.__contains__
+
+    def _lacking(self, context: Context[Any, Any] | None) -> frozenset[str]:
+        """The tools that the caller's deployment is known not to have; without a key nothing is known."""
+        try:
+            return self._client_for(context).lacking
+        except NoUsableKey:
+            return frozenset()
 
     def _tenant(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
         """Whose request it is: state sealed for one key is of no use with another."""

@@ -12,6 +12,7 @@ from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import AnyOperation, Effect, GetUsage, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.deployment import sentence
 from aural_mcp.safety import quoted
 from aural_mcp.server import results
 from aural_mcp.server.access import SHAPES, arguments_of
@@ -69,10 +70,10 @@ async def run(
     except BadArguments as refused:
         return results.failure(str(refused))
     except AuralError as error:
-        return results.failure(f"{operation.tool_title()} failed. {error}")
-    return results.answer(
-        operation, result, remarks=[*asked.remarks, *_remarks(operation, client, spent)], client=client
-    )
+        said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
+        return results.failure(results.advice(" ".join(said), client.lacking))
+    remarks = [*asked.remarks, *_lost(spent), *_remarks(operation, client, spent)]
+    return results.answer(operation, result, remarks=remarks, client=client)
 
 
 def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
@@ -87,6 +88,11 @@ def unknown_tool(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name[:LONGEST_NAME], known, 1, 0.5)
     hint = f"Did you mean {near[0]}?" if near else f"The tools are: {', '.join(known)}."
     return f"There is no tool {quoted(name)}. {hint}"
+
+
+def _lost(spent: Spent) -> list[str]:
+    """What the deployment did not keep of the call's writes."""
+    return [sentence(spent.losses)] if spent.losses else []
 
 
 def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:

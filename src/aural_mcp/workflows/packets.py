@@ -66,7 +66,7 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
         "candidate": _record(person),
         **({} if person else {"noRecord": UNSHOWN if cut(people) else UNREGISTERED}),
         "session": session,
-        "erase": list(ERASE),
+        "erase": [each for each in ERASE if not any(tool in each for tool in client.lacking)],
         "elsewhere": notes,
     }
     ids = [own] if own else []

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -50,6 +50,7 @@ from aural_mcp.backend.interview.candidate import candidate_routes
 from aural_mcp.backend.interview.conduct import conduct_of
 from aural_mcp.backend.interview.pages import message_page
 from aural_mcp.backend.interview.sessions import sweep
+from aural_mcp.backend.rest import older
 from aural_mcp.backend.rest.checks import Refused
 from aural_mcp.backend.rest.handlers import HANDLERS, Paged
 from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
@@ -88,6 +89,7 @@ class Backend:
     local_key: LocalKey | None
     rate_limit: RateLimit
     workers: anyio.CapacityLimiter
+    generation: int
 
     def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
         """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
@@ -100,8 +102,10 @@ class Backend:
             scope = scope_of(db, user_id)
             if scope is None:
                 raise Refused(403, "No organization found for this API key user.")
+            raw = raw if self.generation > 1 else older.body(operation, raw)
             call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
-            return HANDLERS[operation](call)
+            found = HANDLERS[operation](call)
+        return found if self.generation > 1 else older.answer(operation, found)
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -127,6 +131,7 @@ def create_app(
     local_key: LocalKey | None = None,
     requests_per_minute: int = 60,
     model: Model | None = None,
+    generation: int = 2,
 ) -> Starlette:
     """The whole backend: REST under `/api/v1`, and the candidate's pages; where it is served, webhooks beside them.
 
@@ -135,15 +140,16 @@ def create_app(
         local_key: the in-process key of a local workspace.
         requests_per_minute: per key, as Aural's 60; 0 is off.
         model: what interviews and scores; without one, rules interview and nobody scores.
+        generation: 1 answers as deployments with 15 operations do, for tests.
     """
     limit = rate_limit_of(store, requests_per_minute)
-    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS))
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation)
     paths: dict[str, dict[str, AnyOperation]] = {}
-    for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
+    for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
     routes += [*_documents(origin), *candidate_routes(conduct_of(store, model), origin)]
-    return _app(routes, lambda _: delivering(store, sweep))
+    return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 1 else _older_error)
 
 
 def create_pages(store: Store, model: Model | None = None, origin: Callable[[], str] = str) -> Starlette:
@@ -178,13 +184,15 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
 
 
 def _app(
-    routes: list[BaseRoute], lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
+    routes: list[BaseRoute],
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+    http_error: Callable[[Request, Exception], Awaitable[Response]] | None = None,
 ) -> Starlette:
     return Starlette(
         routes=routes,
         lifespan=lifespan,
         middleware=[Middleware(BodyLimit)],
-        exception_handlers={HTTPException: _http_error, Exception: _crash},
+        exception_handlers={HTTPException: http_error or _http_error, Exception: _crash},
     )
 
 
@@ -261,14 +269,24 @@ async def _http_error(request: Request, error: Exception) -> Response:
     refused = cast("HTTPException", error)
     path, status = request.url.path, refused.status_code
     if not path.startswith("/api/"):
-        page = message_page("Nothing here", "There is no page at this address. Please check the link you were sent.")
-        return Response(page, status, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
+        return _page(refused)
     if status == 404 and path.startswith(PREFIX + "/") and path.endswith("/"):
         return RedirectResponse(path.rstrip("/"), 308)
     if status == 405:
         message = f"{request.method} is not offered here."
         return _json({"error": {"code": "METHOD_NOT_ALLOWED", "message": message}}, 405, dict(refused.headers or {}))
     return _error(status, refused.detail if status == 413 else "There is nothing at this address.")
+
+
+async def _older_error(request: Request, error: Exception) -> Response:
+    """What the first generation does not have is a page, also below `/api/v1`."""
+    refused = cast("HTTPException", error)
+    return _page(refused) if refused.status_code == 404 else await _http_error(request, error)
+
+
+def _page(refused: HTTPException) -> Response:
+    page = message_page("Nothing here", "There is no page at this address. Please check the link you were sent.")
+    return Response(page, refused.status_code, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
 
 
 async def _crash(request: Request, error: Exception) -> Response:
