@@ -177,7 +177,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         problem=problem,
         public_url=_url("AURAL_PUBLIC_URL", public_url, any_scheme=True) if public_url else None,
         page_port=_number(environment, "AURAL_PAGE_PORT", most=65535),
-        data_dir=Path(data_dir).expanduser() if data_dir else None,
+        data_dir=_path("AURAL_DATA_DIR", data_dir) if data_dir else None,
         requests_per_minute=60 if per_minute is None else per_minute,
         model=_model(environment),
         narrowing=Narrowing(
@@ -191,7 +191,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         confirm=_choice(environment, "AURAL_CONFIRM", CONFIRM),
         state_keys=_state_keys(environment),
         files=_folder(environment, "AURAL_FILES"),
-        audit_log=Path("off" if audit_log.lower() == "off" else audit_log).expanduser() if audit_log else None,
+        audit_log=_path("AURAL_AUDIT_LOG", "off" if audit_log.lower() == "off" else audit_log) if audit_log else None,
     )
 
 
@@ -260,8 +260,8 @@ def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
     if not key and (file := _value(environment, "AURAL_API_KEY_FILE")):
         source = "AURAL_API_KEY_FILE"
         try:
-            key = Path(file).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+            key = _path(source, file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError, BadSetting):
             return None, f"AURAL_API_KEY_FILE names {file}, which cannot be read. Correct the path and restart."
         if not key:
             return None, f"AURAL_API_KEY_FILE names {file}, which is empty. Put the key into it and restart."
@@ -280,10 +280,17 @@ def _folder(environment: Mapping[str, str], name: str) -> Path | None:
     text = _value(environment, name)
     if text is None:
         return None
-    folder = Path(text).expanduser()
+    folder = _path(name, text)
     if not folder.is_dir():
         raise BadSetting(f"{name} names {text}, which is not a folder. Make it, or name another.")
     return folder.absolute()
+
+
+def _path(name: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise BadSetting(f"{name} names {text}, whose folder nobody knows. Write it in full.") from None
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from aural_mcp.config import BadSetting
 
@@ -37,8 +37,9 @@ class Database:
         try:
             with self.writing() as db:
                 prepare(db)
-        except OperationalError as error:
-            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {error.orig}.") from error
+        except DatabaseError as error:
+            reason = str(error.orig).partition("\n")[0].removesuffix(".")
+            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {reason}.") from error
 
     @property
     def shared(self) -> bool:

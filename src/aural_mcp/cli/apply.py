@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +13,12 @@ import click
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import ListInterviews
+from aural_mcp.cli.files import from_json
 from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.deployment import Loss, sentence
 from aural_mcp.config import Settings, decision_log, read_settings
+from aural_mcp.log import set_up_logging
 from aural_mcp.privacy.audit import AuditLog, Confirmed
 from aural_mcp.safety import outside
 from aural_mcp.server import arguments
@@ -28,23 +30,21 @@ rounds there may be."""
 
 
 def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
-    """What a file asks for: `{"interviews": [...]}`, or the list alone.
+    """What a file asks for: `{"interviews": [...]}`, or the list alone. A file that says `dryRun` is only looked at.
 
     Raises:
         click.ClickException: it is not JSON, or an interview in it is wrong; the text names each place.
     """
-    try:
-        read: Any = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise click.ClickException(f"The file is not JSON: {said}.") from error
+    read = from_json(data)
     given = cast("dict[str, Any]", {"interviews": read} if isinstance(read, list) else read)
     if not isinstance(given, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise click.ClickException('The file must hold {"interviews": [...]}, or the list alone.')
+    sent = {**given, "dryRun": True} if dry_run else given
     try:
-        return cast(LaunchInterviews, arguments.read(LaunchInterviews, {**given, "dryRun": dry_run}).arguments)
+        return cast(LaunchInterviews, arguments.read(LaunchInterviews, sent).arguments)
     except arguments.BadArguments as error:
-        raise click.ClickException(str(error).replace("call launch_interviews again", "apply it again")) from error
+        said = str(error).replace("Launch interviews was not called, nothing changed.", "Nothing was made.")
+        raise click.ClickException(said.replace("call launch_interviews again", "apply it again")) from error
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,11 @@ class Decision:
         )
 
 
-async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision) -> bool:
+async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision, opens: str) -> bool:
     """Launch, again and again, and print what becomes of each; whether all of them are there in the end.
+
+    Args:
+        opens: what to say of links, where there are or would be some.
 
     Raises:
         AuralError: the backend cannot be reached, or does not take the key.
@@ -91,17 +94,19 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
             break
         if fruitless:
             await anyio.sleep(PAUSE)
-    _print(launched)
+    _print(launched, opens)
     if losses:
         click.echo(sentence(losses))
     return not left and all(row.state != "failed" for row in launched.data)
 
 
-def _print(launched: Launched) -> None:
+def _print(launched: Launched, opens: str) -> None:
     for row in launched.data:
-        click.echo("  ".join(part for part in (row.state, row.title, row.id or "", row.url or "") if part))
+        click.echo("  ".join(part for part in (row.state, outside(row.title), row.id or "", row.url or "") if part))
         for said in [*([row.error] if row.error else []), *row.warnings]:
-            click.echo(f"    {said}")
+            click.echo(f"    {outside(said)}")
+    if opens and (launched.dry_run or any(row.url for row in launched.data)):
+        click.echo(opens)
 
 
 def opened(given: LaunchInterviews) -> list[str]:
@@ -122,26 +127,26 @@ def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
     """
     given = document(file.read(), dry_run=dry_run)
     titles = ", ".join(outside(each) for each in opened(given))
-    if titles and not (yes or dry_run):
+    if titles and not (yes or given.dry_run):
         if not sys.stdin.isatty():
             raise click.UsageError(f"It would open to everyone: {titles}. There is no terminal to ask on: say --yes.")
         click.confirm(f"Open to everyone who has the link: {titles}? It cannot be undone", abort=True, err=True)
+    set_up_logging(logging.CRITICAL)
     settings = read_settings()
     if settings.problem:
         raise click.ClickException(settings.problem)
     setup, done = set_up(settings), list[bool]()
+    would = f"Would be opened to everyone who has the link: {titles}." if given.dry_run else _reach(settings)
     log = Decision(setup.client, AuditLog(partial(decision_log, settings)), _how(titles, yes=yes))
 
     async def carry_out() -> None:
         try:
-            done.append(await apply(setup.client, given, log))
+            done.append(await apply(setup.client, given, log, would if titles else ""))
         except AuralError as error:
             done.append(False)
             click.echo(f"Error: {error}", err=True)
 
     anyio.run(beside, setup, carry_out, True)
-    if titles:
-        click.echo(f"Would be opened to everyone who has the link: {titles}." if dry_run else _reach(settings))
     context.exit(0 if done == [True] else 1)
 
 

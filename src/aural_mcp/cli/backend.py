@@ -11,6 +11,7 @@ from typing import IO
 
 import click
 
+from aural_mcp.cli.files import from_json, write_new
 from aural_mcp.cli.groups import Group
 from aural_mcp.cli.webhooks import DATABASE, webhooks, workspace
 
@@ -38,8 +39,9 @@ def import_(file: IO[bytes], database: str | None) -> None:
     """Fill an empty database from FILE: a workspace as one JSON document."""
     from aural_mcp.backend.storage.exchange import CannotImport, import_workspace
 
+    document = from_json(file.read())
     try:
-        counts = import_workspace(workspace(database), json.load(file))
+        counts = import_workspace(workspace(database), document)
     except (CannotImport, ValueError) as error:
         raise click.ClickException(f"Nothing was imported. {error}") from error
     click.echo("Imported " + ", ".join(f"{number} {name}" for name, number in counts.items() if number) + ".")
@@ -52,14 +54,11 @@ def export(path: Path, database: str | None) -> None:
     """Write the whole workspace, but for its keys, to a new FILE or standard output, as one JSON document."""
     from aural_mcp.backend.storage.exchange import export_workspace
 
-    if path.exists():
-        raise click.UsageError(f"{path} is there already: name a new file.")
     document = json.dumps(export_workspace(workspace(database)), ensure_ascii=False, indent=1)
     if str(path) == "-":
-        click.echo(document)
-        return
-    with click.open_file(str(path), "w", encoding="utf-8", atomic=True) as file:
-        file.write(f"{document}\n")
+        click.echo(document.encode())  # JSON is UTF-8, whatever this terminal is
+    else:
+        write_new(path, f"{document}\n")
 
 
 @backend.group()
@@ -76,6 +75,8 @@ def create(name: str, expires: datetime | None, user: str | None, database: str 
     """Make a key called NAME and print it, this once."""
     from aural_mcp.backend.storage.store import create_key, owner, user_of
 
+    if not name.strip():
+        raise click.BadParameter("say what it is for, e.g. who uses it", param_hint="NAME")
     if expires and expires.date() < datetime.now(UTC).date():
         raise click.BadParameter(f"{expires:%Y-%m-%d} is over: name a day to come", param_hint="--expires")
     store = workspace(database)
@@ -90,12 +91,13 @@ def create(name: str, expires: datetime | None, user: str | None, database: str 
 def list_(database: str | None) -> None:
     """List the keys: id, state, name, user. Secrets are not kept, so none can be shown."""
     from aural_mcp.backend.storage.store import list_keys, now
+    from aural_mcp.safety import outside
 
     for key in list_keys(workspace(database)):
         expired = key["expiresAt"] is not None and key["expiresAt"] < now()
         state = "revoked" if not key["isActive"] else "expired" if expired else "active"
         until = f", until {key['expiresAt']}" if key["expiresAt"] else ""
-        click.echo(f"{key['id']}  {state:8}{key['name']} ({key['email']}{until})")
+        click.echo(f"{key['id']}  {state:8}{outside(key['name'])} ({outside(key['email'])}{until})")
 
 
 @keys.command()
@@ -121,20 +123,22 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
 
     set_up_logging()
     settings = read_settings()
-    if host in EVERYWHERE and not settings.public_url:
-        raise click.UsageError(f"Listening on {host} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        said = f"Nothing can listen on {host}, port {port}: {error.strerror}. Choose --host and --port."
+        reason = (error.strerror or "").partition(" (while")[0]
+        said = f"Nothing can listen on {host}, port {port}: {reason}. Choose --host and --port."
         raise click.ClickException(said) from error
-    port = listener.getsockname()[1]
+    address, port = listener.getsockname()[:2]
+    if address in EVERYWHERE and not settings.public_url:
+        listener.close()
+        raise click.UsageError(f"Listening on {address} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
     store = workspace(database)
     user_id = owner(store).user_id
     with store.writing() as db:
         save_setting(db, "page_port", port)
-    origin = settings.public_url or f"http://{host}:{port}"
+    origin = settings.public_url or (f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     said = [f"Aural's REST API: {origin}/api/v1"]
     if not has_keys(store):
         said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")

@@ -33,8 +33,6 @@ def doctor(context: click.Context, as_json: bool, offline: bool) -> None:
     from aural_mcp.log import set_up_logging
 
     made: list[Check] = []
-    if reconfigure := getattr(sys.stdout, "reconfigure", None):
-        reconfigure(errors="replace")  # a terminal may lack an arrow
 
     def report(check: Check) -> None:
         made.append(check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aural_mcp.cli.setup import backend_sentence, serve_stdio
@@ -38,14 +39,31 @@ def main() -> None:
     """Entry point. Without arguments, and with a host on stdin, it serves MCP over stdio at once."""
     from aural_mcp.config import COMPLETING, BadSetting
 
+    _open_closed_streams()
     try:
         completing = COMPLETING in os.environ
         if len(sys.argv) == 1 and not sys.stdin.isatty() and not completing:
             serve_stdio()
         else:
+            if reconfigure := getattr(sys.stdout, "reconfigure", None):
+                reconfigure(errors="replace")  # a terminal may lack an arrow, or a letter of somebody's name
             commands()(prog_name="aural-mcp")
     except BadSetting as error:
         sys.exit(f"aural-mcp: {error}")
+    except KeyboardInterrupt:  # before a command began
+        sys.exit("\nAborted!")
+    except OSError as error:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what waits there would fail once more at the end
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"aural-mcp: {where}{error.strerror or error}.")
+
+
+def _open_closed_streams() -> None:
+    """Make what was started with a closed stream find an empty one there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for as long as this runs
 
 
 def _configuration() -> str:
@@ -95,7 +113,7 @@ def commands() -> Group:
         anyio.run(run_demo, interactive)
 
     @group.command()
-    @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+    @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
     @click.pass_context
     def completion(context: click.Context, shell: str) -> None:
         """Print what completes commands and options in a SHELL.

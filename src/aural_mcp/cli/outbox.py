@@ -21,7 +21,7 @@ def retry_command(opens: Opening, database: Callable[..., Callable[..., None]], 
 
     @database
     def retry(ids: tuple[str, ...], database: str | None) -> None:
-        _revive(opens(database), ids)
+        _revive(opens(database), ids, shown_by)
 
     said = f"Begin anew with parked events: those with an ID from `{shown_by}` (msg_...), or all of them."
     argument = click.Argument(["ids"], metavar="[ID]...", nargs=-1)
@@ -52,15 +52,16 @@ def print_status(database: Database, how_to_begin: str, how_to_retry: str) -> No
         click.echo(f"`{how_to_retry}` begins anew with what is parked.")
 
 
-def _revive(database: Database, ids: Sequence[str]) -> None:
+def _revive(database: Database, ids: Sequence[str], shown_by: str) -> None:
     """Begin anew with what is parked, and say with how much."""
     from aural_mcp.events import outbox
 
     with database.writing() as db:
         number = outbox.revive(db, ids, now=time.time())
     if ids and not number:
-        raise click.ClickException("None of these is parked: status shows what is, as msg_...")
-    click.echo(f"{number} {'message is' if number == 1 else 'messages are'} on the way again.")
+        raise click.ClickException(f"None of these is parked: `{shown_by}` shows what is, as msg_...")
+    how_many = "1 message is" if number == 1 else f"{number} messages are"
+    click.echo(f"{how_many} on the way again." if number else "Nothing is parked.")
 
 
 def _when(moment: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -74,6 +75,7 @@ def serve(
         return
     _refuse_without_http(context)
     if sys.stdin.isatty():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what reads a terminal cannot be woken to end in order
         click.echo(WAITING, err=True)
     serve_stdio(flags)
 
@@ -105,6 +107,8 @@ def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) ->
 
     if local and not is_loopback(host):
         raise click.UsageError("--local serves without keys, so it listens on this computer only: leave --host out.")
+    if not all(allowed_hosts):
+        raise click.UsageError("--allowed-host is empty: name the host that clients use, or leave it out.")
     if not is_loopback(host) and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
     if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):

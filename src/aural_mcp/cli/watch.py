@@ -68,10 +68,12 @@ def plan_of(
     """
     from aural_mcp.events.run import Plan
 
-    if not webhook and not command:
+    if not webhook and not (command or "").strip():
         raise click.UsageError("Say where events go: --webhook URL with --secret-file FILE, or --exec CMD.")
     if bool(webhook) != bool(secret_file):
         raise click.UsageError("--webhook URL and --secret-file FILE go together; the file is made if it is not there.")
+    if allow and not webhook:
+        raise click.UsageError("--allow is for a webhook: add --webhook URL, or leave it out.")
     _check_ids(interviews)
     to: list[tuple[Endpoint, str]] = []
     if webhook and secret_file:

@@ -282,7 +282,7 @@ def _problem(schema: Schema, loc: Sequence[int | str], kind: str, message: str) 
         near = difflib.get_close_matches(wrong, names, 1, 0.5) or difflib.get_close_matches(to_camel(wrong), names, 1)
         hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names) or 'none'}."
         return f"{quoted(wrong)} is not an argument{f' of {where}' if where else ''}: {hint}"
-    said = message
+    said = "must be an object" if kind in ("model_type", "dict_type") else message
     for theirs, ours in WORDS.items():
         said = said.replace(theirs, ours)
     if not where:

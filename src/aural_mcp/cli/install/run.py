@@ -126,13 +126,21 @@ def _backend(
         read = read_settings({**{name: str(value or "") for name, value in given.items()}, **folder})
         if key:
             file = key_file(Path(os.path.abspath(data_folder(read))), read.base_url)
+        elif read.data_dir and not (request.dry_run or request.printed):
+            data_folder(read)  # a host would fail where it cannot be made
     except BadSetting as error:
-        raise Misuse(str(error)) from error
+        raise Misuse(_as_typed(str(error))) from error
     if read.problem:
-        raise Misuse(read.problem)
+        raise Misuse(_as_typed(read.problem))
     if read.api_key and not (request.dry_run or request.printed):
         console.tries(read)
     return settings(environment, file, read.base_url), (file, key) if file and key else None
+
+
+def _as_typed(said: str) -> str:
+    """What is said of settings, in the words of the options that stand for them here."""
+    said = said.replace("AURAL_API_KEY_FILE", "--key-file").replace("AURAL_BASE_URL", "--base-url")
+    return said.replace(", and restart", "").replace(" and restart", "")
 
 
 def _plans(
