@@ -10,6 +10,8 @@ import pytest
 from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
+from aural_mcp.server.access import arguments_of
+from aural_mcp.tools.schemas import input_schema
 from conftest import text_of
 
 CASES = [
@@ -92,7 +94,7 @@ def recorded():
 
 
 def arguments_for(operation):
-    known = tools.input_schema(tools.arguments_of(operation))["properties"]
+    known = input_schema(arguments_of(operation))["properties"]
     return {name: value for name, value in REQUIRED.items() if name in known}
 
 

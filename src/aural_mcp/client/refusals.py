@@ -45,8 +45,9 @@ def refusal(operation: Operation[Any], response: httpx.Response) -> errors.Aural
     said = quoted((error or {}).get("message", "no reason given"), 300)
     numbers = "".join(f" {name}: {value}." for name, value in details.items() if isinstance(value, int | float))
     step = next_step.format(tool=operation.tool_name(), finder=finder or "list_interviews")
-    if status == 400 and str((error or {}).get("message", "")).startswith(NOTHING_KNOWN):
-        step = f"This deployment does not know {', '.join(operation.payload() or ())}: it cannot be set here."
+    unknown = status == 400 and str((error or {}).get("message", "")).startswith(NOTHING_KNOWN)
+    if unknown and (newer := _newer_fields(operation)):
+        step = f"This deployment does not know {', '.join(newer)}: it cannot be set here."
     return kind(f"Aural refused ({code}): {said}.{numbers}", step, status=status, code=code, details=details)
 
 
@@ -62,6 +63,14 @@ REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
 NOTHING_KNOWN = "No valid fields to update"
 """What Aural answers to a change of which it knows no field; the tools send none without one."""
 PLAN_STEP = "Tell the user that the plan's limit is reached. Calling again will not help."
+
+
+def _newer_fields(operation: Operation[Any]) -> list[str]:
+    """What was sent that an earlier deployment does not know."""
+    from aural_mcp.api.operations import NEWER_FIELDS
+
+    newer = NEWER_FIELDS.get(operation.toolset, ())
+    return [name for name in operation.payload() or () if name in newer]
 
 
 def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
