@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import re
 import shutil
@@ -67,20 +66,14 @@ def database(request, tmp_path) -> str:
     """The URL of an empty database: SQLite, and PostgreSQL where a module asks for it."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return f"sqlite:///{tmp_path / 'workspace.db'}"
-    server = request.getfixturevalue("postgresql")
-    name = f"t{next(NUMBERS)}"
-    server.run("createdb", name)
-    return server.url(name)
-
-
-NUMBERS = itertools.count()
+    return request.getfixturevalue("postgresql").database()
 
 
 class PostgreSQL:
     """A server of our own on a socket in a folder of its own, run by an ordinary user."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self.binaries, self.folder = binaries, folder
+        self.binaries, self.folder, self._made = binaries, folder, 0
 
     def run(self, program: str, *arguments: str) -> None:
         as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -88,7 +81,11 @@ class PostgreSQL:
         command = [*as_user, str(self.binaries / program), *connection, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=120)
 
-    def url(self, name: str) -> str:
+    def database(self) -> str:
+        """The URL of a new database."""
+        self._made += 1
+        name = f"t{self._made}"
+        self.run("createdb", name)
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
 

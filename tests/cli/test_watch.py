@@ -1,7 +1,6 @@
 """Watching a backend that does not say: each thing is told once, also across kills, and within the budget."""
 
 import json
-import os
 import time
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -32,9 +31,7 @@ def out(request, database, tmp_path):
     if database.startswith("sqlite"):
         url = f"sqlite:///{tmp_path / 'events.db'}"
     else:
-        server, name = request.getfixturevalue("postgresql"), f"out_{os.urandom(4).hex()}"
-        server.run("createdb", name)
-        url = server.url(name)
+        url = request.getfixturevalue("postgresql").database()
     made = open_outbox(url, to_watch=True)
     with made.writing() as db:
         outbox.add_endpoint(db, "ep", "https://hooks.example/", secret=None, allow=(), now=0)

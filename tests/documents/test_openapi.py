@@ -12,9 +12,9 @@ from openapi_spec_validator import validate
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import OPERATIONS
 from conftest import ORIGIN, needs
+from examples import SEED_FILE
 from processes import aural_mcp, backend, free_port
 
-SEED = Path(__file__).parent.parent / "contract" / "seed.json"
 ROWS = {
     "interviewId": "11111111-0000-4000-8000-000000000001",
     "questionId": "22222222-0000-4000-8000-000000000001",
@@ -112,7 +112,7 @@ def run(script):
 
 
 async def test_no_request_that_the_document_allows_fails_the_server_or_breaks_its_word(tmp_path):
-    assert aural_mcp(tmp_path, "backend", "import", str(SEED))[0] == 0
+    assert aural_mcp(tmp_path, "backend", "import", str(SEED_FILE))[0] == 0
     settings = tmp_path / "schemathesis.toml"
     settings.write_text("[parameters]\n" + "".join(f'"path.{name}" = "{row}"\n' for name, row in ROWS.items()))
     port = free_port()

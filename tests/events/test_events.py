@@ -17,11 +17,9 @@ from aural_mcp.events.delivering import Deliverer, Lease
 from aural_mcp.events.outbox import Happened
 from aural_mcp.events.sending import Outcome
 from conftest import DATABASES, answer, begin, ok, published
-from receiver import Receiver
-from rows import add_session
-from test_analysis import ANALYSIS
-from test_conduct import let_time_pass
-from test_sending import SECRET, hooked
+from examples import ANALYSIS
+from receiver import SECRET, Receiver, hooked
+from rows import add_session, let_time_pass
 
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."

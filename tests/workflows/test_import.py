@@ -24,7 +24,7 @@ from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import base
 from aural_mcp.workflows.lists import importing, matching
 from conftest import KEY, MODES, ORIGIN, ok, refused, text_of
-from test_ledger import Wire
+from wires import Wire
 
 ANA, BO = {"name": "Ana Silva", "email": "ana@x.org"}, {"name": "Bo Lee", "email": "bo@x.org"}
 THREE = "name,email\nAna Silva,ana@x.org\nBo Lee,bo@x.org\nCy,cy@x.org\n"
