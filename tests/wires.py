@@ -27,6 +27,7 @@ class Wire(httpx.ASGITransport):
     def __init__(self, app):
         super().__init__(app)
         self.faults, self.arrived, self.hold = deque(), [], None
+        self.left = anyio.Event()
 
     async def handle_async_request(self, request):
         fault = self.faults.popleft() if self.faults else None
@@ -44,6 +45,7 @@ class Wire(httpx.ASGITransport):
         if fault == "dropped":
             raise httpx.ReadError("dropped")
         if fault == "slow":
+            self.left.set()
             await anyio.sleep(0.2)
         if fault == "cut":
             return httpx.Response(200, text="{")

@@ -44,8 +44,8 @@ async def test_the_clock_is_shown_and_told_beforehand(agent, world):
         assert "You have 30 minutes from the moment you begin" in (await browser.get(made["url"])).text
         page = await begin(browser, made["url"])
     seconds = [int(found) for found in re.findall(r'data-seconds="(\d+)"', page.text)]
-    assert 1790 <= seconds[0] <= 1800
-    assert 85 <= seconds[1] <= 90
+    assert 1700 <= seconds[0] <= 1800
+    assert 30 <= seconds[1] <= 90
 
 
 async def test_when_the_time_is_over_the_interview_ends_and_late_words_are_shown_not_stored(agent, world):

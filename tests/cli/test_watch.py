@@ -214,9 +214,18 @@ async def test_half_of_the_minute_is_left_to_others(agent, world, out, interview
 
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=Counted(world.app))
     looks = Watcher(client, out, ["ep"], requests_per_minute=60)
-    with anyio.move_on_after(1.5):
+
+    async def look():
         while True:
             await looks.round()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look)
+        with anyio.fail_after(60):
+            while len(asked) < 30:
+                await anyio.sleep(0.01)
+        await anyio.sleep(0.3)  # in which it would ask again
+        tasks.cancel_scope.cancel()
     assert len(asked) == 30
 
 

@@ -211,7 +211,7 @@ async def test_one_endpoint_that_is_down_does_not_hold_up_another(world, monkeyp
         stopping = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(Deliverer(world.store, lambda _: [down, up], Lease(world.store, "t")).run, stopping)
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while len(receiver.accepted) < 40:
                     await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
@@ -274,7 +274,7 @@ async def test_the_backend_delivers_what_happened_while_it_is_served(agent, worl
         made = (await ok(agent, "create_interview", title="T"))["id"]
         await ok(agent, "create_candidates", interviewId=made, candidates=[{"name": "Ann"}, {"name": "Bob"}])
         async with webhooks.delivering(world.store, sweep):
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while counts(world, identifier).get("delivered") != 2:
                     await anyio.sleep(0.01)
         with world.store.writing() as db:

@@ -52,7 +52,7 @@ async def test_while_a_secret_is_changed_both_sign():
 async def test_every_way_to_answer_is_understood_and_ends(way, outcome, monkeypatch):
     monkeypatch.setattr(sending, "TIME", 0.3)
     async with hooked(lambda _id, _times: way) as (_, webhook):
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert await webhook.send(DELIVERY) == outcome
 
 
@@ -111,6 +111,6 @@ async def test_a_command_gets_the_event_and_its_id(tmp_path, monkeypatch):
     started = tmp_path / "started"
     outcome = await Command("exec", f"sleep 60 & echo $! > {started}; wait", {"PATH": "/usr/bin:/bin"}).send(DELIVERY)
     assert outcome == Outcome("the command did not end within 0 s")
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while Path(f"/proc/{started.read_text().strip()}/cwd").exists():
             await anyio.sleep(0.01)

@@ -315,7 +315,7 @@ async def test_unsubscribing_ends_the_polling(world, monkeypatch):
     uri = f"aural://sessions/{session}/report"
     async with followed(world.server, "legacy", uri) as (agent, _):
         directory = world.server._recent(world.client)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not directory.following:
                 await anyio.sleep(0)
             with warnings.catch_warnings():
