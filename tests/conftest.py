@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +64,32 @@ DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indire
 
 @pytest.fixture
 def database(request, tmp_path) -> str:
-    """The URL of an empty database: SQLite, and PostgreSQL where a module asks for it."""
+    """The URL of an empty database: SQLite, and PostgreSQL where a module asks for it.
+
+    Where the test has a world, it is the copy of one in which a workspace was begun: that takes longer than many tests.
+    """
+    begun = "world" in request.fixturenames
     if getattr(request, "param", "sqlite") == "sqlite":
+        if begun:
+            shutil.copy(request.getfixturevalue("begun"), tmp_path / "workspace.db")
         return f"sqlite:///{tmp_path / 'workspace.db'}"
     server = request.getfixturevalue("postgresql")
-    name = f"t{next(NUMBERS)}"
-    server.run("createdb", name)
-    return server.url(name)
+    return server.database(server.begun if begun else "template1")
 
 
-NUMBERS = itertools.count()
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory) -> Path:
+    """A database of SQLite in which a workspace was begun."""
+    path = tmp_path_factory.mktemp("begun") / "workspace.db"
+    make_world(f"sqlite:///{path}").store.close()
+    return path
 
 
 class PostgreSQL:
     """A server of our own on a socket in a folder of its own, run by an ordinary user."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self.binaries, self.folder = binaries, folder
+        self.binaries, self.folder, self._made = binaries, folder, 0
 
     def run(self, program: str, *arguments: str) -> None:
         as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -88,8 +97,18 @@ class PostgreSQL:
         command = [*as_user, str(self.binaries / program), *connection, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=120)
 
-    def url(self, name: str) -> str:
+    def database(self, template: str = "template1") -> str:
+        """The URL of a new database."""
+        self._made += 1
+        name = f"t{self._made}"
+        self.run("createdb", "-T", template, name)
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    @cached_property
+    def begun(self) -> str:
+        """The name of a database in which a workspace was begun."""
+        make_world(self.database()).store.close()
+        return f"t{self._made}"
 
 
 @pytest.fixture(scope="session")

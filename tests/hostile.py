@@ -7,8 +7,14 @@ import socket
 import sys
 from contextlib import contextmanager
 
+from aural_mcp.events.addresses import BadAddress, networks, read_url
+from aural_mcp.events.outbox import Delivery
+from aural_mcp.events.sending import Webhook
+
 PUBLIC = "93.184.215.14"
 PORT = "{port}"
+DELIVERY = Delivery("msg_1", "session.completed", '{"type":"session.completed"}', 0)
+KEYS = [b"k" * 32]
 
 NUMBERS = """
 2130706433 0x7f000001 017700000001 0177.0.0.1 0x7f.0.0.1 127.1 127.0.1 0 00000177.0.0.1 127.0.0.1. 0x7f.1 127.0.0.01
@@ -130,3 +136,22 @@ def not_public(reached: list[str], but: str) -> list[str]:
         if each != but and host != PUBLIC:
             found.append(each)
     return found
+
+
+async def redirecting(reader, writer):
+    status = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().strip("/")
+    port = writer.get_extra_info("sockname")[1]
+    writer.write(f"HTTP/1.1 {status} X\r\nlocation: http://127.0.0.2:{port}/\r\ncontent-length: 0\r\n\r\n".encode())
+    await writer.drain()
+    writer.close()
+
+
+async def post(url, allow):
+    """Twice, as a name may lead elsewhere the second time; nothing may arrive."""
+    try:
+        webhook = Webhook("ep", read_url(url), KEYS, networks(allow))
+    except BadAddress:
+        return
+    for _ in range(2):
+        assert (await webhook.send(DELIVERY)).error
+    await webhook.aclose()

@@ -1,10 +1,11 @@
 """aural-mcp as a host or a person starts it: a process of its own, with a workspace of its own."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import httpx
@@ -46,8 +47,11 @@ async def http_server(folder, *arguments, **more):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port that nobody has, below those that the system gives away: what runs beside us gets none of them."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @asynccontextmanager
@@ -83,3 +87,16 @@ class backend:  # noqa: N801  read as a function
     async def __aexit__(self, *_):
         self.process.terminate()
         await self.process.wait()
+
+
+def type_at(terminal, prompt, line):
+    """What stood on the terminal up to the prompt, which is then answered."""
+    seen = b""
+    while prompt is None or not seen.endswith(prompt):
+        try:
+            seen += os.read(terminal, 1)
+        except OSError:  # it is through
+            assert prompt is None
+            return seen
+    os.write(terminal, line.encode() + b"\n")
+    return seen

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 
-from standardwebhooks import Webhook
+import standardwebhooks
 
+from aural_mcp.events.addresses import networks, read_url
+from aural_mcp.events.sending import Webhook, read_secrets
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of the tests, 32 bytes.").decode()
+HERE = networks(["127.0.0.0/8"])
 WAYS = ("timeout", "500", "429", "410", "slow", "cut", "garbage")
 ANSWERS = {
     "ok": b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -27,7 +33,7 @@ class Receiver:
     """What came, and how it is answered: `behave` is given the message's id and how often it came before."""
 
     def __init__(self, secret: str, behave: Callable[[str, int], str] = lambda _id, _times: "ok") -> None:
-        self._webhook, self.behave = Webhook(secret), behave
+        self._webhook, self.behave = standardwebhooks.Webhook(secret), behave
         self.came: Counter[str] = Counter()
         self.accepted: dict[str, str] = {}
         self.headers: list[dict[str, str]] = []
@@ -85,3 +91,12 @@ class Receiver:
         writer.write(ANSWERS[way])
         await writer.drain()
         return way == "ok"
+
+
+@asynccontextmanager
+async def hooked(behave=lambda _id, _times: "ok"):
+    """A receiver that behaves so, and a webhook that leads to it."""
+    async with Receiver(SECRET, behave).listening() as receiver:
+        webhook = Webhook("ep", read_url(receiver.url), read_secrets(SECRET), HERE)
+        yield receiver, webhook
+        await webhook.aclose()

@@ -1,8 +1,9 @@
 """Rows as Aural would have stored them, and what a text costs a model."""
 
 import json
+from datetime import datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from aural_mcp.backend.storage import store, tables
 from conftest import ok
@@ -31,3 +32,21 @@ def add_session(world, interview, turns=(), **fields):
             said = {"id": store.new_id(), "sessionId": session, "role": role, "content": text}
             db.execute(insert(tables.messages).values(**said, timestamp=store.stamp_after(moment, least=number)))
     return session
+
+
+def let_time_pass(world, **time):
+    """Move everything that happened so far into the past."""
+    by = int(timedelta(**time) / timedelta(microseconds=1))
+    columns = {
+        tables.sessions: ["startedAt", "lastActivityAt", "createdAt"],
+        tables.messages: ["timestamp"],
+    }
+    with world.store.writing() as db:
+        for table, names in columns.items():
+            for row in db.execute(select(table)).mappings().all():
+                moved = {name: earlier(row[name], by) for name in names}
+                db.execute(update(table).where(table.c.id == row["id"]).values(moved))
+
+
+def earlier(stamp, by):
+    return tables.stamp_text(tables.stamp_of(datetime.fromisoformat(stamp)) - by)

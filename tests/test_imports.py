@@ -134,3 +134,10 @@ def test_a_start_loads_nothing_that_a_host_does_not_wait_for():
         for what in ("aural_mcp.server.server", "mcp.server.mcpserver, httpx")
     ]
     assert loaded[0].stdout == loaded[1].stdout
+
+
+def test_no_test_module_borrows_from_another():
+    """What is lent lies in a module of its own in tests/, so that every file of tests runs alone."""
+    for path in Path(__file__).parent.rglob("*.py"):
+        borrowed = [other for whose, other in imports_of(path) if not whose and other.startswith("test_")]
+        assert not borrowed, f"{path.name} imports from {borrowed[0]}"

@@ -10,31 +10,11 @@ from mcp import Client, MCPError
 from aural_mcp.backend.interview.interviewer import RuleInterviewer
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import MODES, answer, begin, ok, published, refused
+from examples import ANALYSIS
 
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
 QUESTIONS = [{"text": "What did you build?"}, {"text": "Why?", "required": False}]
 CRITERIA = [{"name": "Ownership", "description": "Says what they did."}, {"name": "Depth", "description": "Knows why."}]
-ANALYSIS = {
-    "scoredBy": "Claude, for Ada",
-    "summary": "Ran a pipeline for two years.",
-    "keyInsights": ["Has been on call"],
-    "questionEvaluations": [
-        {
-            "question": "What did you build?",
-            "score": 8,
-            "evaluation": "Concrete.",
-            "evidence": [3],
-            "highlights": ["4k/s"],
-        },
-        {"question": "Why?", "score": None, "evaluation": "Skipped."},
-    ],
-    "criteriaEvaluations": [
-        {"name": "Ownership", "score": 7.5, "reasoning": "Says what was theirs.", "evidence": [3]},
-        {"name": "Depth", "score": None, "reasoning": "No evidence."},
-    ],
-    "themes": ["streaming"],
-    "sentiment": {"overall": "positive", "details": "Engaged."},
-}
 
 
 @pytest.fixture(params=MODES)

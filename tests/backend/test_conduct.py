@@ -5,12 +5,13 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from aural_mcp.backend.interview.answers import BOARD, svg_of
 from aural_mcp.backend.interview.words import words_for
 from aural_mcp.backend.storage import tables
 from conftest import DATABASES, answer, begin, ok, published
+from rows import let_time_pass
 
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
@@ -18,24 +19,6 @@ LONG = "I designed the consumer side and ran it for two years, with four thousan
 
 def ago(**time):
     return (datetime.now(UTC) - timedelta(**time)).isoformat()
-
-
-def let_time_pass(world, **time):
-    """Move everything that happened so far into the past."""
-    by = int(timedelta(**time) / timedelta(microseconds=1))
-    columns = {
-        tables.sessions: ["startedAt", "lastActivityAt", "createdAt"],
-        tables.messages: ["timestamp"],
-    }
-    with world.store.writing() as db:
-        for table, names in columns.items():
-            for row in db.execute(select(table)).mappings().all():
-                moved = {name: earlier(row[name], by) for name in names}
-                db.execute(update(table).where(table.c.id == row["id"]).values(moved))
-
-
-def earlier(stamp, by):
-    return tables.stamp_text(tables.stamp_of(datetime.fromisoformat(stamp)) - by)
 
 
 async def session_of(agent, interview):
@@ -61,8 +44,8 @@ async def test_the_clock_is_shown_and_told_beforehand(agent, world):
         assert "You have 30 minutes from the moment you begin" in (await browser.get(made["url"])).text
         page = await begin(browser, made["url"])
     seconds = [int(found) for found in re.findall(r'data-seconds="(\d+)"', page.text)]
-    assert 1790 <= seconds[0] <= 1800
-    assert 85 <= seconds[1] <= 90
+    assert 1700 <= seconds[0] <= 1800
+    assert 30 <= seconds[1] <= 90
 
 
 async def test_when_the_time_is_over_the_interview_ends_and_late_words_are_shown_not_stored(agent, world):

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,10 +12,10 @@ from aural_mcp.backend.storage import exchange
 from aural_mcp.backend.storage.exchange import CannotImport
 from aural_mcp.backend.storage.store import Store, owner
 from conftest import DATABASES, ORIGIN
+from examples import SEED, SEED_FILE
 from processes import aural_mcp
 
 pytestmark = DATABASES
-SEED = json.loads((Path(__file__).parent.parent / "contract" / "seed.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_the_commands_make_list_and_revoke_keys(tmp_path, database):
     def command(*arguments):
         return aural_mcp(tmp_path, "backend", *arguments, "--database", database)
 
-    assert command("import", str(Path(__file__).parent.parent / "contract" / "seed.json"))[0] == 0
+    assert command("import", str(SEED_FILE))[0] == 0
     code, printed, _ = command("keys", "create", "ci", "--user", "vi@acme.test", "--expires", "2099-12-31")
     assert code == 0
     assert re.fullmatch(r"dlv_[0-9A-Za-z]{36}\n", printed)
@@ -111,5 +110,5 @@ def test_the_commands_make_list_and_revoke_keys(tmp_path, database):
     code, exported, _ = command("export")
     assert code == 0
     assert json.loads(exported).keys() == SEED.keys() - {"api_keys"}
-    code, _, err = command("import", str(Path(__file__).parent.parent / "contract" / "seed.json"))
+    code, _, err = command("import", str(SEED_FILE))
     assert (code, "not empty" in err) == (1, True)

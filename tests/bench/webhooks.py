@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import hooks
 import hostile
 from conftest import KEY, ORIGIN, make_world, ok, postgresql_server
+from hostile import post, redirecting
 from rows import add_session
-from test_addresses import post, redirecting
 
 EVENTS, KILLS, SESSIONS, SECONDS, FRESH = 2000, 10, 200, 180.0, 25.0
 
@@ -34,8 +34,7 @@ async def kills() -> bool:
     """Figure 1."""
     holds = True
     with tempfile.TemporaryDirectory() as folder, postgresql_server() as server:
-        server.run("createdb", "webhooks")
-        for name, url in (("SQLite", f"sqlite:///{folder}/events.db"), ("PostgreSQL", server.url("webhooks"))):
+        for name, url in (("SQLite", f"sqlite:///{folder}/events.db"), ("PostgreSQL", server.database())):
             r = await hooks.through_kills(url, EVENTS, KILLS)
             holds &= r.holds and r.kills == KILLS
             print(

@@ -19,6 +19,7 @@ from aural_mcp.cli.install.hosts import HOSTS, PRINTED, Machine, files, found
 from aural_mcp.cli.install.run import Console, Misuse, Request, run
 from aural_mcp.cli.main import commands
 from aural_mcp.config import read_settings
+from processes import type_at
 
 KEY = "dlv_only-for-" + "this-test"
 START = {"command": "/opt/aural/bin/aural-mcp", "args": []}
@@ -522,8 +523,8 @@ def test_a_key_is_typed_unseen_and_kept_in_a_file_for_its_owner_only(home, typed
     line, streams = [sys.executable, "-m", "aural_mcp", "install"], dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     child = subprocess.Popen(line, env=shell(home), start_new_session=True, **streams)
     os.close(theirs)
-    seen = answer(terminal, b"workspace on this computer): ", typed) + answer(terminal, b"[y/N]: ", "y")
-    seen += answer(terminal, None, "")
+    seen = type_at(terminal, b"workspace on this computer): ", typed) + type_at(terminal, b"[y/N]: ", "y")
+    seen += type_at(terminal, None, "")
     os.close(terminal)
     assert child.wait(timeout=60) == 0
     assert b"dlv_" not in seen
@@ -537,19 +538,6 @@ def test_a_key_is_typed_unseen_and_kept_in_a_file_for_its_owner_only(home, typed
         assert b"dlv_" not in content
         settings = read_settings(entry_in(name, content).get("env", {}))
         assert (settings.api_key, settings.embedded) == (typed or None, not typed)
-
-
-def answer(terminal, prompt, line):
-    """What stood on the terminal up to the prompt, which is then answered."""
-    seen = b""
-    while prompt is None or not seen.endswith(prompt):
-        try:
-            seen += os.read(terminal, 1)
-        except OSError:  # it is through
-            assert prompt is None
-            return seen
-    os.write(terminal, line.encode() + b"\n")
-    return seen
 
 
 def test_a_key_once_typed_is_nothing_new_and_another_deployment_has_its_own(home):

@@ -13,9 +13,9 @@ import pytest
 from aural_mcp.events import outbox
 from aural_mcp.events.outbox import Delivery, Happened
 from aural_mcp.events.run import open_outbox
+from examples import SEED
 from processes import aural_mcp, backend, free_port, settings_for
-from receiver import Receiver
-from test_sending import SECRET
+from receiver import SECRET, Receiver
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_command_is_given_the_events_of_the_workspace_on_this_computer(tmp_pat
     command = [sys.executable, "-u", "-m", "aural_mcp", "watch", "--exec", "cat", "--since-beginning"]
     made = aural_mcp(tmp_path, "backend", "keys", "list")
     assert made[0] == 0
+    from aural_mcp.backend.storage import exchange
     from aural_mcp.backend.storage.store import Store
-    from test_exchange import SEED, exchange
 
     store = Store(f"sqlite:///{tmp_path / 'workspace.db'}")
     exchange.import_workspace(store, SEED)

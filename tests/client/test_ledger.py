@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import deque
 
 import anyio
 import httpx
@@ -15,48 +14,15 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.state import State
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import KEY, ORIGIN, ok, refused
+from examples import TITLE
 from rows import add_session
-
-TITLE = {"title": "Backend engineer", "assessmentCriteria": [{"name": "n", "description": "d"}]}
+from wires import Wire
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr(retry, "FIRST", 0.0)
     monkeypatch.setattr(ledger, "LOOK_AGAIN", 0.0)
-
-
-class Wire(httpx.ASGITransport):
-    """A wire to the real backend that does to the next requests what `faults` says, and notes all that arrived."""
-
-    def __init__(self, app):
-        super().__init__(app)
-        self.faults, self.arrived, self.hold = deque(), [], None
-
-    async def handle_async_request(self, request):
-        fault = self.faults.popleft() if self.faults else None
-        if fault == "refused":
-            raise httpx.ConnectError("refused")
-        if fault in ("reset", "silent"):
-            raise httpx.ReadError("reset") if fault == "reset" else httpx.ReadTimeout("silent")
-        if fault in ("429", "502"):
-            return httpx.Response(int(fault), headers={"retry-after": "1"}, html="<html>")
-        self.arrived.append(f"{request.method} {request.url.path.rsplit('/', 1)[1]}")
-        if fault == "late":
-            self.hold = request
-            raise httpx.ReadTimeout("late")
-        response = await super().handle_async_request(request)
-        if fault == "dropped":
-            raise httpx.ReadError("dropped")
-        if fault == "slow":
-            await anyio.sleep(0.2)
-        if fault == "cut":
-            return httpx.Response(200, text="{")
-        return response
-
-    async def arrive(self):
-        """What came late arrives after all."""
-        await super().handle_async_request(self.hold)
 
 
 @pytest.fixture
@@ -198,8 +164,10 @@ async def test_one_keys_creates_are_never_anothers(world, wire, tmp_path):
 
 async def test_a_write_that_has_left_is_finished_though_the_caller_gives_up(lossy, wire):
     wire.faults.append("slow")
-    with anyio.move_on_after(0.05):
-        await lossy.call_tool("create_interview", TITLE)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lossy.call_tool, "create_interview", TITLE)
+        await wire.left.wait()
+        tasks.cancel_scope.cancel()
     again = await ok(lossy, "create_interview", **TITLE)
     assert "nothing was done a second time" in again["remarks"][0]
     assert wire.arrived.count("POST interviews") == 1

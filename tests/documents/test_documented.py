@@ -25,9 +25,8 @@ from aural_mcp.events.addresses import networks, read_url
 from aural_mcp.events.outbox import Delivery
 from aural_mcp.events.sending import Outcome, Webhook, new_secret, read_secrets
 from aural_mcp.privacy.audit import AuditLog
-from conftest import KEY, NUMBERS, ORIGIN, make_world, needs
-from processes import free_port, settings_for
-from test_install import answer as type_at
+from conftest import KEY, ORIGIN, make_world, needs
+from processes import free_port, settings_for, type_at
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,7 +65,8 @@ def words_in_code():
 def test_every_line_of_a_shell_block_works(block, tmp_path, request):
     shell = prepared(tmp_path)
     for line in [line for line in block.splitlines() if not any(part in line for part in ELSEWHERE)]:
-        line = POSTGRESQL.sub(lambda _: a_database(request), line.replace(".venv/bin/", ""))
+        line = line.replace(".venv/bin/", "")
+        line = POSTGRESQL.sub(lambda _: request.getfixturevalue("postgresql").database(), line)
         if found := SERVER.search(line):
             serves(line, HEALTH[found[1]], tmp_path, shell)
         elif WATCH.search(line):
@@ -87,13 +87,6 @@ def prepared(home):
     given = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share"), "XDG_CONFIG_HOME": str(home / ".config")}
     path = f"{BIN}:{os.environ['PATH']}"
     return {**settings_for(data), **given, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "no_proxy": "127.0.0.1"}
-
-
-def a_database(request):
-    server = request.getfixturevalue("postgresql")
-    name = f"documented{next(NUMBERS)}"
-    server.run("createdb", name)
-    return server.url(name)
 
 
 def serves(line, health, folder, shell):

@@ -159,12 +159,12 @@ def started(installed, command, settings, health, port):
 
 
 async def test_the_containers_serve_a_team_on_postgresql(installed, postgresql, tmp_path):
-    postgresql.run("createdb", "composed")
+    database = postgresql.database()
     services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
     api, mcp = free_port(), free_port()
     address = f"http://127.0.0.1:{api}"
     data = {"AURAL_DATA_DIR": str(tmp_path)}
-    command = [postgresql.url("composed") if "postgresql" in word else word for word in services["backend"]["command"]]
+    command = [database if "postgresql" in word else word for word in services["backend"]["command"]]
     command = [*(word.replace("0.0.0.0", "127.0.0.1") for word in command), "--port", str(api)]
     healthy = services["backend"]["healthcheck"]["test"][1:]
     with started(installed, command, {**data, "AURAL_PUBLIC_URL": address}, healthy, api) as backend:

@@ -11,12 +11,9 @@ import pytest
 import hostile
 from aural_mcp.events import addresses
 from aural_mcp.events.addresses import BadAddress, is_allowed, is_public, networks, read_url
-from aural_mcp.events.outbox import Delivery
 from aural_mcp.events.sending import Webhook
 from conftest import needs
-
-DELIVERY = Delivery("msg_1", "session.completed", '{"type":"session.completed"}', 0)
-KEYS = [b"k" * 32]
+from hostile import DELIVERY, KEYS, post, redirecting
 
 
 @pytest.mark.parametrize(
@@ -67,14 +64,6 @@ def test_the_operator_can_allow_others_and_only_those():
         networks(["127.0.0.1/8"])
 
 
-async def redirecting(reader, writer):
-    status = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().strip("/")
-    port = writer.get_extra_info("sockname")[1]
-    writer.write(f"HTTP/1.1 {status} X\r\nlocation: http://127.0.0.2:{port}/\r\ncontent-length: 0\r\n\r\n".encode())
-    await writer.drain()
-    writer.close()
-
-
 async def test_a_hundred_hostile_urls_reach_nothing_that_is_not_public(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", hostile.Resolver())
     server = await asyncio.start_server(redirecting, "127.0.0.1", 0)
@@ -88,17 +77,6 @@ async def test_a_hundred_hostile_urls_reach_nothing_that_is_not_public(monkeypat
     assert hostile.not_public(reached, but=f"127.0.0.1:{port}") == []
     assert reached.count(f"127.0.0.1:{port}") == 2 * len(hostile.REDIRECTS)
     assert reached.count(f"{hostile.PUBLIC}:{port}") == len(hostile.REBINDING)
-
-
-async def post(url, allow):
-    """Twice, as a name may lead elsewhere the second time; nothing may arrive."""
-    try:
-        webhook = Webhook("ep", read_url(url), KEYS, networks(allow))
-    except BadAddress:
-        return
-    for _ in range(2):
-        assert (await webhook.send(DELIVERY)).error
-    await webhook.aclose()
 
 
 async def test_a_name_is_looked_up_once_for_each_connection():

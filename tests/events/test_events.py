@@ -17,11 +17,9 @@ from aural_mcp.events.delivering import Deliverer, Lease
 from aural_mcp.events.outbox import Happened
 from aural_mcp.events.sending import Outcome
 from conftest import DATABASES, answer, begin, ok, published
-from receiver import Receiver
-from rows import add_session
-from test_analysis import ANALYSIS
-from test_conduct import let_time_pass
-from test_sending import SECRET, hooked
+from examples import ANALYSIS
+from receiver import SECRET, Receiver, hooked
+from rows import add_session, let_time_pass
 
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
@@ -213,7 +211,7 @@ async def test_one_endpoint_that_is_down_does_not_hold_up_another(world, monkeyp
         stopping = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(Deliverer(world.store, lambda _: [down, up], Lease(world.store, "t")).run, stopping)
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while len(receiver.accepted) < 40:
                     await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
@@ -276,7 +274,7 @@ async def test_the_backend_delivers_what_happened_while_it_is_served(agent, worl
         made = (await ok(agent, "create_interview", title="T"))["id"]
         await ok(agent, "create_candidates", interviewId=made, candidates=[{"name": "Ann"}, {"name": "Bob"}])
         async with webhooks.delivering(world.store, sweep):
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while counts(world, identifier).get("delivered") != 2:
                     await anyio.sleep(0.01)
         with world.store.writing() as db:

@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -222,9 +222,7 @@ def test_a_process_that_keeps_the_lock_holds_nobody_up_for_long(path, monkeypatc
     write(path, 1)
     log = AuditLog(lambda: path)
     with path.open("rb") as file, audit._locked(file.fileno()):
-        begun = time.monotonic()
-        log.record("publish_interview", "done", tenant=TENANT, ids={})
-        assert time.monotonic() - begun < 1
+        log.record("publish_interview", "done", tenant=TENANT, ids={})  # else it waits for the end of this block
     assert len(warnings_in(caplog)) == 1
     log.record("publish_interview", "done", tenant=TENANT, ids={})
     assert verify(path)[::2] == (3, [])
@@ -413,12 +411,16 @@ def test_a_forged_line_cannot_steer_the_terminal(path, tmp_path):
     assert ends == ["changed)", "a line that cannot be read)", "changed)"]
 
 
-def test_writing_a_line_to_a_large_log_takes_no_time_that_a_call_would_notice(path):
+def test_writing_a_line_to_a_large_log_reads_no_more_than_its_end(path):
     block = b"\n".join(write(path, 100)) + b"\n"
     path.write_bytes(block * 1000)
     assert path.stat().st_size > 30_000_000
     log = AuditLog(lambda: path)
-    begun = time.perf_counter()
+    before = bytes_read()
     for _ in range(100):
         log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW})
-    assert (time.perf_counter() - begun) / 100 < 0.02
+    assert (bytes_read() - before) / 100 < 100_000
+
+
+def bytes_read():
+    return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])

@@ -5,29 +5,21 @@ import random
 import time
 
 import anyio
-import httpx
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult, ErrorData
 
+from asking import NO, YES, person, server_on
 from aural_mcp.api.operations import ArchiveInterview, DeleteQuestion
 from aural_mcp.backend.storage import store
-from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import asking, confirmation
 from aural_mcp.server.confirmation import Codes
-from aural_mcp.server.server import AuralServer, OneClient
-from conftest import KEY, MODES, ORIGIN, answer, begin, ok, refused, text_of
+from conftest import MODES, answer, begin, ok, refused, text_of
 
 PEOPLE = [{"name": f"Person {number}"} for number in range(21)]
 TOOLS = ("publish_interview", "archive_interview", "delete_question", "end_interview_sessions", "create_candidates")
-
-
-def server_on(world, state=None, key=KEY, transport=None, client=None, **more):
-    wire = transport or httpx.ASGITransport(world.app)
-    client = client or AuralClient(key, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=wire, state=state)
-    return AuralServer(OneClient(client), backend="T.", **more)
 
 
 async def scene(world):
@@ -46,19 +38,6 @@ async def scene(world):
         "end_interview_sessions": {"interviewId": made, "ids": [session], "dryRun": False},
         "create_candidates": {"interviewId": made, "candidates": PEOPLE},
     }
-
-
-def person(answers, asked):
-    """A host that can ask: its user answers in turn, and what was asked is noted."""
-
-    async def answer(context, params):
-        asked.append(params.message)
-        return answers.pop(0)
-
-    return answer
-
-
-YES, NO = ElicitResult(action="accept", content={"agreed": True}), ElicitResult(action="decline")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -24,24 +24,13 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.documents.render import skill_folder
 from aural_mcp.server import following, resources
 from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
-from conftest import KEY, MODES, ORIGIN, answer, begin, ok, published
+from conftest import MODES, answer, begin, ok, published
 from rows import add_session, interview_of
+from wires import counting
 
 LONG = "I ran it for two years: four thousand events a second, exactly once, on call every third week."
 SESSION_PROMPT = PromptReference(type="ref/prompt", name="review_session")
 INTERVIEW_TEMPLATE = ResourceTemplateReference(type="ref/resource", uri=resources.INTERVIEW)
-
-
-def counting(world, seen):
-    """A client of the workspace that notes each request."""
-
-    class Counting(httpx.ASGITransport):
-        async def handle_async_request(self, request):
-            seen.append(f"{request.method} {request.url.path}")
-            return await super().handle_async_request(request)
-
-    transport = Counting(world.app)
-    return AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=transport)
 
 
 def everything(_):
@@ -326,7 +315,7 @@ async def test_unsubscribing_ends_the_polling(world, monkeypatch):
     uri = f"aural://sessions/{session}/report"
     async with followed(world.server, "legacy", uri) as (agent, _):
         directory = world.server._recent(world.client)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not directory.following:
                 await anyio.sleep(0)
             with warnings.catch_warnings():

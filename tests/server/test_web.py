@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -311,6 +310,10 @@ def with_key(request, key):
 
 # ── Stopping ────────────────────────────────────────────────────────────────────────────────────────
 
+PATIENT = "flights.CALLS_END = 600.0"
+"""What waits for calls does not end before a test gives up."""
+PATIENTLY = {"OTEL_EXPORTER_OTLP_TIMEOUT": "600"}
+
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 async def test_a_write_is_done_once_and_answered_although_the_server_is_told_to_stop(tmp_path, backend, by):
@@ -326,7 +329,7 @@ async def test_a_write_is_done_once_and_answered_although_the_server_is_told_to_
         backend.may_answer.set()
         result = (await writing).json()["result"]
         assert result["structuredContent"]["id"] == INTERVIEW["id"]
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
     assert [each for each in backend.seen if each.startswith("POST")] == ["POST /api/v1/interviews"]
     assert "Traceback" not in server.log.read_text()
@@ -344,14 +347,14 @@ async def test_a_call_of_an_earlier_protocol_is_answered_too(tmp_path, backend):
 
 
 async def test_a_subscription_is_told_that_it_ends_and_does_not_hold_the_stop(tmp_path):
-    async with served(tmp_path) as server, server.http() as http, http.stream("POST", "/mcp", **LISTEN) as stream:
-        received = stream.aiter_text()
+    stream = ("POST", "/mcp")
+    async with served(tmp_path, patch=PATIENT) as server, server.http() as http, http.stream(*stream, **LISTEN) as it:
+        received = it.aiter_text()
         assert "acknowledged" in await anext(received)
         server.process.terminate()
-        begun = time.monotonic()
-        rest = "".join([each async for each in received])
-        assert await server.process.wait() == 0
-        assert time.monotonic() - begun < 3
+        with anyio.fail_after(60):
+            rest = "".join([each async for each in received])
+            assert await server.process.wait() == 0
     assert json.loads(rest.partition("data: ")[2])["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
     assert "Traceback" not in server.log.read_text()
 
@@ -363,20 +366,19 @@ async def test_an_agent_that_follows_hears_the_end_as_an_end(tmp_path):
         agent.listen(tools_list_changed=True) as events,
     ):
         server.process.terminate()
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert [each async for each in events] == []
 
 
 async def test_an_idle_server_stops_at_once_and_a_body_on_its_way_is_not_waited_for(tmp_path):
     head = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n{"
-    async with served(tmp_path, "--local") as server, server.http() as http:
+    async with served(tmp_path, "--local", patch=PATIENT) as server, server.http() as http:
         assert (await http.get("/readyz")).status_code == 200
         half = asyncio.create_task(raw(server.origin, head))
         await http.get("/readyz")
-        begun = time.monotonic()
         server.process.terminate()
-        assert await server.process.wait() == 0
-        assert time.monotonic() - begun < 3
+        with anyio.fail_after(60):
+            assert await server.process.wait() == 0
         assert b"nothing was done" in await half or await half == b""
 
 
@@ -387,7 +389,7 @@ async def test_a_call_that_takes_too_long_is_told_that_it_may_have_been_done(tmp
         await asyncio.wait_for(backend.arrived.wait(), 30)
         server.process.terminate()
         assert "may have been done" in said(await writing, 503, "stopped")
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
     assert "Traceback" not in server.log.read_text()
 
@@ -400,7 +402,7 @@ async def test_a_second_ctrl_c_waits_for_nothing(tmp_path, backend):
         await stopping(http)
         server.process.send_signal(signal.SIGINT)
         assert "may have been done" in said(await writing, 503, "stopped")
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             assert await server.process.wait() == 0
     assert "Traceback" not in server.log.read_text()
 
@@ -511,13 +513,12 @@ async def test_spans_leave_on_stdio_too(tmp_path, collector):
 
 
 async def test_a_collector_that_is_down_does_not_hold_the_stop(tmp_path):
-    async with served(tmp_path, "--local", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9") as server:
+    async with served(tmp_path, "--local", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **PATIENTLY) as server:
         async with server.http() as http:
             await http.post("/mcp", **LIST)
-        begun = time.monotonic()
         server.process.terminate()
-        assert await server.process.wait() == 0
-        assert time.monotonic() - begun < 4
+        with anyio.fail_after(60):
+            assert await server.process.wait() == 0
 
 
 def test_without_the_packages_one_warning_names_them(monkeypatch, caplog):

@@ -21,8 +21,8 @@ from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import saving
 from conftest import KEY, ORIGIN, ok, refused
-from test_compare import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, scored_by_chance, sit
-from test_resources import counting
+from scored import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, scored_by_chance, sit
+from wires import counting
 
 
 @pytest.fixture

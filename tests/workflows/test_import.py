@@ -24,7 +24,7 @@ from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import base
 from aural_mcp.workflows.lists import importing, matching
 from conftest import KEY, MODES, ORIGIN, ok, refused, text_of
-from test_ledger import Wire
+from wires import Wire
 
 ANA, BO = {"name": "Ana Silva", "email": "ana@x.org"}, {"name": "Bo Lee", "email": "bo@x.org"}
 THREE = "name,email\nAna Silva,ana@x.org\nBo Lee,bo@x.org\nCy,cy@x.org\n"
@@ -442,18 +442,27 @@ class Holding(Wire):
         return response
 
 
-@pytest.mark.parametrize("early", [False, True], ids=["the answer came", "the answer is not there yet"])
-async def test_a_call_that_the_host_gives_up_is_gone_on_with(world, interview, early):
-    wire = Holding(world.app)
+@pytest.mark.parametrize("answer", ["is not there yet", "never comes"])
+async def test_a_call_that_the_host_gives_up_is_gone_on_with(world, interview, monkeypatch, answer):
+    wire, given_up = Holding(world.app), anyio.CancelScope()
+    if answer == "never comes":
+        monkeypatch.setattr(base, "ENDS_WITHIN", base.LEAST + 2)
+
+    async def give_up(agent):
+        with given_up:
+            await imported(agent, interview, MANY)
+
     async with Client(server_on(wire), read_timeout_seconds=60) as agent:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(imported, agent, interview, MANY)
+            tasks.start_soon(give_up, agent)
             await wire.done.wait()
-            tasks.cancel_scope.cancel()
-        if not early:
-            wire.may_go.set()
-        again = await imported(agent, interview, MANY)
-        wire.may_go.set()
+            given_up.cancel()
+            if answer == "is not there yet":
+                again = await imported(agent, interview, MANY)
+                wire.may_go.set()
+        monkeypatch.undo()
+        if answer != "is not there yet":
+            again = await imported(agent, interview, MANY)
     assert (again["registered"], again["alreadyRegistered"], again["remaining"]) == (700, 500, 0)
     assert registered(world, interview).total() == len(registered(world, interview)) == 1200
     assert posts(wire) == 3
@@ -534,7 +543,7 @@ class Counting(Wire):
 async def test_against_a_backend_of_60_a_minute_nothing_is_refused_and_the_rest_remains(
     world, interview, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(base, "ENDS_WITHIN", 8.0)
+    monkeypatch.setattr(base, "ENDS_WITHIN", 20.0)
     user, path, statuses = owner(world.store).user_id, tmp_path / "state.db", Counter()
     key, registered_by = create_key(world.store, user, "K"), []
     for before in (55, 0):
@@ -737,5 +746,5 @@ async def test_a_dry_run_says_what_would_be_registered_that_invites_bias(agent, 
 
 @pytest.mark.parametrize("data", ["a" * 130_000, "<" * 130_000, "a@" * 65_000, "<a@" * 43_000, "1. " * 43_000])
 async def test_long_lines_take_no_long_time(agent, interview, data):
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         await agent.call_tool("import_candidates", {"interviewId": interview, "data": data})

@@ -7,24 +7,16 @@ import httpx
 import pytest
 from mcp import Client
 
+from asking import YES, person, server_on
 from aural_mcp.client import ledger
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.workflows.launch import InterviewInput
 from aural_mcp.workflows.lint import warnings_for
 from conftest import KEY, ORIGIN, ok, refused, text_of
+from examples import GOOD, TITLE
 from processes import aural_mcp
-from test_confirmation import YES, person, server_on
-from test_ledger import TITLE, Wire
-
-QUESTIONS = [{"text": f"Tell me about the hardest thing of year {number}."} for number in range(6)]
-RUBRIC = [{"name": "Debugging", "description": "Names the cause that was found, and how."}]
-GOOD = {
-    "title": "Backend engineer",
-    "objective": "How they debug",
-    "assessmentCriteria": RUBRIC,
-    "questions": QUESTIONS,
-}
+from wires import Wire
 
 
 async def there(world):
@@ -165,7 +157,7 @@ async def test_thirty_interviews_are_each_made_once_and_complete_although_the_pr
 
 
 async def test_what_the_budget_does_not_allow_remains_and_the_same_call_goes_on_there(world):
-    wanted = [{"title": f"Role {number}", "questions": QUESTIONS} for number in range(4)]
+    wanted = [{"title": f"Role {number}", "questions": GOOD["questions"]} for number in range(4)]
 
     def limited(state):
         wire = httpx.ASGITransport(world.app)

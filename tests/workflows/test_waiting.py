@@ -7,12 +7,12 @@ import pytest
 from mcp import Client
 from sqlalchemy import update
 
+from asking import server_on
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.client.state import State
 from aural_mcp.workflows import base, waiting
 from conftest import ok, refused, text_of
 from rows import add_session
-from test_confirmation import server_on
 
 SCORES = {"insights": {"questionEvaluations": [{"question": "Q", "score": 7}]}}
 

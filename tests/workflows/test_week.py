@@ -7,8 +7,8 @@ from sqlalchemy import update
 from aural_mcp.backend.storage import tables
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import ok
+from examples import GOOD
 from rows import add_session
-from test_launch import GOOD
 
 PEOPLE = ("Robin Vega", "Ana Silva", "Li Na", "Omar Said", "Eva Berg", "Jan Kuhn")
 

@@ -159,6 +159,7 @@ def _listen(port: int) -> socket.socket | None:
         listener.close()
         return None
     listener.setblocking(False)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else head and body wait for each other
     return listener
 
 

@@ -130,6 +130,7 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
         reason = (error.strerror or "").partition(" (while")[0]
         said = f"Nothing can listen on {host}, port {port}: {reason}. Choose --host and --port."
         raise click.ClickException(said) from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else head and body wait for each other
     address, port = listener.getsockname()[:2]
     if address in EVERYWHERE and not settings.public_url:
         listener.close()
