@@ -5,11 +5,11 @@ import random
 import time
 
 import anyio
+import httpx
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult, ErrorData
 
-from asking import NO, YES, person, server_on
 from aural_mcp.api.operations import ArchiveInterview, DeleteQuestion
 from aural_mcp.backend.storage import store
 from aural_mcp.client.state import State
@@ -17,6 +17,7 @@ from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import asking, confirmation
 from aural_mcp.server.confirmation import Codes
 from conftest import MODES, answer, begin, ok, refused, text_of
+from consenting import NO, YES, person, server_on
 
 PEOPLE = [{"name": f"Person {number}"} for number in range(21)]
 TOOLS = ("publish_interview", "archive_interview", "delete_question", "end_interview_sessions", "create_candidates")

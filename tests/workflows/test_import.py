@@ -11,30 +11,21 @@ import httpx
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult
-from sqlalchemy import select
 
 from aural_mcp.backend.rest.app import create_app
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import create_key, owner
-from aural_mcp.client import ledger, retry
-from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import base
 from aural_mcp.workflows.lists import importing, matching
-from conftest import KEY, MODES, ORIGIN, ok, refused, text_of
+from conftest import MODES, ORIGIN, ok, refused, text_of
+from registering import a_wire, an_interview, at_once, imported, looked, registered, server_on  # noqa: F401
 from wires import Wire
 
 ANA, BO = {"name": "Ana Silva", "email": "ana@x.org"}, {"name": "Bo Lee", "email": "bo@x.org"}
 THREE = "name,email\nAna Silva,ana@x.org\nBo Lee,bo@x.org\nCy,cy@x.org\n"
 MANY = "\n".join(["name;email", *(f"Person {number};p{number}@x.org" for number in range(1200))])
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    monkeypatch.setattr(retry, "FIRST", 0.0)
-    monkeypatch.setattr(ledger, "LOOK_AGAIN", 0.0)
 
 
 class Dying(Wire):
@@ -60,16 +51,6 @@ class Dying(Wire):
         return response
 
 
-@pytest.fixture
-def wire(world):
-    return Wire(world.app)
-
-
-def server_on(wire, state=None, key=KEY, per_minute=0, **more):
-    client = AuralClient(key, f"{ORIGIN}/api/v1", requests_per_minute=per_minute, transport=wire, state=state)
-    return AuralServer(OneClient(client), backend="T.", **{"confirm": "never", **more})
-
-
 def state_at(path):
     return State(lambda: path)
 
@@ -78,30 +59,6 @@ def state_at(path):
 async def agent(wire):
     async with Client(server_on(wire), read_timeout_seconds=60) as connected:
         yield connected
-
-
-@pytest.fixture
-async def interview(world):
-    async with Client(world.server) as connected:
-        made = (await ok(connected, "create_interview", title="T"))["id"]
-        await ok(connected, "create_questions", interviewId=made, questions=[{"text": "Q"}])
-        return made
-
-
-def registered(world, interview):
-    """Everybody in the database, beyond what the API lists."""
-    columns = tables.candidates.c
-    with world.store.reading() as db:
-        rows = db.execute(select(columns.name, columns.email).where(columns.interviewId == interview)).all()
-    return Counter((row.name, row.email) for row in rows)
-
-
-async def imported(agent, interview, data, **more):
-    return await ok(agent, "import_candidates", interviewId=interview, data=data, **{"dryRun": False, **more})
-
-
-async def looked(agent, interview, data):
-    return await ok(agent, "import_candidates", interviewId=interview, data=data)
 
 
 def lines(result):

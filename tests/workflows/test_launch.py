@@ -7,13 +7,13 @@ import httpx
 import pytest
 from mcp import Client
 
-from asking import YES, person, server_on
 from aural_mcp.client import ledger
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.workflows.launch import InterviewInput
 from aural_mcp.workflows.lint import warnings_for
 from conftest import KEY, ORIGIN, ok, refused, text_of
+from consenting import YES, person, server_on
 from examples import GOOD, TITLE
 from processes import aural_mcp
 from wires import Wire

@@ -8,8 +8,8 @@ from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import new_id, now
 from aural_mcp.privacy.exposure import Exposure
 from conftest import ok, refused, text_of
+from consenting import server_on
 from rows import add_session
-from test_confirmation import server_on
 
 SAID = "1,000 or more are registered; Aural shows only the newest 1,000."
 PEOPLE = [{"name": f"New {number}"} for number in range(21)]

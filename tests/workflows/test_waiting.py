@@ -7,11 +7,11 @@ import pytest
 from mcp import Client
 from sqlalchemy import update
 
-from asking import server_on
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.client.state import State
 from aural_mcp.workflows import base, waiting
 from conftest import ok, refused, text_of
+from consenting import server_on
 from rows import add_session
 
 SCORES = {"insights": {"questionEvaluations": [{"question": "Q", "score": 7}]}}
