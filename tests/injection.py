@@ -622,6 +622,7 @@ RESULT_LINE = re.compile(
 def check_export(address: str, text: str, said: dict[str, Said]) -> None:
     """Raise `Crossed` unless an export is what the tool showed, and reads back as what it was made of."""
     packet, extension = "/packet." in address, address.split("{?")[0].rsplit(".", 1)[1]
+    text = text.removeprefix("\ufeff") if extension == "csv" else text
     inside = unfenced(text)[1] if extension == "md" else text.strip("\n")
     for each in said["export_results"].structured:
         if each["address"].endswith(f"/{'packet' if packet else 'results'}.{extension}") and "content" in each:
@@ -977,6 +978,8 @@ def faults_of(said: dict[str, Said]) -> Faults:
     found, known = Faults(), set[str]()
     for place, each in said.items():
         for text in texts_of(each):
+            if place.split("{?")[0].endswith(".csv"):
+                text = text.removeprefix("\ufeff")  # the file's own mark, for Excel
             if (plain := CHANGING.sub("", text)) not in known:
                 known.add(plain)
                 found.unseen += [(place, f"{count} in {text[:200]!r}")] if (count := unseen(text)) else []

@@ -130,7 +130,7 @@ async def test_the_key_comes_from_one_of_two_headers(headers, key):
     [
         (["serve", "--http", "--host", "0.0.0.0"], "needs --allowed-host"),
         (["serve", "--http", "--local", "--host", "0.0.0.0"], "this computer only"),
-        (["serve", "--local"], "go with --http"),
+        (["serve", "--local"], "with --http"),
         (["backend", "--host", "0.0.0.0"], "needs AURAL_PUBLIC_URL"),
     ],
 )

@@ -437,7 +437,7 @@ async def test_without_the_option_nothing_is_logged(tmp_path):
         assert server.lines() == []
     command = [sys.executable, "-m", "aural_mcp", "serve", "--access-log"]
     done = subprocess.run(command, env=settings_for(tmp_path), capture_output=True, text=True, timeout=60)
-    assert (done.returncode, "go with --http" in done.stderr) == (2, True)
+    assert (done.returncode, "with --http" in done.stderr) == (2, True)
 
 
 # ── Tracing ─────────────────────────────────────────────────────────────────────────────────────────

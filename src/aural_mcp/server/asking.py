@@ -125,7 +125,8 @@ async def _delete(looking: Looking, operation: DeleteQuestion) -> Seen:
     found, looked_at = await _home(looking, operation.question_id)
     for_good = "That cannot be undone; given answers stay in transcripts."
     if found is None:
-        where = f"It was not found in the {looked_at} interviews changed last, so nobody can say what it asks."
+        those = "interview" if looked_at == 1 else f"{looked_at} interviews"
+        where = f"It was not found in the {those} changed last, so nobody can say what it asks."
         return [f"Delete the question with the id {quoted(operation.question_id)}?", where, for_good], {}
     number, row = next(
         (number, each) for number, each in enumerate(found.questions, 1) if each.id == operation.question_id

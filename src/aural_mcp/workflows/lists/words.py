@@ -81,8 +81,8 @@ SOMEBODY_ELSE = (
 )
 """Whose addresses and numbers are not the candidate's."""
 NOTHING = frozenset(
-    "na none null nil nan unknown tbd tba tbc x xx xxx keine kein keiner keineangabe ka unbekannt nichtvorhanden nichtbekannt aucun "
-    "aucune inconnu nonrenseigne nc neant so ninguno ninguna desconocido sindatos nd nenhum desconhecido naoinformado nessuno sconosciuto "
+    "na none null nil nan unknown tbd tba tbc keine kein keiner keineangabe ka unbekannt nichtvorhanden nichtbekannt aucun "
+    "aucune inconnu nonrenseigne nc neant ninguno ninguna desconocido sindatos nd nenhum desconhecido naoinformado nessuno sconosciuto "
     "geen onbekend nvt brak nieznany bd нет неизвестно нд なし 不明 未定 未記入 无 無 没有 暂无 未知 未填 空 없음 미상 "
     "notavailable notapplicable notprovided notgiven notknown nodata noemail nophone missing empty blank undefined pending "
     "nonapplicable noaplica noconsta nondisponibile".split()
