@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from mcp.types import (
@@ -63,13 +64,24 @@ def replies(sent: str | bytes) -> Sequence[Reply]:
         return _batch(cast("list[Any]", message))
     if not isinstance(message, dict):
         return [refusal(None, INVALID_REQUEST, NO_MESSAGE)]
-    reply = _reply(cast("dict[str, Any]", message), text)
+    try:
+        reply = _reply(cast("dict[str, Any]", message), text)
+    except RecursionError:
+        return [refusal(None, PARSE_ERROR, TOO_DEEP)]
     return [reply] if reply else []
 
 
 def refusal(number: Any, code: int, words: str) -> Refusal:
     """An error; under no id where the message's own is none."""
-    return Refusal(jsonrpc="2.0", id=number if _is_id(number) else None, error=ErrorData(code=code, message=words))
+    return Refusal(jsonrpc="2.0", id=_echoed(number), error=ErrorData(code=code, message=words))
+
+
+def _echoed(number: Any) -> Any:
+    """The id under which the sender waits; bytes in it that are no UTF-8 come back as every reader shows them."""
+    if isinstance(number, str) and not is_text(number):
+        with suppress(UnicodeEncodeError):
+            return number.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return number if _is_id(number) else None
 
 
 def _batch(messages: list[Any]) -> list[Reply]:
@@ -114,15 +126,18 @@ def _is_id(value: Any) -> bool:
     """Whether an answer can be sent under this id."""
     if isinstance(value, str):
         return is_text(value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _half_an_argument(message: Mapping[str, Any]) -> Reply | None:
     """A tool's answer, which the model reads, where half a character stands in an argument and nowhere else."""
-    params = cast("dict[str, Any]", message.get("params") or {})
+    sent = message.get("params")
+    params = cast("dict[str, Any]", sent if isinstance(sent, dict) else {})
     name, given = params.get("name"), params.get("arguments")
     around = {**message, "params": {**params, "arguments": None}}
-    called = message["method"] == "tools/call" and "id" in message and isinstance(name, str)
+    called = message.get("method") == "tools/call" and "id" in message and isinstance(name, str)
     if not called or not isinstance(given, dict) or not is_text(around):
         return None
     said = (
