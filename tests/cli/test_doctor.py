@@ -266,9 +266,8 @@ def test_a_slow_backend_is_said_and_a_silent_one_is_a_problem(examined, monkeypa
     with aural(newest, seconds=0.1) as (url, _):
         status, said = examined(**relayed(url))["latency"]
         assert status == "warning"
-        assert said.startswith("An answer takes 0.1")
-        assert ": that is slow." in said
-        monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.03))
+        assert re.match(r"An answer takes \d+\.\d\d s \(median of \d+\): that is slow\.", said)
+        monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(5, read=0.03))
         status, said = examined(**relayed(url))["backend"]
     assert (status, said) == ("problem", f"{url} did not answer within 15 s. Try again later, or ask who runs it.")
 

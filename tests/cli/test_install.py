@@ -582,7 +582,7 @@ def test_settings_of_this_shell_that_choose_another_backend_are_shut_out(home):
         (["cursor", "--print", "zed"], "name no other host"),
         (["cursor", "--key-file", "{home}/none"], "does not exist"),
         (["cursor", "--key-file", "{wrong}"], "does not hold an Aural key: keys start with `dlv_`"),
-        (["cursor", "--key-file", "{key}", "--base-url", "http://x.test"], "AURAL_BASE_URL must be https"),
+        (["cursor", "--key-file", "{key}", "--base-url", "http://x.test"], "--base-url must be https"),
         (["cursor", "--dry-run", "--base-url", "https://x.test"], "--base-url needs a key for it"),
     ],
 )
