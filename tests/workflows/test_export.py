@@ -283,7 +283,7 @@ async def test_a_file_system_without_second_names_will_do(office, world, monkeyp
     assert [each.name for each in folder.iterdir()] == ["panel.json"]
 
 
-@pytest.mark.parametrize("name", ["../out", "a\x00b", "/etc/out", "deep/out", "..", "a/../../out"])
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "deep/out", "..", "a/../../out"])
 async def test_a_file_is_in_the_folder_or_not_at_all(office, world, name):
     agent, folder = office
     interview, _ = await everybody(agent, world)

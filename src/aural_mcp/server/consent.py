@@ -26,6 +26,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.server import asking, confirmation, results
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.asking import Looking, Question
 from aural_mcp.server.confirmation import EVERY, UNANSWERED, Codes
 from aural_mcp.server.parts import dumped
@@ -228,7 +229,9 @@ def _can_ask(context: Context[Any, Any]) -> bool:
 async def readable(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """MCP middleware: an answer of any shape gets a result, and one to an expired or other question a new question."""
     params = ctx.params or {}
-    if ctx.method != "tools/call" or not {"inputResponses", "requestState"} & params.keys():
+    operation = BY_NAME.get(str(params.get("name"))) if ctx.method == "tools/call" else None
+    asks = operation is not None and operation.confirmed
+    if not asks or not {"inputResponses", "requestState"} & params.keys():
         return await call_next(ctx)
     given = params.get("inputResponses")
     answers = {AGREED: _plain(given)} if given is not None else {}
