@@ -556,7 +556,7 @@ async def test_more_than_20_new_people_are_asked_about_once(world, wire, intervi
         assert (await imported(agent, interview, TWENTY_ONE))["registered"] == 0
         assert (await imported(agent, interview, THREE))["registered"] == 3
     assert len(asked) == 2
-    assert "Register 21 people (“P0”, “P1”, “P2” and 18 more) for “" in asked[0]
+    assert "Register 21 people (“Person A”, “Person B”, “Person C” and 18 more) for “" in asked[0]
     assert "which has 0? Each gets a private link. Nobody can be taken off again" in asked[0]
     assert "other computers" in asked[0]
 
