@@ -11,7 +11,6 @@ import httpx
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult
-from registering import a_wire, an_interview, at_once, imported, looked, registered, server_on  # noqa: F401
 
 from aural_mcp.backend.rest.app import create_app
 from aural_mcp.backend.storage import tables
@@ -21,6 +20,7 @@ from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.workflows import base
 from aural_mcp.workflows.lists import importing, matching
 from conftest import MODES, ORIGIN, ok, refused, text_of
+from registering import a_wire, an_interview, at_once, imported, looked, registered, server_on  # noqa: F401
 from wires import Wire
 
 ANA, BO = {"name": "Ana Silva", "email": "ana@x.org"}, {"name": "Bo Lee", "email": "bo@x.org"}

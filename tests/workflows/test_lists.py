@@ -10,9 +10,9 @@ from pathlib import Path
 import anyio
 import pytest
 from mcp import Client
-from registering import a_wire, an_interview, at_once, imported, looked, registered, server_on  # noqa: F401
 
 from conftest import ok, refused, text_of
+from registering import a_wire, an_interview, at_once, imported, looked, registered, server_on  # noqa: F401
 
 HERE = Path(__file__).parent
 CASES = [json.loads(line) for line in (HERE / "lists.jsonl").read_text().splitlines()]
