@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 from collections import Counter
 
@@ -512,7 +513,7 @@ async def test_against_a_backend_of_60_a_minute_nothing_is_refused_and_the_rest_
             result = await imported(agent, interview, MANY)
             registered_by.append(result["registered"])
             if before:
-                assert "200 of 1,200 remain; call again in 61 s" in result["remarks"][0]
+                assert re.match(r"200 of 1,200 remain; call again in (4|5|6)\d s", result["remarks"][0])
         with sqlite3.connect(path) as db:
             db.execute("delete from grants")
     assert registered_by == [1000, 200]
@@ -556,7 +557,7 @@ async def test_more_than_20_new_people_are_asked_about_once(world, wire, intervi
         assert (await imported(agent, interview, TWENTY_ONE))["registered"] == 0
         assert (await imported(agent, interview, THREE))["registered"] == 3
     assert len(asked) == 2
-    assert "Register 21 people (“P0”, “P1”, “P2” and 18 more) for “" in asked[0]
+    assert "Register 21 people (“Person A”, “Person B”, “Person C” and 18 more) for “" in asked[0]
     assert "which has 0? Each gets a private link. Nobody can be taken off again" in asked[0]
     assert "other computers" in asked[0]
 
