@@ -119,9 +119,8 @@ async def test_a_budget_that_has_ended_is_no_empty_result(reader, world):
     poor = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=1, transport=transport)
     async with Client(AuralServer(OneClient(poor), backend="T.")) as agent:
         result = await agent.call_tool("search_transcripts", {"interviewId": interview, "query": "queue"})
-    assert "0 of 1 sessions were read. 1 of 1 remain; call again in N s with the same arguments:" in soon(
-        text_of(result)
-    )
+    said = soon(text_of(result))
+    assert "0 of 1 sessions were read. 1 of 1 remain; call again in N s with the same arguments:" in said
     assert "No more follow" not in said
 
 
