@@ -1,6 +1,7 @@
 """Rows as Aural would have stored them, and what a text costs a model."""
 
 import json
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
@@ -50,3 +51,12 @@ def let_time_pass(world, **time):
 
 def earlier(stamp, by):
     return tables.stamp_text(tables.stamp_of(datetime.fromisoformat(stamp)) - by)
+
+
+def soon(said):
+    """What was said, whatever the machine took: `in 57 s`, which is nearly a minute, as `in N s`."""
+    return (
+        [soon(each) for each in said]
+        if isinstance(said, list)
+        else re.sub(r"\bin (?:[45]\d|6[01]) s\b", "in N s", said)
+    )
