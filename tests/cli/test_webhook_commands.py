@@ -122,7 +122,7 @@ def test_status_shows_what_failed_and_retry_begins_anew(tmp_path):
     assert f"{one.event}  session.completed  ep_1  attempt 1: answered 410, wants no more; parked" in said
     assert f"{two.event}  session.completed  ep_1  attempt 1: answered 500; again at 2001-09-09T01:46:40+00:00" in said
     assert aural_mcp(tmp_path, "watch", "retry", one.event)[1] == "1 message is on the way again.\n"
-    assert aural_mcp(tmp_path, "watch", "retry")[1] == "0 messages are on the way again.\n"
+    assert aural_mcp(tmp_path, "watch", "retry")[1] == "Nothing is parked.\n"
     out.close()
 
 

@@ -173,7 +173,7 @@ async def test_others_are_answered_while_a_long_list_is_read(agent, interview):
         tasks.start_soon(others, tasks.cancel_scope)
         assert (await looked(agent, interview, data))["new"] == 15_000
         tasks.cancel_scope.cancel()
-    assert sorted(waits)[len(waits) * 99 // 100] < sum(waits) / 10
+    assert max(waits) < sum(waits) / 2
 
 
 # ── Exports and rows ────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,9 @@ LONG = 500
 """Characters of every other field."""
 NAMED = {bare(month): number for number, names in enumerate(MONTHS, 1) for month in names.split()}
 NAUGHT = frozenset(map(bare, NOTHING))
+SHAPED = ("email", "phone", "birthday", "graduation_year")
+NO_VALUE = frozenset("so no non nein ohne".split())
+"""What stands for nothing where words are no value: `s/o` (sans objet), `no`."""
 ERROR = re.compile(r"#[A-ZÀ-Ý¡Ё/0А-Я]{1,12}[!?]?")
 """An error value of a spreadsheet: `#N/A`, `#WERT!`, `#¡VALOR!`."""
 GUARD = re.compile(r"(^|[;\t\r\n])'(?=\s*[=+\-@＝＋－＠])")
@@ -57,14 +60,14 @@ def tidy(value: str, *, lines: bool = False) -> str:
     return text if lines else " ".join(text.split())
 
 
-def is_nothing(text: str, *, name: bool = False) -> bool:
-    """Whether a cell says that it holds nothing; a name may be `Null` or `Na`."""
+def is_nothing(text: str, *, field: str = "") -> bool:
+    """Whether a cell says that it holds nothing; a name may be `Null` or `Na`, and no number or address is `x`."""
     if not any(map(str.isalnum, text)) or ERROR.fullmatch(text):
         return "#" not in text or len(set(text)) > 1
     plain = "".join(filter(str.isalnum, bare(text))) if len(text) < 40 else ""
-    if name:
+    if field in ("name", "first", "middle", "last"):
         return text == "NaN" or (plain in ("na", "unknown") and not text.isalpha())
-    return plain in NAUGHT
+    return plain in NAUGHT or (field in SHAPED and (plain in NO_VALUE or set(plain) == {"x"}))
 
 
 # ── What a cell looks like ──────────────────────────────────────────────────────────────────────

@@ -240,22 +240,18 @@ def mapped(columns: Sequence[Column], given: Mapping[str, str], *, blind: bool) 
 
 
 def _by_given(columns: Sequence[Column], given: Mapping[str, str], *, blind: bool) -> None:
-    wanted = {_key(heading): choice for heading, choice in given.items()}
+    wanted, used = {_key(heading): heading for heading in given}, set[str]()
     for each in columns:
         names = [_key(each.key), _key(each.heading), _key(f"column {each.place + 1}")]
         if found := next((name for name in names if name in wanted), None):
-            choice = wanted[found]
+            used.add(found)
+            choice = given[wanted[found]]
             if choice and "".join(words_of(choice)) not in CHOICES:
                 raise unusable(f"columns: {quoted(choice)} is no field", f"A column is {_fields()}, or null")
             each.field, each.given = CHOICES.get("".join(words_of(choice)), ""), True
-            wanted = (
-                wanted
-                if any(_key(other.key) == found for other in columns[each.place + 1 :])
-                else {name: item for name, item in wanted.items() if name != found}
-            )
-    if wanted:
+    if unknown := [heading for key, heading in wanted.items() if key not in used]:
         there = "" if blind else f". There are {', '.join(quoted(each.key, 40) for each in columns[:30])}"
-        raise unusable(f"columns names {quoted(next(iter(wanted)))}, which is no heading{there}", "Name these")
+        raise unusable(f"columns names {quoted(unknown[0])}, which is no heading{there}", "Name these")
 
 
 def _key(heading: str) -> str:

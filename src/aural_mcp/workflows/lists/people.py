@@ -141,7 +141,7 @@ def _one_each(values: dict[str, Any]) -> list[str]:
 
 def _cleaned(name: str, value: str) -> str:
     text = tidy(value, lines=name in (*MANY_LINES, "more"))
-    return "" if is_nothing(text, name=name in ("name", "first", "middle", "last")) else text
+    return "" if is_nothing(text, field=name) else text
 
 
 def _joined(first: str, middle: str, last: str) -> str:
