@@ -288,7 +288,6 @@ class Guarded:
         words = " ".join([*texts, interview.objective or "", interview.job_description or ""]).lower()
         return People(candidates, frozenset(re.findall(r"\w+", words)), frozenset(texts), time.monotonic())
 
-
     async def _interview(self, interview_id: str, spent: Spent) -> InterviewDetail:
         read_at, last = self._memory.details.get(self.tenant, (0.0, None))
         if last is not None and last.id == interview_id and time.monotonic() - read_at <= FRESH:
