@@ -1,9 +1,9 @@
 """What of candidates leaves this server: cleaned always, without who they are, or without a word of theirs.
 
 `Guarded` is the client that every tool, resource and prompt is given. Its rows come out as a mode allows, so that
-what filters, counts, quotes or completes can only use what may be seen. `FIELDS` says of every field what it is;
-a field that is not there is one of ours, or the team's own. In lockdown and blind a field that Aural has added
-since is left out.
+what filters, counts, quotes or completes can only use what may be seen. `FIELDS` says what of a row tells of a
+candidate; everything else is the team's or Aural's. Whoever wrote it, no text fires: a link is only what stands in a
+field for one (`LINKS`, recordings). In lockdown and blind a field that Aural has added since is left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.config import YES
-from aural_mcp.safety import hidden, inert_all, is_code, mapped
+from aural_mcp.safety import hidden, inert, inert_all, is_code, mapped, typed
 
 if TYPE_CHECKING:
     from aural_mcp.privacy.blind import Redactor
@@ -45,6 +45,7 @@ R = TypeVar("R", bound=Record | models.Wire)
 NAME, CONTACT, PERSONAL = "name", "contact", "personal"
 WORDS, ABOUT, CODE = "words", "about", "code"
 TONE, MEDIA = "tone", "media"
+TEAMS, LINK = "teams", "link"
 FIELDS: dict[type[Record], dict[str, str]] = {
     Candidate: {
         "name": NAME,
@@ -79,6 +80,13 @@ FIELDS[Session] = FIELDS[SessionSummary]
 FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
     ("audio_recording_url", "audio_recordings", "audio_duration", "screenshots"), MEDIA
 )
+LINKS: dict[type[Record], tuple[str, ...]] = {
+    models.Published: ("url",),
+    models.InvitedCandidate: ("invite_url",),
+    models.AudioRecording: ("url",),
+    models.Screenshot: ("url",),
+}
+"""Fields that hold an address which Aural made; those of recordings are in `FIELDS`."""
 CODE_ANSWER = "CODE"
 ANALYSIS = ("summary", "insights", "themes", "sentiment")
 FRESH = 60.0
@@ -225,10 +233,8 @@ class Guarded:
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
-        if not _about_candidates(type(result)):
-            return result
         view = View(self.exposure, self)
-        if self.exposure.anonymous:
+        if self.exposure.anonymous and _about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
         view.apply(result, getattr(operation, "session_id", None))
         return result
@@ -300,7 +306,7 @@ class View:
             self._redactor = self._redactor_for(row, session_id) or self._redactor
         noted = _noted(row) if isinstance(row, Session | SessionReport) else {}
         fields = cast("dict[str, Any]", row.__dict__)
-        for name, kind in kinds:
+        for name, kind in kinds.items():
             if (value := fields[name]) is not None:
                 fields[name] = self._field(row, name, kind, value, session_id)
         for name in inner:
@@ -308,8 +314,8 @@ class View:
             for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
                 if isinstance(each, BaseModel):
                     self.apply(each, session_id)
-        if kinds and row.model_extra:
-            added = {} if self._exposure.anonymous else inert_all(row.model_extra)
+        if row.model_extra:
+            added = {} if self._exposure.anonymous and _kinds(type(row)) else inert_all(row.model_extra)
             row.model_extra.clear()
             row.model_extra.update(added)
         if noted and row.model_extra is not None:
@@ -317,10 +323,15 @@ class View:
             row.model_fields_set.update(noted)
 
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
+        if kind == TEAMS:
+            return inert_all(value)
+        if kind == LINK:
+            return typed(value)
         if not self._exposure.anonymous:
+            if kind in (CONTACT, MEDIA):
+                return mapped(value, typed)
             coded = name == "content" and (row.__dict__.get("content_type") == CODE_ANSWER or is_code(value))
-            kept = kind in (CODE, MEDIA) or coded
-            return value if kept else inert_all(value)
+            return value if coded or kind == CODE else inert_all(value)
         if kind == NAME:
             return self._client.pseudonym(self._person(row, session_id))
         if kind in (CONTACT, PERSONAL, TONE, MEDIA):
@@ -370,7 +381,7 @@ class View:
         if gendered:
             return mapped(value, redactor)
         own = self.people.texts if self.people else frozenset[str]()
-        return mapped(value, lambda text: text if text in own else genderless(redactor(text)))
+        return mapped(value, lambda text: inert(text) if text in own else genderless(redactor(text)))
 
     def _locked(self, value: Any, kind: str) -> Any:
         """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""
@@ -383,14 +394,16 @@ class View:
             kept = [self._locked(each, kind) for each in cast("list[Any]", value)]
             return [each for each in kept if each not in (None, [], {})]
         known = self.people.texts if self.people else frozenset[str]()
-        return value if isinstance(value, int | float) or value in known else None
+        return value if isinstance(value, int | float) else inert(value) if value in known else None
 
 
 @cache
-def _plan(model: type[BaseModel]) -> tuple[list[tuple[str, str]], list[str]]:
-    """The fields of a row that say something of a candidate, and those in which there are such rows."""
-    within = {name: list(_models_in(field.annotation)) for name, field in model.model_fields.items()}
-    return list(_kinds(model).items()), [name for name, inner in within.items() if any(map(_about_candidates, inner))]
+def _plan(model: type[BaseModel]) -> tuple[dict[str, str], list[str]]:
+    """What the fields of a row are, and those in which there are rows."""
+    inner = [name for name, field in model.model_fields.items() if any(_models_in(field.annotation))]
+    links = LINKS.get(cast("type[Record]", model), ())
+    teams = dict.fromkeys(name for name in model.model_fields if name not in inner)
+    return {**dict.fromkeys(teams, TEAMS), **dict.fromkeys(links, LINK), **_kinds(model)}, inner
 
 
 @cache
