@@ -229,16 +229,16 @@ KNOWN = frozenset(
 )
 """Names in which everybody reads something else; others like them may stand behind a slash."""
 BESIDE = re.compile(r"(?:/[A-Za-z#+.]{1,12})*[.,;:!?)]*")
-LAST = re.compile(r"([.\u3002\uff0e\uff61])[_-]*([^_.\u3002\uff0e\uff61]*[^\W_])[^.\u3002\uff0e\uff61]*$")
+LAST = re.compile(r"([.\u3002\uff0e\uff61])[_-]*([^_.\u3002\uff0e\uff61]*?)-*(?:_[^.\u3002\uff0e\uff61]*)?$")
 """The last part of a host, and the dot before it."""
 JOINED = re.compile(r"[^\W_]_+[^\W_]+\.[^.]+$")
 """No host has a low line in the name before its end: `my_tests.pl`."""
-SHORT = re.compile(r"(?:[A-Z]|\d{1,2})\.[A-Z][a-z]+")
-"""A degree (`M.Sc`, `B.Tech`), or the number before a sentence."""
+SHORT = re.compile(r"(?:[A-Z]|\d{1,2})\.[A-Z][a-z]+|(?:Dipl|Dr|Ing|Mag|Prof|Univ)\.[A-Za-z]+")
+"""A degree (`M.Sc`, `B.Tech`), a title (`Univ.Prof`), or the number before a sentence."""
 
 
 @cache
-def _ends() -> frozenset[str]:
+def host_ends() -> frozenset[str]:
     """The names that a host can end in; the file says as of when."""
     lines = Path(__file__).with_name("tlds.txt").read_text("utf-8").splitlines()
     return frozenset(" ".join(line for line in lines if not line.startswith("#")).split())
@@ -310,7 +310,7 @@ def _is_host(name: str, tail: str) -> bool:
     if not end.isascii():
         end = unicodedata.normalize("NFKC", unspaced[1] if (unspaced := UNSPACED.match(end)) else end)
     end = end.casefold()
-    if last is None or not (end in _ends() or end.startswith("xn--")) or not (last[1] == "." or end.isascii()):
+    if last is None or not (end in host_ends() or end.startswith("xn--")) or not (last[1] == "." or end.isascii()):
         return False
     if end in FILES and name.count(".") == 1 and (not tail or IN_FILE.fullmatch(tail)):
         return False

@@ -55,8 +55,8 @@ class Operation(Arguments, Generic[R]):
     """One API call: its fields are the arguments, its docstring the documentation.
 
     `effect` decides the annotations of the tool, `toolset` with which others it is switched on and off.
-    `confirmed` marks what a person should agree to first, `by_others` whose result holds words that
-    candidates wrote, `large` what may take Aural half a minute. `hint` says what usually comes next.
+    `confirmed` marks what a person should agree to first, `by_others` is false where a result holds no word that
+    a person wrote, `large` what may take Aural half a minute. `hint` says what usually comes next.
     `lists` names the path variable whose ids the result has. `body` names the field whose value is the
     whole request body, where the API takes a bare array. `since` is the deployment generation that has
     it first: the public site may still run the first.
@@ -70,7 +70,7 @@ class Operation(Arguments, Generic[R]):
     lists: ClassVar[str] = ""
     hint: ClassVar[str] = ""
     confirmed: ClassVar[bool] = False
-    by_others: ClassVar[bool] = False
+    by_others: ClassVar[bool] = True
     large: ClassVar[bool] = False
     body: ClassVar[str | None] = None
 
@@ -268,6 +268,7 @@ class ArchiveInterview(Operation[Archived]):
     """
 
     method, path, effect, toolset = "DELETE", "/interviews/{interviewId}", "delete", "interviews"
+    by_others = False
     confirmed = True
     interview_id: InterviewId
 
@@ -280,6 +281,7 @@ class PublishInterview(Operation[Published]):
     """
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/publish", "update", "interviews"
+    by_others = False
     hint = "Next: give the user the url, then list_sessions to see who took it."
     confirmed = True
     interview_id: InterviewId
@@ -376,6 +378,7 @@ class DeleteQuestion(Operation[Deleted]):
     """Delete one question for good. Answers already given stay in their transcripts."""
 
     method, path, effect, toolset = "DELETE", "/questions/{questionId}", "delete", "questions"
+    by_others = False
     confirmed = True
     question_id: QuestionId
 
@@ -412,7 +415,6 @@ class ListCandidates(Operation[Rows[Candidate]]):
 
     method, path, effect, toolset = "GET", "/interviews/{interviewId}/candidates", "read", "candidates"
     lists = "candidateId"
-    by_others = True
     large = True
     interview_id: InterviewId
 
@@ -425,7 +427,6 @@ class CreateCandidates(Operation[Rows[InvitedCandidate]]):
     """
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/candidates", "create", "candidates"
-    by_others = True
     hint = "Next: give the user each name with its inviteUrl, then list_candidates to see who has begun."
     confirmed = True
     body = "candidates"
@@ -446,7 +447,6 @@ class UpdateCandidate(Operation[UpdatedCandidate]):
         "candidates",
     )
     since = 2
-    by_others = True
     interview_id: InterviewId
     candidate_id: CandidateId
     name: Annotated[Text | MISSING, Field(description="Full name.")] = MISSING
@@ -477,7 +477,6 @@ class ListSessions(Operation[Rows[SessionSummary]]):
 
     method, path, effect, toolset = "GET", "/interviews/{interviewId}/sessions", "read", "sessions"
     lists = "sessionId"
-    by_others = True
     hint = "Next: get_session for the transcript."
     interview_id: InterviewId
     limit: PageSize = MISSING
@@ -492,7 +491,6 @@ class GetSession(Operation[Session]):
     """
 
     method, path, effect, toolset = "GET", "/sessions/{sessionId}", "read", "sessions"
-    by_others = True
     large = True
     session_id: SessionId
 
@@ -505,7 +503,6 @@ class GetSessionReport(Operation[SessionReport]):
 
     method, path, effect, toolset = "GET", "/sessions/{sessionId}/report", "read", "sessions"
     since = 2
-    by_others = True
     large = True
     session_id: SessionId
 
@@ -520,7 +517,6 @@ class EndInterviewSessions(Operation[EndedSessions]):
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/sessions/end", "delete", "sessions"
     since = 2
-    by_others = True
     confirmed = True
     interview_id: InterviewId
     ids: Annotated[list[Id], Field(min_length=1, max_length=100, description="1 to 100 ids from list_sessions.")]
@@ -551,7 +547,6 @@ class GetPracticeReport(Operation[PracticeReport]):
 
     method, path, effect, toolset = "GET", "/practices/{practiceId}", "read", "practice"
     since = 2
-    by_others = True
     practice_id: PracticeId
 
 
@@ -565,6 +560,7 @@ class GetUsage(Operation[Usage]):
     """
 
     method, path, effect, toolset = "GET", "/usage", "read", "usage"
+    by_others = False
 
 
 AnyOperation = type[Operation[Any]]

@@ -47,7 +47,16 @@ from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
-from aural_mcp.config import GET_A_KEY, KEY, KEY_LEFT_OUT, BadSetting, Settings, data_folder, decision_log, read_settings
+from aural_mcp.config import (
+    GET_A_KEY,
+    KEY,
+    KEY_LEFT_OUT,
+    BadSetting,
+    Settings,
+    data_folder,
+    decision_log,
+    read_settings,
+)
 from aural_mcp.safety import quoted
 
 SLOW, SKEWED, FEW = 2.0, 30.0, 10

@@ -36,6 +36,7 @@ from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.config import YES
+from aural_mcp.privacy.stored import Homes, as_stored
 from aural_mcp.safety import hidden, inert, inert_all, is_code, mapped, typed
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Memory:
     people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
     interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     transcripts: Transcripts = field(default_factory=Transcripts)
+    homes: Homes = field(default_factory=Homes)
 
     def note(self, tenant: str, session_id: str, interview_id: str) -> None:
         """Remember which interview a session belongs to: its report does not say."""
@@ -157,7 +159,6 @@ class RevealCandidate(Operation[Revealed]):
     """Say who one pseudonym stands for, when a decision is made and the user asks. It is noted in the decision log."""
 
     effect, toolset = "read", "candidates"
-    by_others = True
     confirmed = True
     interview_id: InterviewId
     candidate: Annotated[Text, Field(description="E.g. `Candidate K7MQ2X`.")]
@@ -218,7 +219,8 @@ class Guarded:
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
-        return await self.seen(operation, await self.raw.call(operation, spent=spent), spent)
+        asked = await as_stored(self.raw, operation, self._memory.homes, spent)
+        return await self.seen(operation, await self.raw.call(asked, spent=spent), spent)
 
     async def session(self, row: SessionSummary, spent: Spent) -> Session:
         """The session of a row that `call` gave just now; a finished one is asked for once, whatever the mode."""
@@ -233,6 +235,7 @@ class Guarded:
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
+        self._memory.homes.see(self.tenant, operation, result)
         view = View(self.exposure, self)
         if self.exposure.anonymous and _about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)

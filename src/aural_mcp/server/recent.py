@@ -17,7 +17,7 @@ from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
-from aural_mcp.safety import outside
+from aural_mcp.safety import inert
 
 FRESH = 60.0
 """Seconds for which a listing is used again."""
@@ -32,8 +32,6 @@ LABELS = {
     "get_session": ("sessionId", "participantName"),
 }
 """Which tools show ids that a prompt or a template can take, and the name beside each."""
-QUESTIONS = {"get_interview": "questions", "list_questions": "data", "create_questions": "data"}
-"""Which tools show the ids of an interview's questions, and where."""
 
 
 class Recent:
@@ -46,17 +44,11 @@ class Recent:
         self._asking = anyio.Lock()
         self.interview: Interview | None = None
         self.sessions: list[SessionSummary] = []
-        self.homes: dict[str, str] = {}
-        """Which interview a question belongs to: the API does not say."""
         self.following = 0
         """How many subscriptions poll with this key: they share its budget."""
 
-    def note(self, tool: str, result: dict[str, Any], given: Mapping[str, Any] | None = None) -> None:
-        """Remember the ids and names in a tool's structured result, and whose questions it shows."""
-        interview = (given or {}).get("interviewId") or (given or {}).get("interview_id")
-        if tool in QUESTIONS and isinstance(interview, str):
-            shown = cast("list[dict[str, Any]]", result.get(QUESTIONS[tool]) or [])
-            keep(self.homes, {str(row.get("id", "")): interview for row in shown})
+    def note(self, tool: str, result: dict[str, Any]) -> None:
+        """Remember the ids and names in a tool's structured result."""
         if tool in LABELS:
             kind, label = LABELS[tool]
             rows = cast("list[dict[str, Any]]", result.get("data", [result]))
@@ -78,19 +70,19 @@ class Recent:
     async def _ask(self) -> None:
         interviews = (await self._client.call(ListInterviews(limit=100))).data
         for row in reversed(interviews):
-            self._remember("interviewId", row.id, outside(row.title))
+            self._remember("interviewId", row.id, row.title)
         self.interview, self.sessions = (interviews[0] if interviews else None), []
         if self.interview is not None:
             self.sessions = (await self._client.call(ListSessions(interview_id=self.interview.id))).data
         for row in reversed(self.sessions):
-            self._remember("sessionId", row.id, outside(row.participant_name or ""))
+            self._remember("sessionId", row.id, row.participant_name or "")
 
     def _remember(self, kind: str, known: str, label: str) -> None:
         keep(self._names[kind], {known: label})
 
     def matching(self, kind: str, typed: str) -> list[str]:
         """The ids whose beginning or whose name has what was typed, newest first."""
-        wanted = outside(typed).strip().casefold()
+        wanted = inert(typed).strip().casefold()
         names = reversed(self._names.get(kind, {}).items())
         return [known for known, label in names if known.startswith(wanted) or wanted in label.casefold()]
 

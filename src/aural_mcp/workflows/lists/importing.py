@@ -31,7 +31,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert
+from aural_mcp.safety import inert, typed
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
 from aural_mcp.workflows.invites import address_of, keep_links
 
@@ -125,7 +125,6 @@ class ImportCandidates(Operation[Imported]):
 
     effect, toolset = "create", "workflows"
     confirmed = True
-    by_others = True
     hint = (
         "Next: after a dry run show the user the counts and what is left out, then call again with dryRun false. The "
         "user sends the links: they are in the resource at `invites`, and in list_candidates with include inviteUrl."
@@ -322,7 +321,7 @@ def _looked(client: Caller, read: Sheet, plan: Plan) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    text = inert(value) if isinstance(value, str) else value
+    text = typed(value) if isinstance(value, str) else value
     return text if not isinstance(text, str) or len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
