@@ -816,7 +816,7 @@ def _as_interview(text: str) -> dict[str, Any]:
 def _as_question(text: str) -> dict[str, Any]:
     """A text in every field of a question."""
     named = {name: {text[:100]: text} for name in ("starterCode", "validationRules", "showIf", "skipIf")}
-    lists = dict.fromkeys(("options", "followUpPrompts", "allowedFileTypes"), [text, text[:100]])
+    lists = {name: [text, text[:100]] for name in ("options", "followUpPrompts", "allowedFileTypes")}
     return {"text": text, "description": text, **named, **lists}
 
 
@@ -879,7 +879,7 @@ async def everything(office: Office, planted: Planted, only: Collection[str] = (
     def wanted(place: str) -> bool:
         return not only or place in only
 
-    for tool, arguments in filter(lambda call: wanted(call[0]), _reads(planted)):
+    for tool, arguments in filter(lambda call: wanted(call[0]), reads(planted)):
         await _call(agent, tool, arguments, said.setdefault(tool, Said()))
     for uri in filter(wanted, (each.uri for each in resources.ADDRESSES)):
         read = await agent.read_resource(UriTemplate.parse(uri).expand(planted.ids))
@@ -894,7 +894,7 @@ async def everything(office: Office, planted: Planted, only: Collection[str] = (
         said["refusals"] = await _refusals(office, planted)
     if wanted("reveal_candidate"):
         await _reveal(office, planted, said.setdefault("reveal_candidate", Said()))
-    for tool, arguments in filter(lambda call: wanted(call[0]), _writes(planted)):
+    for tool, arguments in filter(lambda call: wanted(call[0]), writes(planted)):
         await _call(agent, tool, arguments, said.setdefault(tool, Said()))
     with office.world.store.writing() as db:
         db.execute(delete(tables.interviews))
@@ -910,7 +910,7 @@ async def listed(office: Office) -> set[str]:
     return {each.name for each in tools} | (fixed - resources.documents().keys()) | templates | prompts
 
 
-def _reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
+def reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
     session = {"sessionId": planted.ids["sessionId"]}
     people = {**planted.interview, "limit": 500}
     include = ["inviteUrl", "phone", "notes", "education", "school", "major", "workExperience"]
@@ -953,7 +953,7 @@ def _word(text: str) -> str:
     return found[0] if found else "code"
 
 
-def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
+def writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
     """Calls that say what was given, beside what was planted; the second of two alike is answered by the ledger."""
     title, text = planted.questions[0], planted.texts[-1]
     people = {**planted.interview, "candidates": [{"name": each, "notes": each} for each in planted.texts[:20]]}

@@ -8,7 +8,7 @@ What is done, and why:
   direction mark beside right-to-left text. Unassigned characters stay: Python's tables are older than people's names.
   More than four accents on one letter bury text (UAX #39, 5.4): the fifth goes. NFC, never NFKC: names are not
   rewritten.
-  A key goes too: a backend may repeat the one that it was sent.
+  What looks like a key goes too.
 - `inert` also makes links that somebody wrote unable to fire: a client that shows Markdown would fetch an image and
   tell its address what it read, and many make a link of a bare host. The host is named; the syntax of links and of
   HTML that loads is broken. `typed` is for fields that hold an address and nothing else.
@@ -91,7 +91,11 @@ PILE = re.compile(f"([{MARKS}]{{4}})[{MARKS}]+")
 
 def outside(text: str) -> str:
     """The text without characters that a person cannot see and without keys, in NFC; twice changes nothing more."""
-    text = _visible(text)
+    return keyless(_visible(text))
+
+
+def keyless(text: str) -> str:
+    """The text without keys: a backend may repeat the one that it was sent."""
     return KEY.sub(KEY_LEFT_OUT, text) if KEY_PREFIX in text else text
 
 

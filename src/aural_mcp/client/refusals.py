@@ -10,7 +10,7 @@ import httpx
 from aural_mcp.api import errors
 from aural_mcp.client import retry
 from aural_mcp.config import GET_A_KEY
-from aural_mcp.safety import inert_all, quoted
+from aural_mcp.safety import inert_all, keyless, mapped, quoted
 
 if TYPE_CHECKING:
     from aural_mcp.api.operations import Operation
@@ -106,10 +106,15 @@ def unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswer
     )
 
 
+def body_of(response: httpx.Response) -> Any:
+    """What an answer says, without keys."""
+    return mapped(response.json(), keyless)
+
+
 def _error_object(response: httpx.Response) -> dict[str, Any] | None:
     """Aural's `error` object, or None when the body is HTML, empty or anything else."""
     try:
-        error = response.json()["error"]
+        error = body_of(response)["error"]
     except (ValueError, KeyError, TypeError, IndexError):
         return None
     return cast("dict[str, Any]", error) if isinstance(error, dict) else None
