@@ -304,8 +304,8 @@ if find_spec("linkify_it"):
     ENGINES[-1].linkify.tlds(sorted(safety.host_ends()), keep_old=True)  # any end, where the usual list is short
 for _engine in ENGINES:
     _engine.validateLink = lambda url: True  # pyright: ignore  what some hosts leave out
-FILE = re.compile(r"http://[\w-]+\.(?:md|mov|py|rs|sh|zip)(?:#\w*|:\d+)?/?")
-"""What reads as a file and stays as it is, though some engines take it for a host."""
+READS_ELSE = re.compile(r"http://(?:[\w-]+\.(?:md|mov|py|rs|sh|zip)(?:#\w*|:\d+)?|[A-Z]\.[A-Z][a-z]+)/?")
+"""What reads as a file or a degree and stays as it is, though some engines take it for a host."""
 SUSPECT = re.compile(r"[\]<@&]|://|www|\w\.\w")
 
 
@@ -326,7 +326,9 @@ def links(text: str) -> list[str]:
             found.append(token["attrs"]["url"])
         if token["type"] in ("inline_html", "block_html"):
             found += _loading(token["raw"])
-    leads = [each for each in found if ELSEWHERE.match(each) and not each.startswith(OURS) and not FILE.fullmatch(each)]
+    leads = [
+        each for each in found if ELSEWHERE.match(each) and not each.startswith(OURS) and not READS_ELSE.fullmatch(each)
+    ]
     return [*(each for each in found if each[:1] == "<"), *leads]
 
 
@@ -981,9 +983,10 @@ def writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _as_csv(texts: Sequence[str]) -> str:
-    """Texts as names of columns, names of people and addresses of a list."""
+    """Texts as names of columns, short and on one line each, names of people and addresses of a list."""
     written = io.StringIO()
-    csv.writer(written).writerows([["name", "email", *texts], *([each, each] for each in texts)])
+    headings = [" ".join(each.split())[:1_000] for each in texts]
+    csv.writer(written).writerows([["name", "email", *headings], *([each, each] for each in texts)])
     return written.getvalue()
 
 
