@@ -32,10 +32,10 @@ from faker import Faker
 from mcp import Client
 
 from aural_mcp.client.client import AuralClient
+from aural_mcp.client.journal import Journal
 from aural_mcp.client.pool import Pool
 from aural_mcp.client.state import State
 from aural_mcp.server.server import AuralServer, OneClient
-from aural_mcp.workflows import base
 from aural_mcp.workflows.lists import importing
 
 ROWS, INVALID, REPEATED = 1200, 72, 108
@@ -144,9 +144,9 @@ async def child(url: str, key: str, folder: str, name: str, interview: str, post
     """Import once and print the answer."""
     importing.SHOWN = 10_000
     if journal == "without":
-        base.Journal.done = lambda self, items: {}
-        base.Journal.note = lambda self, items: None
-        base.Journal.claim = lambda self, items, known: True
+        Journal.done = lambda self, items: {}
+        Journal.note = lambda self, items: None
+        Journal.claim = lambda self, items, known: True
     wire = Killing()
     wire.posts, wire.log = int(posts), Path(folder) / "requests.log"
     client = AuralClient(key, url, transport=wire, state=State(lambda: Path(folder) / "state.db"))

@@ -328,11 +328,11 @@ async def test_a_turn_that_speaks_to_the_scorer_is_flagged_for_a_person_and_move
             assert [flag["turn"] for flag in page["flags"]] == [4]
             assert page["flags"][0]["reasons"]
             assert page["overallScore"] == 8
-            assert "turns 4" in " ".join(page["remarks"])
+            assert "Turn 4 " in " ".join(page["remarks"])
             assert "2 characters that nobody can see" in " ".join(page["remarks"])
         for address in ("transcript", "report"):
             text = (await agent.read_resource(f"aural://sessions/{session}/{address}")).contents[0].text
-            assert "## Flags, for a person to look at\n\n- turn: 4" in text
+            assert "## Flags, for a person to look at\n\nTurn 4 " in text
         attached = await agent.get_prompt("score_session", {"sessionId": session})
         assert "Flags, for a person to look at" in attached.model_dump_json()
     async with Client(server_on(world, LOCKED)) as agent:

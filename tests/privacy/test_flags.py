@@ -169,7 +169,7 @@ def test_honest_scripts_and_emoji_are_no_finding(honest):
 
 def test_an_answer_that_nobody_can_type_so_fast_is_found():
     found = flags.flags(asked_and_answered("x" * 1240, "2026-03-01T19:05:00+00:00", "2026-03-01T19:05:02.5+00:00"))
-    assert found == [flags.Flag(2, ("whole answer at once: 1,240 characters within 3 s",))]
+    assert found == [flags.Flag(2, ("came whole at once: 1,240 characters within 3 s",))]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ async def scored(agent, world, number):
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("exposure", "most"), [(Exposure(), 31), (Exposure(blind=True), 33)])
+@pytest.mark.parametrize(("exposure", "most"), [(Exposure(), 31), (Exposure(blind=True), 32)])
 async def test_comparing_searching_exporting_25_and_searching_again_fits_into_one_minute(reader, world, exposure, most):
     interview, _ = await scored(reader, world, 25)
     key = create_key(world.store, owner(world.store).user_id, "K")

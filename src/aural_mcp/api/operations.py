@@ -9,6 +9,7 @@ They stand in workflow order, which is the order in which hosts and documents li
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, cast
 from urllib.parse import quote
@@ -56,7 +57,8 @@ class Operation(Arguments, Generic[R]):
 
     `effect` decides the annotations of the tool, `toolset` with which others it is switched on and off.
     `confirmed` marks what a person should agree to first, `by_others` is false where a result holds no word that
-    a person wrote, `large` what may take Aural half a minute. `hint` says what usually comes next.
+    a person wrote, `large` what may take Aural half a minute. `hint` says what usually comes next,
+    `next_step` what does after one result.
     `lists` names the path variable whose ids the result has. `body` names the field whose value is the
     whole request body, where the API takes a bare array. `since` is the deployment generation that has
     it first: the public site may still run the first.
@@ -90,6 +92,11 @@ class Operation(Arguments, Generic[R]):
         """The docstring as one paragraph, and the hint."""
         text = " ".join((cls.__doc__ or "").split())
         return f"{text} {cls.hint}".strip()
+
+    @classmethod
+    def next_step(cls, result: Mapping[str, Any]) -> str:
+        """What comes next after this result, which may be none."""
+        return "" if result.get("data") == [] else cls.hint
 
     @classmethod
     def first_sentence(cls) -> str:

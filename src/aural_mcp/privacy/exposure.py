@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from aural_mcp.api import models
 from aural_mcp.api.errors import NotFound, NotOffered
-from aural_mcp.api.models import Candidate, Record, Session, SessionReport, SessionSummary
+from aural_mcp.api.models import Candidate, InterviewDetail, Record, Session, SessionReport, SessionSummary
 from aural_mcp.api.operations import (
     GetInterview,
     GetSession,
@@ -135,6 +135,8 @@ class Memory:
 
     people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
     interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    details: dict[str, tuple[float, InterviewDetail]] = field(default_factory=dict[str, tuple[float, InterviewDetail]])
+    """The interview that each key looked at last, and when: its words are needed for what comes next."""
     transcripts: Transcripts = field(default_factory=Transcripts)
     homes: Homes = field(default_factory=Homes)
 
@@ -236,6 +238,8 @@ class Guarded:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
         self._memory.homes.see(self.tenant, operation, result)
+        if isinstance(result, InterviewDetail):
+            self._memory.details[self.tenant] = (time.monotonic(), result)
         view = View(self.exposure, self)
         if self.exposure.anonymous and _about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
@@ -285,13 +289,19 @@ class Guarded:
         except NotOffered:
             candidates = []
         try:
-            interview = await self.raw.call(GetInterview(interview_id=interview_id), spent=spent)
+            interview = await self._interview(interview_id, spent)
         except NotFound:
             return People(candidates, frozenset(), frozenset(), time.monotonic())
         criteria = [each.name for each in interview.assessment_criteria or []]
         texts = [interview.title, *criteria, *(each.text for each in interview.questions)]
         words = " ".join([*texts, interview.objective or "", interview.job_description or ""]).lower()
         return People(candidates, frozenset(re.findall(r"\w+", words)), frozenset(texts), time.monotonic())
+
+    async def _interview(self, interview_id: str, spent: Spent) -> InterviewDetail:
+        read_at, last = self._memory.details.get(self.tenant, (0.0, None))
+        if last is not None and last.id == interview_id and time.monotonic() - read_at <= FRESH:
+            return last
+        return await self.raw.call(GetInterview(interview_id=interview_id), spent=spent)
 
 
 class View:

@@ -29,6 +29,7 @@ from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.stored import MOST_REQUESTS, Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
+from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions
 from aural_mcp.workflows.launch import LaunchInterviews, looked_over
 from aural_mcp.workflows.lists.importing import NO_QUESTIONS, ImportCandidates, agreement, planned, unready
@@ -162,14 +163,14 @@ async def _end(looking: Looking, operation: EndInterviewSessions) -> Seen | None
     dry = operation.model_copy(update={"dry_run": True})
     rows = (await end_interview_sessions(looking.client, dry, looking.spent)).results
     found = await looking.interview(operation.interview_id)
-    running = [each for each in rows if each.status == "eligible"]
+    running, names = [each for each in rows if each.status == "eligible"], _names(rows)
     held = parts(title=found.title) | {
-        f"session {each.id}": part(f"the session of {_who(each)}", [each.status, each.reason, each.turns])
+        f"session {each.id}": part(f"the session of {names[each.id]}", [each.status, each.reason, each.turns])
         for each in rows
     }
     if not running:
         return [f"None of {len(rows)} sessions of {_title(found)} can be ended now. Try all the same?"], held
-    people = _few([f"{_who(each)} ({duration(each.open_seconds or 0)})" for each in running])
+    people = _few([f"{names[each.id]} ({duration(each.open_seconds or 0)})" for each in running])
     ends = f"End {len(running)} of {len(rows)} sessions" if len(running) < len(rows) else f"End {_number(running)}"
     written = "They cannot go on. The time in brackets, pauses too, is written down as duration at most."
     return [f"{ends} of {_title(found)} for good: {people}?", written], held
@@ -179,9 +180,10 @@ def _number(rows: Sequence[EndedRow]) -> str:
     return "the session" if len(rows) == 1 else f"{len(rows)} sessions"
 
 
-def _who(row: EndedRow) -> str:
-    """A person by name, else by the beginning of the session's id."""
-    return quoted(row.participant_name, 40) if row.participant_name else f"somebody unnamed, {quoted(row.id[:8])}"
+def _names(rows: Sequence[EndedRow]) -> dict[str, str]:
+    """Whose session each is."""
+    called = told_apart([(row.id, row.participant_name, None) for row in rows])
+    return {known: quoted(name, 60) for known, name in called.items()}
 
 
 async def _register(looking: Looking, operation: CreateCandidates) -> Seen | None:

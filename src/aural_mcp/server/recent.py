@@ -1,7 +1,7 @@
 """What one key has seen lately: ids with their names, so that completion and the list of resources cost little.
 
-Tools note what they showed. Beyond that it asks for itself, at most once a minute, with two
-requests: the interviews, and the sessions of the one that changed last.
+Tools note what they showed. Beyond that it asks for itself, each list at most once a minute: the interviews and the
+sessions of the one that changed last; for a name that is in neither, the sessions of the others.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import product
 from typing import Any, cast
 
 import anyio
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Interview, SessionSummary
-from aural_mcp.api.operations import ListInterviews, ListSessions
+from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
 from aural_mcp.safety import inert
 
@@ -24,14 +26,24 @@ FRESH = 60.0
 SPARE = 10
 """Requests that stay free for tools: below that nothing is asked for."""
 MOST_NAMES = 500
+MOST_LOOKS = 5
+"""Interviews whose sessions are listed for one name."""
+INTERVIEWS, SESSIONS = ("interviewId", "id", "title"), ("sessionId", "id", "participantName")
+PEOPLE, THEIRS = ("candidateId", "id", "name"), ("sessionId", "sessionId", "name")
 LABELS = {
-    "list_interviews": ("interviewId", "title"),
-    "create_interview": ("interviewId", "title"),
-    "get_interview": ("interviewId", "title"),
-    "list_sessions": ("sessionId", "participantName"),
-    "get_session": ("sessionId", "participantName"),
+    "list_interviews": ("data", [INTERVIEWS]),
+    "create_interview": ("", [INTERVIEWS]),
+    "get_interview": ("", [INTERVIEWS]),
+    "list_candidates": ("data", [PEOPLE, THEIRS]),
+    "create_candidates": ("data", [PEOPLE]),
+    "update_candidate": ("", [PEOPLE, THEIRS]),
+    "list_sessions": ("data", [SESSIONS]),
+    "get_session": ("", [SESSIONS]),
+    "wait_for_sessions": ("changes", [THEIRS]),
+    "compare_candidates": ("candidates", [THEIRS]),
+    "search_transcripts": ("data", [THEIRS]),
 }
-"""Which tools show ids that a prompt or a template can take, and the name beside each."""
+"""Which tools show ids that a prompt or a template can take: where the rows are, and in each row id and name."""
 
 
 class Recent:
@@ -39,8 +51,13 @@ class Recent:
 
     def __init__(self, client: Caller, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
-        self._names: dict[str, dict[str, str]] = {"interviewId": {}, "sessionId": {}}
+        self._names: dict[str, dict[str, str]] = {"interviewId": {}, "sessionId": {}, "candidateId": {}}
         self._asked_at = -math.inf
+        self._listed: dict[str, float] = {}
+        """When the sessions or the candidates of an interview were listed."""
+        self._people: dict[str, list[str]] = {}
+        """The candidates of an interview."""
+        self._interviews: list[Interview] = []
         self._asking = anyio.Lock()
         self.interview: Interview | None = None
         self.sessions: list[SessionSummary] = []
@@ -50,10 +67,11 @@ class Recent:
     def note(self, tool: str, result: dict[str, Any]) -> None:
         """Remember the ids and names in a tool's structured result."""
         if tool in LABELS:
-            kind, label = LABELS[tool]
-            rows = cast("list[dict[str, Any]]", result.get("data", [result]))
-            for row in reversed(rows):
-                self._remember(kind, str(row.get("id", "")), str(row.get(label) or ""))
+            place, columns = LABELS[tool]
+            rows = cast("list[dict[str, Any]]", result.get(place) or [] if place else [result])
+            for row, (kind, known, label) in product(reversed(rows), columns):
+                if row.get(known):
+                    self._remember(kind, str(row[known]), str(row.get(label) or ""))
 
     async def refresh(self) -> None:
         """Ask for interviews and newest sessions, unless that was just done or the budget is short; never fails."""
@@ -68,14 +86,54 @@ class Recent:
                 return
 
     async def _ask(self) -> None:
-        interviews = (await self._client.call(ListInterviews(limit=100))).data
-        for row in reversed(interviews):
+        self._interviews = (await self._client.call(ListInterviews(limit=100))).data
+        for row in reversed(self._interviews):
             self._remember("interviewId", row.id, row.title)
-        self.interview, self.sessions = (interviews[0] if interviews else None), []
-        if self.interview is not None:
-            self.sessions = (await self._client.call(ListSessions(interview_id=self.interview.id))).data
-        for row in reversed(self.sessions):
+        self.interview = self._interviews[0] if self._interviews else None
+        self.sessions = await self._sessions_of(self.interview.id) if self.interview is not None else []
+
+    async def _sessions_of(self, interview_id: str) -> list[SessionSummary]:
+        self._listed[f"sessions {interview_id}"] = self._clock()
+        asked: ListSessions = ListSessions(interview_id=interview_id, limit=100)
+        rows = (await self._client.call(asked)).data
+        for row in reversed(rows):
             self._remember("sessionId", row.id, row.participant_name or "")
+        return rows
+
+    async def _people_of(self, interview_id: str) -> None:
+        self._listed[f"candidates {interview_id}"] = self._clock()
+        rows = (await self._client.call(ListCandidates(interview_id=interview_id))).data
+        self._people[interview_id] = [row.id for row in rows[:MOST_NAMES]]
+        for row in reversed(rows[:MOST_NAMES]):
+            self._remember("candidateId", row.id, row.name)
+
+    def _may_list(self, what: str, interview_id: str) -> bool:
+        """Whether it was not done just now, and the budget leaves enough to the tools."""
+        left, since = self._client.remaining, self._clock() - self._listed.get(f"{what} {interview_id}", -math.inf)
+        return since > FRESH and (left is None or left >= SPARE)
+
+    async def completing(self, kind: str, typed: str, interview_id: str = "") -> list[str]:
+        """The ids that may be meant, newest first; of candidates, those of the interview where one is given."""
+        await self.refresh()
+        async with self._asking:
+            with suppress(AuralError):
+                await self._look_for(kind, typed, interview_id)
+        found = self.matching(kind, typed)
+        own = self._people.get(interview_id)
+        return found if kind != "candidateId" or own is None else [each for each in found if each in own]
+
+    async def _look_for(self, kind: str, typed: str, interview_id: str) -> None:
+        """List what has not been listed, as far as the name is not known yet."""
+        if kind == "candidateId" and interview_id and self._may_list("candidates", interview_id):
+            await self._people_of(interview_id)
+        looks = 0
+        for each in self._interviews if kind == "sessionId" and typed.strip() else []:
+            if self.matching(kind, typed) or looks == MOST_LOOKS:
+                return
+            if (each.counts and each.counts.sessions == 0) or not self._may_list("sessions", each.id):
+                continue
+            looks += 1
+            await self._sessions_of(each.id)
 
     def _remember(self, kind: str, known: str, label: str) -> None:
         keep(self._names[kind], {known: label})

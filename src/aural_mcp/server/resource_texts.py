@@ -17,7 +17,7 @@ from aural_mcp.tools.formatting import moment, outline, table, transcript
 from aural_mcp.tools.interviews import question_view
 from aural_mcp.tools.sessions import overall_score
 from aural_mcp.tools.shape import MOST_PAGES
-from aural_mcp.tools.transcripts import all_of, integrity_of, media_of
+from aural_mcp.tools.transcripts import all_of, integrity_of, media_of, said_of
 from aural_mcp.workflows.exporting import ExportResults, collected, marked, written
 from aural_mcp.workflows.invites import csv_of, invites
 
@@ -96,11 +96,17 @@ def transcript_page(session: dict[str, Any]) -> str:
     """A session's transcript as a Markdown document."""
     interview: dict[str, Any] = session.get("interview") or {}
     head = _head(session, interview.get("title"), interview.get("objective"))
-    flagged = f"## {FLAGS}\n\n{outline(session['flags'])}\n\n" if session.get("flags") else ""
+    said = _flagged(session)
+    flagged = f"## {FLAGS}\n\n{said}\n\n" if said else ""
     return f"{head}\n\n{flagged}## Transcript\n\n{transcript(session['messages'])}\n"
 
 
 FLAGS = "Flags, for a person to look at"
+
+
+def _flagged(session: Mapping[str, Any]) -> str:
+    """What is flagged, in our words."""
+    return " ".join(said_of(session.get("flags", []), scored=overall_score(session.get("insights")) is not None))
 
 
 def _head(session: dict[str, Any], title: Any, objective: Any) -> str:
@@ -140,7 +146,7 @@ def report_page(report: SessionReport, session_id: str) -> str:
     integrity, media = integrity_of(report, everything, session_id)[0], media_of(report, everything, session_id)[0]
     score = overall_score(report.insights)
     sections = {
-        FLAGS: outline(session.get("flags")),
+        FLAGS: _flagged(session),
         "Summary": quote(session.get("summary") or ("There is none." if insights else "Not analysed yet.")),
         "Overall score": f"{score} (mean, 1 to 10)" if score is not None else "Not scored. That is not a low score.",
         "Criteria": outline(insights.get("criteriaEvaluations")),

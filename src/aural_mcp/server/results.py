@@ -52,13 +52,12 @@ def answer(
     structured = without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
     remarks = [*structured.pop("remarks", []), *remarks, *_about_links(structured, client)]
     remarks = [kept for each in remarks if (kept := advice(each, lacking))]
-    done = "dry run, nothing changed." if structured.get("dryRun") else "done."
-    done = "begun, not all of it is done." if structured.get("remaining") else done
+    done = _how_far(structured)
     said, body = _text(structured)
     body = fenced(body) if operation.by_others and body else body
     parts = [f"{operation.tool_title()}: {done}" if operation.effect != "read" else "", said, body]
     parts += [f"Remark: {remark}" for remark in remarks]
-    parts += [advice(operation.hint, lacking)]
+    parts += [advice(operation.next_step(structured), lacking)]
     if remarks:
         structured["remarks"] = remarks
     label = None
@@ -67,6 +66,16 @@ def answer(
         label = {LABEL: sorted(_named(structured, BY_OTHERS))}
     text = "\n\n".join(part for part in parts if part)
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured, _meta=label)
+
+
+def _how_far(structured: dict[str, Any]) -> str:
+    if structured.get("dryRun"):
+        return "dry run, nothing changed."
+    rows = structured.get("data")
+    listed = cast("list[Any]", rows) if isinstance(rows, list) else []
+    if any(isinstance(each, dict) and cast("dict[str, Any]", each).get("state") == "failed" for each in listed):
+        return "not all of it could be done."
+    return "begun, not all of it is done." if structured.get("remaining") else "done."
 
 
 def advice(text: str, lacking: Collection[str]) -> str:
@@ -118,7 +127,7 @@ def _text(value: dict[str, Any]) -> tuple[str, str]:
     if "messages" not in value:
         return "", outline(value, "")
     messages = cast("list[dict[str, Any]]", value["messages"])
-    rest = outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn")}, "")
+    rest = outline({name: item for name, item in value.items() if name not in ("messages", "nextTurn", "flags")}, "")
     return _which_turns(value, messages), f"{rest}\n\n{transcript(messages)}"
 
 

@@ -309,11 +309,11 @@ class AuralServer(MCPServer[Connection]):
         """Ids by title, name or beginning, from what was seen; other arguments from their choices."""
         argument, typed = params.argument.name, params.argument.value
         values = [each for each in prompts.choices(params.ref, argument) if typed.casefold() in each.casefold()]
-        if argument in ("interviewId", "sessionId"):
+        if argument in ("interviewId", "sessionId", "candidateId"):
             try:
                 recent = self._recent(self._client_for(self._context(ctx)))
-                await recent.refresh()
-                values = recent.matching(argument, typed)
+                given = (params.context.arguments if params.context else None) or {}
+                values = await recent.completing(argument, typed, given.get("interviewId", ""))
             except NoUsableKey:
                 values = []
         shown = types.Completion(values=values[:100], total=len(values), has_more=len(values) > 100)

@@ -244,9 +244,13 @@ class UpdateCandidateArguments(UpdateCandidate):
     _consistent = model_validator(mode="after")(check_clear)
 
 
+IN_SESSION = "The session that this person has begun keeps the name and address that it began with."
+
+
 async def update_candidate(client: Caller, given: UpdateCandidateArguments, spent: Spent) -> CandidateView:
     """Who it is and what was changed, nothing else."""
     asked, remarks = cleared(UpdateCandidate, given)
     row: dict[str, Any] = (await client.call(asked, spent=spent)).model_dump(mode="json", by_alias=True)
     names = ("id", "name", "email", "sessionId", *asked.payload())
+    remarks += [IN_SESSION] if row["sessionId"] and {"name", "email"} & asked.payload().keys() else []
     return CandidateView.model_validate({**{name: row[name] for name in names}, **said(remarks)})

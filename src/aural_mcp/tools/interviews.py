@@ -243,6 +243,13 @@ class UpdateQuestionArguments(UpdateQuestion):
     _consistent = model_validator(mode="after")(check_clear)
 
 
+UNKNOWN_BEGUN = "Whether somebody has answered this question before could not be looked up just now."
+OLD_ANSWERS = (
+    "{people} begun this interview: whoever answered this question answered it as it was, and scores before and after "
+    "do not compare."
+)
+
+
 async def update_question(client: Caller, given: UpdateQuestionArguments, spent: Spent) -> QuestionView:
     """The question as it is now; what was changed is shown even where it was cleared."""
     asked, remarks = cleared(UpdateQuestion, given)
@@ -250,7 +257,19 @@ async def update_question(client: Caller, given: UpdateQuestionArguments, spent:
     row = question.model_dump(mode="json", by_alias=True) | {"followUpEnabled": question.probe_on_short}
     changed = {name: row[name] for name in asked.payload() if name in row}
     view = question_view(question).model_dump(by_alias=True, exclude_unset=True)
+    remarks = [*remarks, *await _begun(client, question.interview_id, spent)]
     return QuestionView.model_validate({**view, **changed, **said(remarks)})
+
+
+async def _begun(client: Caller, interview_id: str, spent: Spent) -> list[str]:
+    """What a changed question means to those who may have answered it."""
+    try:
+        interview = await client.call(GetInterview(interview_id=interview_id), spent=spent)
+    except AuralError:
+        return [UNKNOWN_BEGUN]
+    number = (interview.counts.sessions if interview.counts else None) or 0
+    people = "1 person has" if number == 1 else f"{number:,} people have"
+    return [OLD_ANSWERS.format(people=people)] if number else []
 
 
 async def publish_interview(client: Caller, given: PublishInterview, spent: Spent) -> Published:

@@ -1,9 +1,10 @@
-"""What a person's address and birthday must look like; said here, since the API names neither row nor field."""
+"""People: what each is called, and what an address and a birthday must look like (the API names no row or field)."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -13,8 +14,20 @@ from aural_mcp.api.errors import BadRequest
 from aural_mcp.api.operations import CandidateInput
 from aural_mcp.safety import quoted
 
+UNNAMED = "somebody unnamed"
 SHOWN = 10
 """Values that are named when many are wrong."""
+
+
+def told_apart(people: Sequence[tuple[str, str | None, str | None]]) -> dict[str, str]:
+    """What to call each of these (id, name, address): by name, and with more where another has it or nobody has."""
+    plain = {known: " ".join((name or "").split()) for known, name, _ in people}
+    often = Counter(name.casefold() for name in plain.values())
+    beside = {known: address or known[:8] for known, _, address in people}
+    return {
+        known: name if name and often[name.casefold()] == 1 else f"{name or UNNAMED} ({beside[known]})"
+        for known, name in plain.items()
+    }
 
 
 def is_address(text: str) -> bool:

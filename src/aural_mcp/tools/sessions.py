@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from math import fsum, isfinite
 from typing import Annotated, Any, Literal, cast
@@ -14,8 +14,12 @@ from aural_mcp.api.models import EndedSession, EndedSessions, Record, SessionSum
 from aural_mcp.api.operations import EndInterviewSessions, ListSessions, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
 
+EndedByTeam = Annotated[bool | None, Field(description="Ended by the team from here, not by the candidate.")]
+ENDED_KEPT = 365 * 86_400.0
+"""Seconds for which it is remembered that the team ended a session."""
 OverallScore = Annotated[float | None, Field(description="Mean score, 1 to 10; null is not scored, never 0.")]
 
 
@@ -31,6 +35,7 @@ class SessionRow(Record):
     sentiment: str | None = None
     total_duration_seconds: int | None = None
     created_at: str = ""
+    ended_by_team: EndedByTeam = None
 
 
 class SessionTable(Record):
@@ -57,7 +62,8 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     asked = plain(ListSessions, given)
     found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
     rows, cursor = fitting(found.rows, found.cursor)
-    shown = rows if given.detail == "full" else [_row(each) for each in rows]
+    ended = ended_by_team(client, [each.id for each in rows])
+    shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     return SessionTable(data=list(shown), cursor=cursor, **looked_at)
 
@@ -68,7 +74,7 @@ def _matches(row: SessionSummary, given: ListSessionsArguments) -> bool:
     return given.name is MISSING or contains(given.name, row.participant_name, row.participant_email)
 
 
-def _row(each: SessionSummary) -> SessionRow:
+def _row(each: SessionSummary, ended: Collection[str]) -> SessionRow:
     mood = each.sentiment.get("overall") if isinstance(each.sentiment, dict) else each.sentiment
     return SessionRow(
         id=each.id,
@@ -80,6 +86,7 @@ def _row(each: SessionSummary) -> SessionRow:
         sentiment=mood if isinstance(mood, str) else None,
         total_duration_seconds=each.total_duration_seconds,
         created_at=each.created_at,
+        **({"ended_by_team": True} if each.id in ended else {}),
     )
 
 
@@ -133,6 +140,7 @@ class EndedTable(EndedSessions):
 async def end_interview_sessions(client: Caller, given: EndInterviewSessions, spent: Spent) -> EndedTable:
     """Ends them as asked; a dry run says who they are and what duration would be written."""
     outcome = await client.call(given, spent=spent)
+    _ended_here(client).note({each.id: True for each in outcome.results if each.status == "succeeded"})
     eligible = {each.id for each in outcome.results if each.status == "eligible"}
     known = await _known(client, given.interview_id, eligible, spent) if given.dry_run and eligible else {}
     rows = [_ended(each, known.get(each.id)) for each in outcome.results]
@@ -143,6 +151,15 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
     return EndedTable.model_validate(
         {"dryRun": outcome.dry_run, "results": [row.model_dump(exclude_unset=True) for row in rows], "remarks": remarks}
     )
+
+
+def ended_by_team(client: Caller, ids: Sequence[str]) -> Collection[str]:
+    """Those of the sessions that were ended from this computer: Aural shows them as COMPLETED, as all others."""
+    return _ended_here(client).done(ids)
+
+
+def _ended_here(client: Caller) -> Journal:
+    return Journal(client, "ended", ENDED_KEPT)
 
 
 ENDED_UNHEARD = (

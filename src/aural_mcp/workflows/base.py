@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +16,7 @@ from aural_mcp.api.models import SessionSummary
 from aural_mcp.api.operations import CreateInterview, ListSessions, QuestionInput
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 
@@ -98,72 +97,6 @@ def digest(*values: Any) -> str:
     """What makes two things the same, however they were written."""
     plain = [each.model_dump(mode="json", by_alias=True) if isinstance(each, BaseModel) else each for each in values]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
-
-
-class Journal:
-    """What a task has done for a key, each item once; it outlives the process, and is this computer's.
-
-    Args:
-        task: what the items belong to.
-        keep: seconds for which an item is remembered.
-    """
-
-    def __init__(self, client: Caller, task: str, keep: float) -> None:
-        self._state, self._place, self._keep = client.state, (client.tenant, task), keep
-
-    def done(self, items: Sequence[str]) -> dict[str, Any]:
-        """What is written down of these items."""
-        with self._state.changing() as db:
-            self._expire(db)
-            return self._read(db, items)
-
-    def all(self) -> dict[str, Any]:
-        """Everything that is written down and not too old."""
-        with self._state.changing() as db:
-            self._expire(db)
-            query = "select item, done from journal where tenant = ? and task = ? order by at, rowid"
-            found = db.execute(query, self._place).fetchall()
-        return {item: json.loads(done) for item, done in found}
-
-    def note(self, items: Mapping[str, Any]) -> None:
-        """Write items down, all or none."""
-        with self._state.changing() as db:
-            self._write(db, items)
-
-    def forget(self) -> None:
-        """Forget the whole task."""
-        with self._state.changing() as db:
-            db.execute("delete from journal where tenant = ? and task = ?", self._place)
-
-    def claim(self, items: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-        """Write items down if nobody else wrote of them since `known` was read; whether that is so."""
-        with self._state.changing() as db:
-            free = self._read(db, items) == {item: known[item] for item in items if item in known}
-            if free:
-                self._write(db, items)
-        return free
-
-    def strike(self, items: Iterable[str]) -> None:
-        """Forget items."""
-        with self._state.changing() as db:
-            change = "delete from journal where tenant = ? and task = ? and item = ?"
-            db.executemany(change, [(*self._place, item) for item in items])
-
-    def _expire(self, db: sqlite3.Connection) -> None:
-        """Delete what is too old, also of other tasks of this kind: `links a`, `links b`."""
-        tenant, task = self._place
-        kind, since = task.split(" ")[0], time.time() - self._keep
-        change = "delete from journal where tenant = ? and at < ? and (task = ? or task like ?)"
-        db.execute(change, (tenant, since, kind, f"{kind} %"))
-
-    def _read(self, db: sqlite3.Connection, items: Iterable[str]) -> dict[str, Any]:
-        query = "select done from journal where tenant = ? and task = ? and item = ?"
-        rows = ((item, db.execute(query, (*self._place, item)).fetchone()) for item in items)
-        return {item: json.loads(row[0]) for item, row in rows if row}
-
-    def _write(self, db: sqlite3.Connection, items: Mapping[str, Any]) -> None:
-        rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
-        db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
 
 
 AGREEMENT = 3_600.0

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from aural_mcp.api.models import Candidate
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.client.state import LINKS_KEPT
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.candidates import invited
-from aural_mcp.workflows.base import Journal
 from aural_mcp.workflows.formats import MARK, cell
 
 COLUMNS = ("name", "email", "inviteUrl", "status")

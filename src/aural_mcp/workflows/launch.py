@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Annotated, Any, Literal
 
@@ -14,10 +14,11 @@ from aural_mcp.api.models import Record
 from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.safety import inert, quoted
 from aural_mcp.tools.shape import plain
-from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, Journal, agreements, begin, digest, is_over, remain
+from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, agreements, begin, digest, is_over, remain
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
@@ -60,6 +61,16 @@ class LaunchInterviews(Operation[Launched]):
     dry_run: Annotated[bool, Field(description="Only look: what would be made, and what is weak.")] = False
     allow_duplicate: Annotated[bool, Field(description="Make another even if the same was made within a day.")] = False
 
+    @classmethod
+    def next_step(cls, result: Mapping[str, Any]) -> str:
+        if result.get("dryRun"):
+            return "Next: show the user what is weak; the same call without dryRun makes them."
+        made = [row for row in result["data"] if row["state"] in ("made", "made before")]
+        opened = ["give the user each url"] if any(row.get("url") for row in made) else []
+        closed = [f"{'for the others ' * bool(opened)}create_candidates or import_candidates for private links"]
+        steps = opened + (closed if any(not row.get("url") for row in made) else [])
+        return f"Next: {'; '.join(steps)}." if steps else ""
+
 
 async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spent) -> Launched:
     """Each in turn: interview, questions, link; every step is written down before the next."""
@@ -72,8 +83,12 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     for number, (row, each) in enumerate(zip(rows, given.interviews, strict=True)):
         await work.launch(row, each, work.items[number])
         await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
+    failed = [row for row in rows if row.state == "failed"]
+    if len(failed) == len(rows):
+        raise BadRequest(_why(failed), "", status=400, code="REFUSED")
     remaining = sum(row.state == "remains" for row in rows)
     remarks = [remain(remaining, len(rows), spent, then=NOT_TWICE)] if remaining else []
+    remarks += [f"{len(failed)} of {len(rows)} failed: {_why(failed)}"] if failed else []
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
         work.journal.forget()
@@ -85,6 +100,11 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
             "remarks": remarks,
         }
     )
+
+
+def _why(failed: Sequence[LaunchedRow]) -> str:
+    """Why these could not be made; where there are several, each says whose it is."""
+    return " ".join(f"{quoted(row.title, 40)}: {row.error}" if len(failed) > 1 else row.error or "" for row in failed)
 
 
 def looked_over(interviews: Sequence[InterviewInput]) -> list[str]:

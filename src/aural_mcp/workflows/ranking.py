@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aural_mcp.api.models import Session, SessionSummary
 from aural_mcp.safety import quoted
+from aural_mcp.tools.people import told_apart
 from aural_mcp.workflows.scores import Card, Rubric, words_of
 
 MOST_NAMED = 8
@@ -19,6 +20,7 @@ MOST_LOST = 0.03
 """Of the words; a lost one now and then is usual."""
 MANY_WORDS, FEWEST_DIFFERENT = 60, 6
 """Words from which repetition tells, and how many of them must differ."""
+NO_SCORE = "Nobody has a score yet. That is no low score: have them scored."
 REASONS = {
     "no score": "Without any score: {who}. That is no low score: have them scored, or leave them out with sessionIds.",
     "not finished": "Not finished: {who}. Leave them out with sessionIds, or wait.",
@@ -41,6 +43,8 @@ class Candidate:
     card: Card
     reasons: list[str] = field(default_factory=list[str])
     session: Session | None = None
+    ended: bool = False
+    """Whether the team ended the session: then it lacks what it lacks, and keeps nobody else from being ranked."""
     rank: int | None = None
 
     @property
@@ -51,8 +55,8 @@ class Candidate:
 
 def look_at_rows(candidates: Sequence[Candidate], rubric: Rubric) -> None:
     """Note what is unsound in what the list of sessions says. What nobody was scored on is not missing."""
-    used = {column[0] for each in candidates for column in each.card.evaluations if each.card.score(column) is not None}
-    needed = [column.id for column in rubric.columns if column.id[0] in used]
+    used = {column for each in candidates for column in each.card.scored}
+    needed = [column.id for column in rubric.columns if column.id in used]
     for each in candidates:
         scored = each.card.mean is not None
         found = {
@@ -85,24 +89,43 @@ def is_garbled(session: Session) -> bool:
 
 
 def sentences(candidates: Sequence[Candidate]) -> list[str]:
-    """What was noted, with whom it concerns."""
-    noted = {reason: [each for each in candidates if reason in each.reasons] for reason in REASONS}
-    return [REASONS[reason].format(who=_who(each)) for reason, each in noted.items() if each]
+    """What keeps these from being ranked, with whom it concerns."""
+    concerned = [each for each in candidates if not left_aside(each)]
+    noted = {reason: [each for each in concerned if reason in each.reasons] for reason in REASONS}
+    names = names_of(candidates)
+    nobody = bool(concerned) and len(noted["no score"]) == len(concerned)
+    texts = {**REASONS, "no score": NO_SCORE} if nobody else REASONS
+    return [texts[reason].format(who=few(each, names)) for reason, each in noted.items() if each]
+
+
+def left_aside(each: Candidate) -> bool:
+    """Whether the team ended this session and it lacks something, so that the others are ranked without it."""
+    return each.ended and bool(each.reasons)
 
 
 def rank(candidates: list[Candidate], *, really: bool) -> None:
     """The highest mean first, equal means sharing a rank; or, where that would be unsound, no ranks at all."""
-    means = [round(each.card.mean or 0.0, 9) for each in candidates]
-    for each, mean in zip(candidates, means, strict=True):
-        each.rank = 1 + sum(other > mean for other in means) if really else None
+    ranked = [each for each in candidates if really and not left_aside(each)]
+    means = [round(each.card.mean or 0.0, 9) for each in ranked]
+    for each in candidates:
+        each.rank = None
+    for each, mean in zip(ranked, means, strict=True):
+        each.rank = 1 + sum(other > mean for other in means)
     if really:
-        candidates.sort(key=lambda each: each.rank or 0)
+        candidates.sort(key=lambda each: each.rank or len(candidates) + 1)
 
 
-def _who(those: Sequence[Candidate]) -> str:
-    names = ", ".join(quoted(each.row.participant_name or each.row.id, 40) for each in those[:MOST_NAMED])
+def names_of(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """What each is called, by session."""
+    rows = [each.row for each in candidates]
+    return told_apart([(row.id, row.participant_name, row.participant_email) for row in rows])
+
+
+def few(those: Sequence[Candidate], names: dict[str, str]) -> str:
+    """The first of these by name, and how many more there are."""
+    shown = ", ".join(quoted(names[each.row.id], 60) for each in those[:MOST_NAMED])
     more = len(those) - MOST_NAMED
-    return f"{names} and {more} more" if more > 0 else names
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _words(session: Session) -> list[str]:

@@ -64,6 +64,11 @@ class Card:
     """What was scored that the interview does not have now."""
     scorer: str
 
+    @property
+    def scored(self) -> list[str]:
+        """The columns with a score."""
+        return [column for column in self.evaluations if self.score(column) is not None]
+
     def score(self, column: str) -> float | None:
         """The score in a column; None is not scored."""
         return score_of(self.evaluations.get(column))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Annotated, Any
@@ -15,9 +15,10 @@ from aural_mcp.api.models import Candidate, Record, SessionSummary
 from aural_mcp.api.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.tools.candidates import cut
-from aural_mcp.tools.sessions import overall_score
-from aural_mcp.workflows.base import Journal, again, all_sessions, begin, free_in, not_now
+from aural_mcp.tools.sessions import EndedByTeam, ended_by_team, overall_score
+from aural_mcp.workflows.base import again, all_sessions, begin, free_in, not_now
 
 EVERY = 8.0
 """Seconds between two looks; twice that when the budget is short."""
@@ -48,6 +49,9 @@ class Someone(Record):
 
     name: str = ""
     session_id: str | None = None
+    candidate_id: str | None = None
+    since: str = Field(default="", description="Registered, silent, or over since then; RFC 3339.")
+    ended_by_team: EndedByTeam = None
 
 
 class Attention(Record):
@@ -94,6 +98,13 @@ class WaitForSessions(Operation[Waited]):
     ] = MISSING
     more: Annotated[Positive | MISSING, Field(description="So many more complete; all when omitted.")] = MISSING
     cursor: Annotated[Text | MISSING, Field(description="From the last answer.")] = MISSING
+
+    @classmethod
+    def next_step(cls, result: Mapping[str, Any]) -> str:
+        if not result.get("isOver"):
+            return "Next: call again with cursor."
+        begun = any(result["standing"].get(name) for name in ("scored", "notScored"))
+        return "Next: compare_candidates, or get_session for one." if begun else ""
 
 
 async def wait_for_sessions(client: Caller, given: WaitForSessions, spent: Spent) -> Waited:
@@ -181,7 +192,7 @@ class _Waiting:
             is_over=over,
             changes=changes,
             standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
-            **({"attention": Attention(**people)} if (people := _attention(rows, not_started or [])) else {}),
+            **({"attention": Attention(**people)} if (people := self._attention(rows, not_started or [])) else {}),
             **self._remarks(over),
             cursor=None if over and seen["wanted"] is None else cursor,
         )
@@ -209,6 +220,25 @@ class _Waiting:
             self._unsure = False
         return [each for each in self._people if not each.session_id]
 
+    def _attention(self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
+        """Who may need a word; a field for each kind of which there is somebody."""
+        ended = ended_by_team(self._client, [row.id for row in rows])
+
+        def sessions(state: str, *, silent: bool = False) -> list[Someone]:
+            found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
+            return [_someone(row, ended) for row in found[:MOST_NAMED]]
+
+        found = {
+            "not_started": [
+                Someone(name=each.name, candidate_id=each.id, since=each.created_at)
+                for each in not_started[:MOST_NAMED]
+            ],
+            "stuck": sessions(IN_PROGRESS, silent=True),
+            "gave_up": sessions(GAVE_UP),
+            "not_scored": sessions(NOT_SCORED),
+        }
+        return {name: people for name, people in found.items() if people}
+
 
 COUNTED = {"scored": SCORED, "not_scored": NOT_SCORED, "in_progress": IN_PROGRESS, "gave_up": GAVE_UP}
 
@@ -227,20 +257,9 @@ def _change(row: SessionSummary, was: str | None) -> Change:
     return Change(session_id=row.id, name=row.participant_name or "", was=was, now=_state(row), **scored)
 
 
-def _attention(rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
-    """Who may need a word; a field for each kind of which there is somebody."""
-
-    def sessions(state: str, *, silent: bool = False) -> list[Someone]:
-        found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
-        return [Someone(name=row.participant_name or "", session_id=row.id) for row in found[:MOST_NAMED]]
-
-    found = {
-        "not_started": [Someone(name=each.name) for each in not_started[:MOST_NAMED]],
-        "stuck": sessions(IN_PROGRESS, silent=True),
-        "gave_up": sessions(GAVE_UP),
-        "not_scored": sessions(NOT_SCORED),
-    }
-    return {name: people for name, people in found.items() if people}
+def _someone(row: SessionSummary, ended: Collection[str]) -> Someone:
+    marked: dict[str, Any] = {"ended_by_team": True} if row.id in ended else {}
+    return Someone(name=row.participant_name or "", session_id=row.id, since=row.updated_at or row.created_at, **marked)
 
 
 def _is_silent(row: SessionSummary) -> bool:

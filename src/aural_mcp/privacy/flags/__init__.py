@@ -325,7 +325,7 @@ def _at_once(before: Message, message: Message) -> tuple[str, ...]:
         return ()  # code grows in an editor, before it is sent
     if length <= LONG or seconds < TOGETHER or length / seconds <= FASTEST:
         return ()
-    return (f"whole answer at once: {length:,} characters within {math.ceil(seconds)} s",)
+    return (f"came whole at once: {length:,} characters within {math.ceil(seconds)} s",)
 
 
 def _seconds(since: str, until: str) -> float:

@@ -72,6 +72,13 @@ PUSHED_OUT = (
 )
 
 
+SHOW = "Next: show the user the counts and what is left out, then call again with dryRun false."
+SEND = (
+    "Next: the user sends the links: they are in the resource at `invites`, and in list_candidates with include "
+    "inviteUrl."
+)
+
+
 class ProblemRow(Record):
     """A row that is left out."""
 
@@ -125,10 +132,7 @@ class ImportCandidates(Operation[Imported]):
 
     effect, toolset = "create", "workflows"
     confirmed = True
-    hint = (
-        "Next: after a dry run show the user the counts and what is left out, then call again with dryRun false. The "
-        "user sends the links: they are in the resource at `invites`, and in list_candidates with include inviteUrl."
-    )
+    hint = "Next: show the user the dry run, then call again with dryRun false; the user sends the links."
     interview_id: InterviewId
     data: Annotated[
         Text | MISSING,
@@ -147,6 +151,12 @@ class ImportCandidates(Operation[Imported]):
     ] = MISSING
     encoding: Annotated[Text | MISSING, Field(description="Of file, if it was read wrongly: cp1250.")] = MISSING
     dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
+
+    @classmethod
+    def next_step(cls, result: Mapping[str, Any]) -> str:
+        if not result.get("dryRun"):
+            return SEND
+        return SHOW if result["new"] else "Next: nobody is new, so there is nothing to register."
 
     @model_validator(mode="after")
     def _one_source(self) -> ImportCandidates:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from aural_mcp.client.caller import Caller
+from aural_mcp.client.journal import Journal
 from aural_mcp.client.state import REMEMBERED
-from aural_mcp.workflows.base import Journal
 
 CALLS = "calls"
 

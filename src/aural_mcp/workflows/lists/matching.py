@@ -26,8 +26,8 @@ from aural_mcp.api.models import Candidate
 from aural_mcp.api.operations import LISTED, ListCandidates
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
+from aural_mcp.client.journal import Journal
 from aural_mcp.client.ledger import SKEW, time_of
-from aural_mcp.workflows.base import Journal
 from aural_mcp.workflows.lists.people import Person, Roster, key_of
 
 AT_ONCE = 500
