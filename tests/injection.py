@@ -20,7 +20,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
+from html import unescape
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as url_quote
@@ -87,6 +89,16 @@ MARKDOWN = (
     "*{0}*",
     "[x]( <{0}> (title) )",
     "- [x]: {0}\n\n[x]",
+)
+BARE = (
+    "evil.shop/leak?q={1}",
+    "evil.com",
+    "mail me at ana@evil.shop",
+    "www.evil.com/{1}",
+    "(see bit.ly/{1})",
+    "**evil.com:8080/{1}**",
+    "EVIL.IO#{1}",
+    "xn--80ak6aa92e.com?{1}",
 )
 ESCAPED = (
     "[x](&#104;ttps&colon;&sol;&sol;evil&period;test/?q={1})",
@@ -170,12 +182,12 @@ ENCODERS: dict[str, Encoder] = {
     "look-alikes": _lookalikes,
     "zalgo": _zalgo,
     "HTML": _of(HTML),
-    "Markdown links": _of(MARKDOWN),
+    "Markdown links": _of((*MARKDOWN, *BARE)),
     "escaped addresses": _of(ESCAPED),
     "controls and ANSI": _of(CONTROLS),
 }
 HIDING = ("Unicode tags", "zero-width bits", "variation selectors", "bidi overrides", "zalgo")
-"""Encoders that hide text. What the team writes, a title, is planted in these: its links are its own."""
+"""Encoders that hide text."""
 CODED = "&#47;&#47;evil&#46;com&#47;x"
 WAYS = {
     "an address behind a letter of any script": "点击https://evil.test/x",
@@ -195,6 +207,29 @@ WAYS = {
     "an attribute far behind": f'<img alt="{"x" * 10_000}" src="{CODED}">',
 }
 """Links and HTML in forms that an earlier version let through: each is one candidate's text."""
+UNWRITTEN = {
+    "a host": "evil.com",
+    "a host and a path": "evil.shop/leak?d=1",
+    "a short address": "bit.ly/abc",
+    "an address of somebody": "write to ana.x@evil.shop soon",
+    "an address of somebody at no known end": "user@evil.internal",
+    "an address of somebody, its sign as a number": "user&#64;evil.com",
+    "an address of somebody behind a backslash": "user\\@evil\\.com",
+    "a host in a table": "| a | b |\n|---|---|\n| evil.com | x |",
+    "a host in emphasis": "_evil.com_",
+    "a host at the end of a sentence": "I put it on evil.com.",
+    "a host in quotation marks": "“evil.com”",
+    "a host between words of a list": "- evil.com",
+    "a port": "evil.com:8080",
+    "a mark within a page": "evil.com#d",
+    "www": "www.evil.com",
+    "punycode": "xn--80ak6aa92e.com",
+    "another script": "пример.рф",
+    "an end that few engines know": "evil.zip/leak?d=1",
+    "an image whose address is bare": "![x](evil.com/p.png) evil.com/p.png",
+    "a link with a bare name": "[evil.com](https://evil.com)",
+}
+"""Links that only who makes links of bare text takes for some."""
 
 # ── What must not be there ──────────────────────────────────────────────────────────────────────
 
@@ -261,17 +296,25 @@ LOADS = frozenset(
 ACTS = ("script", "style")
 ELSEWHERE = re.compile(r"\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*:|[/\\]{2})")
 ENGINES = [MarkdownIt("commonmark"), MarkdownIt("js-default")]
+MISTUNE = mistune.create_markdown(renderer=None, plugins=["url"])
+NEEDED = ("linkify_it", "cmarkgfm")
+"""Engines that make links of bare hosts and addresses, as chats do; without them less is looked for."""
+if find_spec("linkify_it"):
+    ENGINES.append(MarkdownIt("js-default", {"linkify": True}))
+    ENGINES[-1].linkify.tlds(sorted(safety.host_ends()), keep_old=True)  # any end, where the usual list is short
 for _engine in ENGINES:
     _engine.validateLink = lambda url: True  # pyright: ignore  what some hosts leave out
-MISTUNE = mistune.create_markdown(renderer=None, plugins=["url"])
+READS_ELSE = re.compile(r"http://(?:[\w-]+\.(?:md|mov|py|rs|sh|zip)(?:#\w*|:\d+)?|[A-Z]\.[A-Z][a-z]+)/?")
+"""What reads as a file or a degree and stays as it is, though some engines take it for a host."""
+SUSPECT = re.compile(r"[\]<@&]|://|www|\w\.\w")
 
 
 @lru_cache(500)
 def links(text: str) -> list[str]:
     """What Markdown engines take for a link or an image that leads elsewhere, or for HTML that loads or acts."""
-    if not any(each in text for each in ("]", "<", "://")):
+    if not SUSPECT.search(text):
         return []
-    found: list[str] = []
+    found = _github(text) if find_spec("cmarkgfm") else list[str]()
     for engine in ENGINES:
         for token in _all(engine.parse(text), lambda each: each.children):
             if token.type in ("link_open", "image"):
@@ -283,7 +326,19 @@ def links(text: str) -> list[str]:
             found.append(token["attrs"]["url"])
         if token["type"] in ("inline_html", "block_html"):
             found += _loading(token["raw"])
-    return [each for each in found if each[:1] == "<" or (ELSEWHERE.match(each) and not each.startswith(OURS))]
+    leads = [
+        each for each in found if ELSEWHERE.match(each) and not each.startswith(OURS) and not READS_ELSE.fullmatch(each)
+    ]
+    return [*(each for each in found if each[:1] == "<"), *leads]
+
+
+def _github(text: str) -> list[str]:
+    """What GitHub's own engine takes for one."""
+    from cmarkgfm import cmark
+
+    html = cmark.markdown_to_html_with_extensions(text, cmark.Options.CMARK_OPT_UNSAFE, ["autolink", "table"])
+    made = re.findall(r'<(?:a href|img src)="([^"]*)"', html)
+    return [unescape(each) for each in made]
 
 
 def _all(tokens: Iterable[Any], children: Callable[[Any], Iterable[Any] | None]) -> Iterator[Any]:
@@ -606,7 +661,9 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
     elif isinstance(structured.get("data"), list):
         same(Reader(parts[""]).whole(), shown(structured["data"]))
     else:
-        rest = {name: each for name, each in structured.items() if name not in ("title", "questions", "remarks")}
+        rest = {
+            name: each for name, each in structured.items() if name not in ("title", "questions", "remarks", "notice")
+        }
         same(Reader(parts[""]).whole(), shown(rest))
         same(Reader(parts["Questions"]).whole(), shown(structured["questions"]))
     return None
@@ -697,7 +754,11 @@ async def plant(
     title: str = "Backend engineer",
     code: str = "print(1)",
 ) -> Planted:
-    """Each text as a candidate's answer, notes and name (or with a name of its own), some in every other field."""
+    """Each text as a candidate's answer, notes and name (or with a name of its own), some in every other field.
+
+    Args:
+        title: stands in every field that the team writes.
+    """
     names = names or texts
     rubric, asked = [{"name": "Depth", "description": "D"}], [{"text": "Why?"}, {"text": "How?", "type": "CODING"}]
     made = await ok(office.agent, "create_interview", title="T", assessmentCriteria=rubric, allowDuplicate=True)
@@ -717,8 +778,8 @@ async def plant(
         def change(table: Any, row: str, **values: Any) -> None:
             db.execute(update(table).where(table.c.id == row).values(**values))
 
-        change(tables.interviews, made["id"], title=title, objective=title, description=title)
-        change(tables.questions, questions[0], text=title, description=title)
+        change(tables.interviews, made["id"], **_as_interview(title))
+        change(tables.questions, questions[0], **_as_question(title))
         rows = [
             {"id": session, **common, "participantName": name, "status": "COMPLETED"}
             for session, name in zip(sessions, names, strict=True)
@@ -744,6 +805,21 @@ async def plant(
         ]
         db.execute(insert(tables.prep_attempts), rows)
     return Planted(ids, texts, people, sessions, [title, "How?"])
+
+
+def _as_interview(text: str) -> dict[str, Any]:
+    """A text in every field of an interview that the team writes."""
+    fields = "title objective description jobDescription resumeText companyName roleTitle aiName llmModel".split()
+    named = {name: {text[:100]: text} for name in ("parsedResume", "aiPersona", "customBranding")}
+    criteria = [{"name": "Depth", "description": text, "weight": text}]
+    return {**dict.fromkeys(fields, text), **named, "assessmentCriteria": criteria, "invitedEmails": [text]}
+
+
+def _as_question(text: str) -> dict[str, Any]:
+    """A text in every field of a question."""
+    named = {name: {text[:100]: text} for name in ("starterCode", "validationRules", "showIf", "skipIf")}
+    lists = {name: [text, text[:100]] for name in ("options", "followUpPrompts", "allowedFileTypes")}
+    return {"text": text, "description": text, **named, **lists}
 
 
 def _turns(
@@ -805,7 +881,7 @@ async def everything(office: Office, planted: Planted, only: Collection[str] = (
     def wanted(place: str) -> bool:
         return not only or place in only
 
-    for tool, arguments in filter(lambda call: wanted(call[0]), _reads(planted)):
+    for tool, arguments in filter(lambda call: wanted(call[0]), reads(planted)):
         await _call(agent, tool, arguments, said.setdefault(tool, Said()))
     for uri in filter(wanted, (each.uri for each in resources.ADDRESSES)):
         read = await agent.read_resource(UriTemplate.parse(uri).expand(planted.ids))
@@ -820,7 +896,7 @@ async def everything(office: Office, planted: Planted, only: Collection[str] = (
         said["refusals"] = await _refusals(office, planted)
     if wanted("reveal_candidate"):
         await _reveal(office, planted, said.setdefault("reveal_candidate", Said()))
-    for tool, arguments in filter(lambda call: wanted(call[0]), _writes(planted)):
+    for tool, arguments in filter(lambda call: wanted(call[0]), writes(planted)):
         await _call(agent, tool, arguments, said.setdefault(tool, Said()))
     with office.world.store.writing() as db:
         db.execute(delete(tables.interviews))
@@ -836,7 +912,7 @@ async def listed(office: Office) -> set[str]:
     return {each.name for each in tools} | (fixed - resources.documents().keys()) | templates | prompts
 
 
-def _reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
+def reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
     session = {"sessionId": planted.ids["sessionId"]}
     people = {**planted.interview, "limit": 500}
     include = ["inviteUrl", "phone", "notes", "education", "school", "major", "workExperience"]
@@ -879,7 +955,7 @@ def _word(text: str) -> str:
     return found[0] if found else "code"
 
 
-def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
+def writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
     """Calls that say what was given, beside what was planted; the second of two alike is answered by the ledger."""
     title, text = planted.questions[0], planted.texts[-1]
     people = {**planted.interview, "candidates": [{"name": each, "notes": each} for each in planted.texts[:20]]}
@@ -907,9 +983,10 @@ def _writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _as_csv(texts: Sequence[str]) -> str:
-    """Texts as names of columns, names of people and addresses of a list."""
+    """Texts as names of columns, short and on one line each, names of people and addresses of a list."""
     written = io.StringIO()
-    csv.writer(written).writerows([["name", "email", *texts], *([each, each] for each in texts)])
+    headings = [" ".join(each.split())[:1_000] for each in texts]
+    csv.writer(written).writerows([["name", "email", *headings], *([each, each] for each in texts)])
     return written.getvalue()
 
 

@@ -9,7 +9,6 @@ from mcp.shared.uri_template import UriTemplate
 from sqlalchemy import insert, select
 
 from aural_mcp import safety
-from aural_mcp.api import analysis
 from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.server import prompts, resources
@@ -37,6 +36,65 @@ def test_what_nobody_can_see_is_removed_once_and_for_all():
 def test_quoted_words_stay_on_one_line_and_short():
     assert safety.quoted(f"a\nb{TAG}") == "“a b”"
     assert len(safety.quoted("x" * 500)) <= 82
+
+
+HOSTILE = {
+    "evil.shop/leak?d=1": "(link to evil[.]shop)",
+    "evil.com": "evil[.]com",
+    "evil.com:8080/x and evil.com: that": "(link to evil[.]com) and evil[.]com: that",
+    "e\u200bvil.c\u200dom": "evil[.]com",
+    "ev\u00adil\u2060.shop/x": "(link to evil[.]shop)",
+    "evil\u3002com": "evil[.]com",
+    "ｅｖｉｌ．ｃｏｍ": "ｅｖｉｌ[.]ｃｏｍ",
+    "点击evil.com查看": "点击evil[.]com查看",
+    "डॉट.भारत": "डॉट[.]भारत",
+    "hxxp://evil.com/x": "(link to evil[.]com)",
+    "https ://evil.com/x": "(link to evil[.]com)",
+    "//evil.com": "(link to evil[.]com)",
+    "203.0.113.5/leak?d=1": "(link to 203[.]0[.]113[.]5)",
+    "evil&#46;com evil&period;com": "evil& #46;com evil& period;com",
+    "evil\\.com": "evil[.]com",
+    "ana@evil.com, user@host.local": "ana@evil[.]com, user@host[.]local",
+    "tel:+491234 sms:+491234": "tel: +491234 sms: +491234",
+    "javascript:alert`1`": "(link left out)`1`",
+    "ASP.net/leak?d=1 main.py/leak": "(link to ASP[.]net) (link to main[.]py)",
+    "README.md#evil.com": "(link to README[.]md)",
+    "EVIL.Com_ evil.co.uk.": "EVIL[.]Com_ evil[.]co[.]uk.",
+    "aural://evil.com/x": "(link to evil[.]com)",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_an_address_in_any_form_is_named_and_does_not_fire(text):
+    assert safety.inert(text) == HOSTILE[text]
+    assert safety.inert(HOSTILE[text]) == HOSTILE[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Node.js, Vue.js, ASP.net/C#, ASP.NET Core, VB.NET, Socket.io/Express, .NET 8 and C#/.NET",
+        "e.g. this, i.e. that, a.m., U.S.A., z.B. das, т.е. это, Ph.D., M.Sc., B.Tech in CS, GmbH & Co.KG",
+        "see README.md, README.md#install, main.py:30, src/app.py, deploy.sh; lib.rs, archive.tar.gz, backup.zip.",
+        "my_tests.pl, test_utils.so, package.json, index.html, id_rsa, Program.cs, pom.xml, go.mod, v1.2.rc1",
+        "v1.2.3, Python 3.11, 192.168.0.1, 2.4.1-beta, 10:30, 24/7, and/or, 50/50, $3.5, 1.000,00, 12.11.2026",
+        "I finished... Then it held. 3.In the end?No! self.value, os.path.join, java.io.File, std::vec, a->b, x<5",
+        "@node.js @anna user@host R&D, AT&T; Q&A [1] (see a) C:\\code\\x aural://sessions/s-1/transcript",
+        "我负责。然后我们上线了。 作業。終わり。 Привет.Мир 안녕.세상",
+    ],
+)
+def test_honest_text_with_dots_and_slashes_is_left_alone(text):
+    assert safety.inert(text) == text
+
+
+def test_braille_keeps_its_blanks_and_nobody_is_called_by_one():
+    assert safety.outside("⠓⠑⠇⠇⠕⠀⠺⠕⠗⠇⠙") == "⠓⠑⠇⠇⠕⠀⠺⠕⠗⠇⠙"
+    assert safety.outside("Ro\u2800bin\u2800\u2800 \u2800") == "Robin "
+
+
+def test_what_looks_like_a_key_is_struck_out_also_where_it_was_hidden():
+    assert safety.outside("bad key dlv_test_1!") == "bad key dlv_…"
+    assert safety.outside("d\u200blv_te\u200bst_1 — “dlv_live_2”") == "dlv_… — “dlv_…”"
 
 
 async def planted(world):
@@ -182,7 +240,7 @@ async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
 
 async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
     """The control: the test above finds nothing because `outside` cleans, not because nothing was planted."""
-    for module in (safety, prompts, analysis, resources):
+    for module in (safety, prompts, resources):
         monkeypatch.setattr(module, "outside", lambda text: text)
     said = await everything_said(world)
     silent = {name for name, words in said.items() if TAG not in words}

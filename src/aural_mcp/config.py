@@ -21,6 +21,8 @@ UNEXPANDED = re.compile(r"\$\{.*\}")
 KEY_PREFIX = "dlv_"
 KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
 """What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""
+KEY, KEY_LEFT_OUT = re.compile(f"{KEY_PREFIX}{KEY_CHARACTER}+"), f"{KEY_PREFIX}…"
+"""Whatever looks like a key, and what stands for it in logs and texts."""
 GET_A_KEY = "Create one in the Aural dashboard under Settings → API Keys (it is shown once)"
 
 

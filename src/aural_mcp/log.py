@@ -10,9 +10,8 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from aural_mcp.config import KEY_CHARACTER
+from aural_mcp.config import KEY, KEY_LEFT_OUT
 
-KEY = re.compile(rf"dlv_{KEY_CHARACTER}+")
 METHOD, TOOL = re.compile(r"[A-Za-z_/]{1,64}"), re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 LONGEST_PATH = 256
 
@@ -23,7 +22,7 @@ class Redacting(logging.Formatter):
     """Formats as usual, tracebacks included, then strikes out whatever looks like a key."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return KEY.sub("dlv_…", super().format(record))
+        return KEY.sub(KEY_LEFT_OUT, super().format(record))
 
 
 def set_up_logging(level: int = logging.WARNING, *, access_log: bool = False) -> None:

@@ -8,8 +8,10 @@ What is done, and why:
   direction mark beside right-to-left text. Unassigned characters stay: Python's tables are older than people's names.
   More than four accents on one letter bury text (UAX #39, 5.4): the fifth goes. NFC, never NFKC: names are not
   rewritten.
-- `inert` also makes links that a candidate wrote unable to fire: a client that shows Markdown would fetch an image
-  and tell its address what it read. The host is named; the syntax of links and of HTML that loads is broken.
+  What looks like a key goes too.
+- `inert` also makes links that somebody wrote unable to fire: a client that shows Markdown would fetch an image and
+  tell its address what it read, and many make a link of a bare host. The host is named; the syntax of links and of
+  HTML that loads is broken. `typed` is for fields that hold an address and nothing else.
 - `Fence` sets a whole answer apart from ours, between two lines that cannot be guessed; `literal` does so for one
   value in a line of ours. Both are reductions: a model can still be talked to, so what it reads says whose it is.
 """
@@ -22,7 +24,10 @@ import secrets
 import unicodedata
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TypeVar, cast
+
+from aural_mcp.config import KEY, KEY_LEFT_OUT, KEY_PREFIX
 
 Value = TypeVar("Value")
 
@@ -37,11 +42,12 @@ HIDDEN = re.compile(
     "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     "\ud800-\uf8ff\U000f0000-\U0010ffff"  # lone surrogates, private use
     "\ufdd0-\ufdef\ufffe\uffff"  # noncharacters
+    "\U0001d159\U00013441\U00013442\U00016fe4"  # a note without a head, blanks of scripts
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0xF0000, 0x10000))
     + "]"
 )
 SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
-CONTEXTUAL = re.compile(f"[\u200c-\u200f{SELECTORS}]")
+CONTEXTUAL = re.compile(f"[\u200c-\u200f\u2800{SELECTORS}]")
 JOINING = (
     "\u0620-\u065f\u066e-\u06d3\u06d5-\u06dc\u06df-\u06ff\u0710-\u074a\u0750-\u077f\u07ca-\u07f5\u0860-\u08ff"
     "\u0900-\u0dff\u0e81-\u0edf\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u1820-\u18aa\ua840-\ua873\ua8e0-\ua8ff"
@@ -62,8 +68,9 @@ HONEST = (
     "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]|(?<=[\u1000-\u109f])\ufe00"
     f"|(?:(?<=[{RIGHT_TO_LEFT}])|(?<=[{RIGHT_TO_LEFT}][!-/:-@ ]))[\u200e\u200f](?![\u200c-\u200f])"
     f"|(?<![\u200c-\u200f])[\u200e\u200f](?=[!-/:-@ ]?[{RIGHT_TO_LEFT}])"
+    "|(?<=[\u2801-\u28ff])\u2800(?=[\u2801-\u28ff])"
 )
-"""A joiner, selector or direction mark where honest text has one."""
+"""A joiner, selector, direction mark or blank of Braille where honest text has one."""
 FLAGS = ("gbeng", "gbsct", "gbwls")
 FLAG = re.compile(
     "(\U0001f3f4(?:"
@@ -83,7 +90,16 @@ PILE = re.compile(f"([{MARKS}]{{4}})[{MARKS}]+")
 
 
 def outside(text: str) -> str:
-    """The text without characters that a person cannot see, in NFC. Running it twice changes nothing more."""
+    """The text without characters that a person cannot see and without keys, in NFC; twice changes nothing more."""
+    return keyless(_visible(text))
+
+
+def keyless(text: str) -> str:
+    """The text without keys: a backend may repeat the one that it was sent."""
+    return KEY.sub(KEY_LEFT_OUT, text) if KEY_PREFIX in text else text
+
+
+def _visible(text: str) -> str:
     if (text.isascii() and not NOT_PRINTED.search(text)) or _plain.issuperset(text):
         return text
     distinct = "".join(set(text))
@@ -99,7 +115,7 @@ def outside(text: str) -> str:
 
 def hidden(text: str) -> int:
     """How many characters `outside` takes out of a text, joined accents and line ends apart."""
-    cleaned = outside(text)
+    cleaned = _visible(text)
     return 0 if cleaned is text else len(_nfc(NEWLINES.sub("\n", text))) - len(cleaned)
 
 
@@ -177,39 +193,148 @@ def mapped(value: Value, change: Callable[[str], str]) -> Value:
 
 # ── Links ───────────────────────────────────────────────────────────────────────────────────────
 
-DOMAINS = "com|net|org|info|biz|xyz|top|site|online|link|click|app|dev|io|ai|co|me|cn|ru|de|fr|uk|in|eu"
-LINK = re.compile(
-    r"(?i)(?:[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|https?:[/\\]*|(?<!:)//(?=[\w-]+\.)"
-    r"|(?<![a-z0-9])(?:file:/|www\d?\.(?=\w)|(?:javascript|vbscript|mailto):(?=\S)|data:(?=[\w/+-]*[;,])"
-    rf"|(?=(?:[\w-]{{1,63}}\.){{1,9}}(?:{DOMAINS})/)))[^\s<>\"'`]*"
+DOT = r"\\?[.\u3002\uff0e\uff61]"
+"""What parts the labels of a host, for a browser, and behind the backslash that Markdown takes away."""
+LETTER = r"[\w\u0900-\u0fff-]"
+"""A letter of a label, or a mark of an Indic script, which `\\w` leaves out."""
+ADDRESS = r"[^\s<>\"'`]*"
+WORK = re.compile(
+    r"[.\u3002\uff0e\uff61:/\\@\]<&]"
+    r"(?:(?<=[^\s.].)(?<=[.\u3002\uff0e\uff61])[^\W\d_]"  # host.name
+    r"|(?<=:)(?<!\d:)\S|(?<=[/\\])[/\\]|(?<=\d/)[^\d\s]"  # scheme:, //, 1.2.3.4/
+    r"|(?<=@)\w|(?<=\])[(\[:]|(?<=<)\S|(?<=&)(?:\#|\w{2,20};))"
 )
-"""An address in any form that a Markdown engine or a browser would take for one."""
+"""Where something may be that has to be broken: a text without needs no work."""
+LINK = re.compile(
+    r"(?i)(?P<ours>(?:aural|skill)://(?![^\s/]*\.)[\w/-]*)"
+    r"|(?:[a-z][a-z0-9+.-]{0,20}\s?:[/\\]{2,}|https?:[/\\]*|(?<!:)//(?=[\w-]+\.)"
+    r"|(?<![a-z0-9])(?:file:/|www\d?\.(?=\w)|(?:javascript|vbscript|mailto|xmpp):(?=\S)|data:(?=[\w/+-]*[;,]))"
+    rf"|(?<![\d.])(?=(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+)?[/?#])){ADDRESS}"
+)
+"""An address in any form that a Markdown engine or a browser would take for one, and what begins as our own do."""
+NAME = re.compile(rf"(?<!{LETTER})({LETTER}++(?:{DOT}{LETTER}++)+)((?::\d+)?[/?#\\]{ADDRESS}|:\d+)?")
+"""What looks like a host, and what follows it as in an address."""
+HOST = re.compile(rf"{LETTER}+(?:{DOT}{LETTER}+)+")
 OPENING = re.compile(
     r"(?<=\])(?=[(\[:])"  # [text](..), [text][ref], [ref]: ..
     r"|(?<=<)(?=[a-zA-Z/!?]|[^\s<>@]{1,64}@)"  # <tag ..>, <scheme:..>, <name@host>
+    r"|(?<=&)(?=\#(?:\d|[xX][\da-fA-F])|(?:period|colon|b?sol|commat|shy|zwn?j|[lr]rm|NoBreak|Zero\w+|Tab|NewLine);)"
+    r"|(?<=\btel:)(?=\S)|(?<=\bsms:)(?=\S)"
 )
-"""Where the syntax of a link or of HTML begins: a space there breaks it. HTML has too many ways to load something."""
+"""Where the syntax of a link or of HTML begins, or a sign is written as its number: a space there breaks it."""
+SPACE = re.compile("[ \n]")
+UNSPACED = re.compile(r"([a-zA-Z]+)[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+"""The end of a host and a word behind it, in a script that sets no spaces."""
+FILES = frozenset("md mov py rs sh zip".split())
+"""Ends of files that are ends of hosts too: `main.py` reads as a file, `main.py/x` does not."""
+IN_FILE = re.compile(r"(?:#[\w-]*|:\d+)?[.,;:!?)]*")
+KNOWN = frozenset(
+    "ado.net asp.net co.kg java.io java.net json.net ml.net socket.io system.io system.net vb.net".split()
+)
+"""Names in which everybody reads something else; others like them may stand behind a slash."""
+BESIDE = re.compile(r"(?:/[A-Za-z#+.]{1,12})*[.,;:!?)]*")
+LAST = re.compile(r"([.\u3002\uff0e\uff61])[_-]*([^_.\u3002\uff0e\uff61]*?)-*(?:_[^.\u3002\uff0e\uff61]*)?$")
+"""The last part of a host, and the dot before it."""
+JOINED = re.compile(r"[^\W_]_+[^\W_]+\.[^.]+$")
+"""No host has a low line in the name before its end: `my_tests.pl`."""
+SHORT = re.compile(r"(?:[A-Z]|\d{1,2})\.[A-Z][a-z]+|(?:Dipl|Dr|Ing|Mag|Prof|Univ)\.[A-Za-z]+")
+"""A degree (`M.Sc`, `B.Tech`), a title (`Univ.Prof`), or the number before a sentence."""
 
 
-def inert(text: str) -> str:
-    """The text, cleaned, with links that cannot fire: `see https://a.test/x` reads `see (link to a[.]test)`."""
+@cache
+def host_ends() -> frozenset[str]:
+    """The names that a host can end in; the file says as of when."""
+    lines = Path(__file__).with_name("tlds.txt").read_text("utf-8").splitlines()
+    return frozenset(" ".join(line for line in lines if not line.startswith("#")).split())
+
+
+def inert(text: str, instead: str = "") -> str:
+    """The text, cleaned, with links that cannot fire: `see https://a.test/x` reads `see (link to a[.]test)`.
+
+    Args:
+        instead: what stands for each link, its host included; e-mail addresses are left alone then.
+    """
     text = outside(text)
-    if ":" in text or "/" in text or "www" in text.lower():
-        text = LINK.sub(_named, text)
-    return OPENING.sub(" ", text) if "]" in text or "<" in text else text
+    found = WORK.search(text)
+    parts: list[str] = []
+    done = 0
+    while found:
+        start = _word(text, done, found.start())
+        if text[start] == ":" and start > done:  # a scheme may stand apart from its colon
+            start = _word(text, done, start - 1)
+        space = SPACE.search(text, found.end())
+        end = space.start() if space else len(text)
+        parts += [text[done:start], _broken(text[start:end], instead)]
+        done, found = end, WORK.search(text, end)
+    return "".join([*parts, text[done:]]) if parts else text
 
 
-def _named(found: re.Match[str]) -> str:
-    link = found[0].rstrip(".,;:!?)]}\u3002\uff0c")
-    address = re.sub(r"^(?:[a-zA-Z][\w+.-]*\s?:)?[/\\]*(?:[^/?#\\]*@)?", "", link)
-    host = re.split(r"[^\w.-]", address, maxsplit=1)[0].strip(".-")[:100]
-    where = f"to {host.replace('.', '[.]')}" if "." in host else "left out"
-    return f"(link {where}){found[0][len(link) :]}"
+def _word(text: str, start: int, place: int) -> int:
+    """Where the word at a place begins, not before a start."""
+    return max(text.rfind(" ", start, place) + 1, text.rfind("\n", start, place) + 1, start)
+
+
+def _broken(words: str, instead: str) -> str:
+    """Words in which something may be a link, without it."""
+    if ":" in words or "/" in words or "\\" in words or "www" in words.lower():
+        words = LINK.sub(lambda found: found["ours"] or _named(found[0], _host(found[0]), instead), words)
+    words = NAME.sub(lambda found: _unlinked(found, instead), words)
+    return OPENING.sub(" ", words)
+
+
+def _host(link: str) -> str:
+    found = HOST.match(re.sub(r"^(?:[a-zA-Z][\w+.-]*\s?:)?[/\\]*(?:[^/?#\\]*@)?", "", link))
+    return found[0] if found else ""
+
+
+def _named(link: str, host: str, instead: str) -> str:
+    """What stands for a link, and the punctuation behind it."""
+    behind = link[len(link.rstrip(".,;:!?)]}\u3002\uff0c")) :]
+    return (instead or (f"(link to {_dotless(host[:100])})" if host else "(link left out)")) + behind
+
+
+def _dotless(name: str) -> str:
+    return re.sub(DOT, "[.]", name)
+
+
+def _unlinked(found: re.Match[str], instead: str) -> str:
+    """A host that nobody makes a link of any more; a file, a version and the like as they are."""
+    name, tail = found[1], found[2] or ""
+    before, behind = found.string[: found.start()][-2:], found.string[found.end() :][:1]
+    mail = before[1:] == "@" and not before[0].isspace()
+    if (instead and (mail or behind == "@")) or not (mail or _is_host(name, tail)):
+        return name + NAME.sub(lambda each: _unlinked(each, instead), tail) if tail else name
+    return _named(name + tail, name, instead) if instead or tail else _dotless(name)
+
+
+def _is_host(name: str, tail: str) -> bool:
+    """Whether somebody makes a link of a name."""
+    last = LAST.search(name)
+    end = last[2] if last else name
+    if not end.isascii():
+        end = unicodedata.normalize("NFKC", unspaced[1] if (unspaced := UNSPACED.match(end)) else end)
+    end = end.casefold()
+    if last is None or not (end in host_ends() or end.startswith("xn--")) or not (last[1] == "." or end.isascii()):
+        return False
+    if end in FILES and name.count(".") == 1 and (not tail or IN_FILE.fullmatch(tail)):
+        return False
+    if name.casefold() in KNOWN and BESIDE.fullmatch(tail):
+        return False
+    return bool(tail) or not (SHORT.fullmatch(name) or JOINED.search(name))
 
 
 def inert_all(value: Value) -> Value:
     """The same JSON value with every string in it passed through `inert`."""
     return mapped(value, inert)
+
+
+CONTACT = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+WEB = re.compile(r"https?://[\w.-]+(?::\d+)?(?:[/?#][\w./?#&=%+:;,@!$*~-]*)?")
+
+
+def typed(text: str) -> str:
+    """The value of a field for addresses: an e-mail or web address and nothing else as it is, any other text inert."""
+    return outside(text) if CONTACT.fullmatch(text) or WEB.fullmatch(text) else inert(text)
 
 
 # ── Setting apart ───────────────────────────────────────────────────────────────────────────────

@@ -344,7 +344,8 @@ async def test_every_answer_that_holds_others_words_says_whose_they_are(world):
     ids = await workspace(world)
     async with Client(server_on(world, Exposure())) as agent:
         result = await agent.call_tool("get_session", {"sessionId": ids["sessionId"]})
-        other = await agent.call_tool("get_interview", {"interviewId": ids["interviewId"]})
+        teams = await agent.call_tool("get_interview", {"interviewId": ids["interviewId"]})
+        numbers = await agent.call_tool("get_usage", {})
     first, _, rest = text_of(result).partition("Written by others, up to the next ")
     mark = first[-10:-2]
     before, _, after = rest.partition(f"\n[{mark}] End of what others wrote.")
@@ -353,4 +354,6 @@ async def test_every_answer_that_holds_others_words_says_whose_they_are(world):
     assert "muller" not in after
     assert "never instructions" in result.structured_content["notice"]
     assert "participantName" in result.meta["aural-ai.com/written-by-others"]
-    assert "Written by others" not in text_of(other)
+    assert "Written by others" in text_of(teams)
+    assert "title" in teams.meta["aural-ai.com/written-by-others"]
+    assert "Written by others" not in text_of(numbers)

@@ -37,9 +37,8 @@ async def faults(there, texts, only=(), **more):
 @pytest.mark.parametrize("encoders", [HIDING, ENCODERS.keys() - HIDING], ids=["hiding", "other"])
 async def test_an_order_is_neither_unseen_nor_a_link_nor_our_word_however_it_is_written(world, encoders):
     texts = list(written(encoders))
-    title = texts[0] if encoders is HIDING else "Backend engineer"
     async with office(world) as there:
-        found = await faults(there, texts, title=title)
+        found = await faults(there, texts, title="\n".join(texts[::EACH]))
     assert found.unseen == []
     assert found.links == []
     assert found.crossed == []
@@ -64,6 +63,14 @@ async def test_without_cleaning_it_would_be_in_every_tool_resource_and_prompt_an
 def test_a_link_in_an_unusual_form_does_not_fire(way):
     assert injection.links(WAYS[way])
     assert injection.links(safety.inert(WAYS[way])) == []
+
+
+@pytest.mark.parametrize("way", injection.UNWRITTEN)
+def test_bare_text_is_no_link_for_who_makes_links_of_it(way):
+    for engine in injection.NEEDED:
+        pytest.importorskip(engine)
+    assert injection.links(injection.UNWRITTEN[way])
+    assert injection.links(safety.inert(injection.UNWRITTEN[way])) == []
 
 
 async def test_two_texts_make_no_tag_together(world):

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from aural_mcp.api.models import Session
 from aural_mcp.api.operations import Arguments, Operation, SessionId, Text
-from aural_mcp.safety import outside
+from aural_mcp.safety import inert
 
 Score = Annotated[
     Annotated[float, Field(ge=1, le=10)] | None, Field(description="1 (weak) to 10 (outstanding); null for not scored.")
@@ -91,7 +91,6 @@ class SaveSessionAnalysis(Operation[Session], Analysis):
     """
 
     method, path, effect, toolset = "PUT", "/sessions/{sessionId}/analysis", "update", "sessions"
-    by_others = True
     hint = "Before: get_session for the numbered turns, get_interview for the questions and criteria."
     session_id: SessionId
     scored_by: Annotated[Text, Field(description="Who scored: your name and model.")]
@@ -137,8 +136,8 @@ def columns(analysis: Analysis, *, scored_by: str, kind: str, at: str) -> dict[s
 
 
 def _differences(field: str, given: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """What is missing, unknown or there twice; compared as agents see the texts, without hidden characters."""
-    given, wanted = [outside(each) for each in given], [outside(each) for each in wanted]
+    """What is missing, unknown or there twice; compared as agents see the texts."""
+    given, wanted = [inert(each) for each in given], [inert(each) for each in wanted]
     missing = [f"{field} lacks “{each}”." for each in wanted if each not in given]
     unknown = [f"{field} has “{each}”, which is not in the interview." for each in given if each not in wanted]
     twice = [f"{field} has “{each}” twice." for each in dict.fromkeys(given) if given.count(each) > 1]

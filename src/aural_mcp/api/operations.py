@@ -56,8 +56,8 @@ class Operation(Arguments, Generic[R]):
     """One API call: its fields are the arguments, its docstring the documentation.
 
     `effect` decides the annotations of the tool, `toolset` with which others it is switched on and off.
-    `confirmed` marks what a person should agree to first, `by_others` whose result holds words that
-    candidates wrote, `large` what may take Aural half a minute. `hint` says what usually comes next,
+    `confirmed` marks what a person should agree to first, `by_others` is false where a result holds no word that
+    a person wrote, `large` what may take Aural half a minute. `hint` says what usually comes next,
     `next_step` what does after one result.
     `lists` names the path variable whose ids the result has. `body` names the field whose value is the
     whole request body, where the API takes a bare array. `since` is the deployment generation that has
@@ -72,7 +72,7 @@ class Operation(Arguments, Generic[R]):
     lists: ClassVar[str] = ""
     hint: ClassVar[str] = ""
     confirmed: ClassVar[bool] = False
-    by_others: ClassVar[bool] = False
+    by_others: ClassVar[bool] = True
     large: ClassVar[bool] = False
     body: ClassVar[str | None] = None
 
@@ -275,6 +275,7 @@ class ArchiveInterview(Operation[Archived]):
     """
 
     method, path, effect, toolset = "DELETE", "/interviews/{interviewId}", "delete", "interviews"
+    by_others = False
     confirmed = True
     interview_id: InterviewId
 
@@ -287,6 +288,7 @@ class PublishInterview(Operation[Published]):
     """
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/publish", "update", "interviews"
+    by_others = False
     hint = "Next: give the user the url, then list_sessions to see who took it."
     confirmed = True
     interview_id: InterviewId
@@ -383,6 +385,7 @@ class DeleteQuestion(Operation[Deleted]):
     """Delete one question for good. Answers already given stay in their transcripts."""
 
     method, path, effect, toolset = "DELETE", "/questions/{questionId}", "delete", "questions"
+    by_others = False
     confirmed = True
     question_id: QuestionId
 
@@ -419,7 +422,6 @@ class ListCandidates(Operation[Rows[Candidate]]):
 
     method, path, effect, toolset = "GET", "/interviews/{interviewId}/candidates", "read", "candidates"
     lists = "candidateId"
-    by_others = True
     large = True
     interview_id: InterviewId
 
@@ -432,7 +434,6 @@ class CreateCandidates(Operation[Rows[InvitedCandidate]]):
     """
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/candidates", "create", "candidates"
-    by_others = True
     hint = "Next: give the user each name with its inviteUrl, then list_candidates to see who has begun."
     confirmed = True
     body = "candidates"
@@ -453,7 +454,6 @@ class UpdateCandidate(Operation[UpdatedCandidate]):
         "candidates",
     )
     since = 2
-    by_others = True
     interview_id: InterviewId
     candidate_id: CandidateId
     name: Annotated[Text | MISSING, Field(description="Full name.")] = MISSING
@@ -484,7 +484,6 @@ class ListSessions(Operation[Rows[SessionSummary]]):
 
     method, path, effect, toolset = "GET", "/interviews/{interviewId}/sessions", "read", "sessions"
     lists = "sessionId"
-    by_others = True
     hint = "Next: get_session for the transcript."
     interview_id: InterviewId
     limit: PageSize = MISSING
@@ -499,7 +498,6 @@ class GetSession(Operation[Session]):
     """
 
     method, path, effect, toolset = "GET", "/sessions/{sessionId}", "read", "sessions"
-    by_others = True
     large = True
     session_id: SessionId
 
@@ -512,7 +510,6 @@ class GetSessionReport(Operation[SessionReport]):
 
     method, path, effect, toolset = "GET", "/sessions/{sessionId}/report", "read", "sessions"
     since = 2
-    by_others = True
     large = True
     session_id: SessionId
 
@@ -527,7 +524,6 @@ class EndInterviewSessions(Operation[EndedSessions]):
 
     method, path, effect, toolset = "POST", "/interviews/{interviewId}/sessions/end", "delete", "sessions"
     since = 2
-    by_others = True
     confirmed = True
     interview_id: InterviewId
     ids: Annotated[list[Id], Field(min_length=1, max_length=100, description="1 to 100 ids from list_sessions.")]
@@ -558,7 +554,6 @@ class GetPracticeReport(Operation[PracticeReport]):
 
     method, path, effect, toolset = "GET", "/practices/{practiceId}", "read", "practice"
     since = 2
-    by_others = True
     practice_id: PracticeId
 
 
@@ -572,6 +567,7 @@ class GetUsage(Operation[Usage]):
     """
 
     method, path, effect, toolset = "GET", "/usage", "read", "usage"
+    by_others = False
 
 
 AnyOperation = type[Operation[Any]]

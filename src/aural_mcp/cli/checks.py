@@ -47,8 +47,16 @@ from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
-from aural_mcp.config import GET_A_KEY, BadSetting, Settings, data_folder, decision_log, read_settings
-from aural_mcp.log import KEY
+from aural_mcp.config import (
+    GET_A_KEY,
+    KEY,
+    KEY_LEFT_OUT,
+    BadSetting,
+    Settings,
+    data_folder,
+    decision_log,
+    read_settings,
+)
 from aural_mcp.safety import quoted
 
 SLOW, SKEWED, FEW = 2.0, 30.0, 10
@@ -115,7 +123,7 @@ class Doctor:
             check = Check("problem", f"This check itself failed: {type(error).__name__} {quoted(error, 200)}.")
         finally:
             long.cancel()
-        message, step = KEY.sub("dlv_…", check.message), KEY.sub("dlv_…", check.next)
+        message, step = KEY.sub(KEY_LEFT_OUT, check.message), KEY.sub(KEY_LEFT_OUT, check.next)
         self.report(replace(check, name=name, message=message, next=step))
         return check.status != "problem"
 

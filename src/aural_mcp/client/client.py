@@ -27,7 +27,7 @@ from aural_mcp.api.models import Deleted, Record, Rows, Wire
 from aural_mcp.client import links, retry
 from aural_mcp.client.budget import Budget
 from aural_mcp.client.deployment import Loss, Offers, losses
-from aural_mcp.client.refusals import after_silence, rate_limited, refusal, unanswered
+from aural_mcp.client.refusals import after_silence, body_of, rate_limited, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
@@ -369,7 +369,7 @@ def _tenant(key: str) -> str:
 def _result(operation: Operation[R], response: httpx.Response) -> R:
     model = operation.result_type()
     try:
-        body = response.json()
+        body = body_of(response)
         return model.model_validate(body if issubclass(model, Rows) else body["data"])
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(

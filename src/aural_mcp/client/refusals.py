@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -9,7 +10,7 @@ import httpx
 from aural_mcp.api import errors
 from aural_mcp.client import retry
 from aural_mcp.config import GET_A_KEY
-from aural_mcp.safety import quoted
+from aural_mcp.safety import inert_all, keyless, mapped, quoted
 
 if TYPE_CHECKING:
     from aural_mcp.api.operations import Operation
@@ -38,8 +39,9 @@ def refusal(operation: Operation[Any], response: httpx.Response) -> errors.Aural
     if error is None and status in (404, 405):
         return _not_offered(operation, status)
     kind, next_step = REFUSALS.get(status, (errors.ApiError, "Read the message and change the call."))
-    code = str((error or {}).get("code", f"HTTP_{status}"))
-    details = {name: value for name, value in (error or {}).items() if name not in ("code", "message")}
+    code = str((error or {}).get("code", ""))
+    code = code if CODE.fullmatch(code) else f"HTTP_{status}"
+    details = {name: each for name, each in inert_all(error or {}).items() if name not in ("code", "message")}
     if code == "PLAN_LIMIT_EXCEEDED":
         kind, next_step = errors.PlanLimitExceeded, PLAN_STEP
     said = quoted((error or {}).get("message", "no reason given"), 300)
@@ -60,6 +62,8 @@ REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
     413: (errors.BadRequest, "Send less in one call to {tool}."),
     422: (errors.BadRequest, "Correct the value it names and call {tool} again."),
 }
+CODE = re.compile(r"[A-Z][A-Z0-9_]{1,40}")
+"""What a code of Aural's looks like; anything else is not repeated."""
 NOTHING_KNOWN = "No valid fields to update"
 """What Aural answers to a change of which it knows no field; the tools send none without one."""
 PLAN_STEP = "Tell the user that the plan's limit is reached. Calling again will not help."
@@ -102,10 +106,15 @@ def unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswer
     )
 
 
+def body_of(response: httpx.Response) -> Any:
+    """What an answer says, without keys."""
+    return mapped(response.json(), keyless)
+
+
 def _error_object(response: httpx.Response) -> dict[str, Any] | None:
     """Aural's `error` object, or None when the body is HTML, empty or anything else."""
     try:
-        error = response.json()["error"]
+        error = body_of(response)["error"]
     except (ValueError, KeyError, TypeError, IndexError):
         return None
     return cast("dict[str, Any]", error) if isinstance(error, dict) else None

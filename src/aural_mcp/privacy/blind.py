@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from aural_mcp.safety import LINK, OPENING, outside
+from aural_mcp.safety import inert, outside
 
 ALPHABET = "BCDFGHJKMNPQRSTVWXZ23456789"
 """No vowels, so that no word comes out, and nothing that is read as something else."""
@@ -108,7 +108,7 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without what tells who it is about."""
-        text = OPENING.sub(" ", LINK.sub("(link)", outside(text)))
+        text = inert(text, "(link)")
         text = EMAIL.sub("(e-mail address)", text)
         text = self._phone.sub("(phone number)", text) if self._phone else text
         text = BORN.sub(" (date)", PHONE.sub("(phone number)", text))

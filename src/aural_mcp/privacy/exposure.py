@@ -1,9 +1,9 @@
 """What of candidates leaves this server: cleaned always, without who they are, or without a word of theirs.
 
 `Guarded` is the client that every tool, resource and prompt is given. Its rows come out as a mode allows, so that
-what filters, counts, quotes or completes can only use what may be seen. `FIELDS` says of every field what it is;
-a field that is not there is one of ours, or the team's own. In lockdown and blind a field that Aural has added
-since is left out.
+what filters, counts, quotes or completes can only use what may be seen. `FIELDS` says what of a row tells of a
+candidate; everything else is the team's or Aural's. Whoever wrote it, no text fires: a link is only what stands in a
+field for one (`LINKS`, recordings). In lockdown and blind a field that Aural has added since is left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.config import asks_for
-from aural_mcp.safety import hidden, inert_all, is_code, mapped
+from aural_mcp.privacy.stored import Homes, as_stored
+from aural_mcp.safety import hidden, inert, inert_all, is_code, mapped, typed
 
 if TYPE_CHECKING:
     from aural_mcp.privacy.blind import Redactor
@@ -45,6 +46,7 @@ R = TypeVar("R", bound=Record | models.Wire)
 NAME, CONTACT, PERSONAL = "name", "contact", "personal"
 WORDS, ABOUT, CODE = "words", "about", "code"
 TONE, MEDIA = "tone", "media"
+TEAMS, LINK = "teams", "link"
 FIELDS: dict[type[Record], dict[str, str]] = {
     Candidate: {
         "name": NAME,
@@ -79,6 +81,13 @@ FIELDS[Session] = FIELDS[SessionSummary]
 FIELDS[SessionReport] = FIELDS[SessionSummary] | dict.fromkeys(
     ("audio_recording_url", "audio_recordings", "audio_duration", "screenshots"), MEDIA
 )
+LINKS: dict[type[Record], tuple[str, ...]] = {
+    models.Published: ("url",),
+    models.InvitedCandidate: ("invite_url",),
+    models.AudioRecording: ("url",),
+    models.Screenshot: ("url",),
+}
+"""Fields that hold an address which Aural made; those of recordings are in `FIELDS`."""
 CODE_ANSWER = "CODE"
 ANALYSIS = ("summary", "insights", "themes", "sentiment")
 FRESH = 60.0
@@ -128,6 +137,7 @@ class Memory:
     details: dict[str, tuple[float, InterviewDetail]] = field(default_factory=dict[str, tuple[float, InterviewDetail]])
     """The interview that each key looked at last, and when: its words are needed for what comes next."""
     transcripts: Transcripts = field(default_factory=Transcripts)
+    homes: Homes = field(default_factory=Homes)
 
     def note(self, tenant: str, session_id: str, interview_id: str) -> None:
         """Remember which interview a session belongs to: its report does not say."""
@@ -150,7 +160,6 @@ class RevealCandidate(Operation[Revealed]):
     """Say who one pseudonym stands for, when a decision is made and the user asks. It is noted in the decision log."""
 
     effect, toolset = "read", "candidates"
-    by_others = True
     confirmed = True
     interview_id: InterviewId
     candidate: Annotated[Text, Field(description="E.g. `Candidate K7MQ2X`.")]
@@ -211,7 +220,8 @@ class Guarded:
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
-        return await self.seen(operation, await self.raw.call(operation, spent=spent), spent)
+        asked = await as_stored(self.raw, operation, self._memory.homes, spent)
+        return await self.seen(operation, await self.raw.call(asked, spent=spent), spent)
 
     async def session(self, row: SessionSummary, spent: Spent) -> Session:
         """The session of a row that `call` gave just now; a finished one is asked for once, whatever the mode."""
@@ -226,12 +236,11 @@ class Guarded:
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
+        self._memory.homes.see(self.tenant, operation, result)
         if isinstance(result, InterviewDetail):
             self._memory.details[self.tenant] = (time.monotonic(), result)
-        if not _about_candidates(type(result)):
-            return result
         view = View(self.exposure, self)
-        if self.exposure.anonymous:
+        if self.exposure.anonymous and _about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
         view.apply(result, getattr(operation, "session_id", None))
         return result
@@ -309,7 +318,7 @@ class View:
             self._redactor = self._redactor_for(row, session_id) or self._redactor
         noted = _noted(row) if isinstance(row, Session | SessionReport) else {}
         fields = cast("dict[str, Any]", row.__dict__)
-        for name, kind in kinds:
+        for name, kind in kinds.items():
             if (value := fields[name]) is not None:
                 fields[name] = self._field(row, name, kind, value, session_id)
         for name in inner:
@@ -317,8 +326,8 @@ class View:
             for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
                 if isinstance(each, BaseModel):
                     self.apply(each, session_id)
-        if kinds and row.model_extra:
-            added = {} if self._exposure.anonymous else inert_all(row.model_extra)
+        if row.model_extra:
+            added = {} if self._exposure.anonymous and _kinds(type(row)) else inert_all(row.model_extra)
             row.model_extra.clear()
             row.model_extra.update(added)
         if noted and row.model_extra is not None:
@@ -326,10 +335,15 @@ class View:
             row.model_fields_set.update(noted)
 
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
+        if kind == TEAMS:
+            return inert_all(value)
+        if kind == LINK:
+            return typed(value)
         if not self._exposure.anonymous:
+            if kind in (CONTACT, MEDIA):
+                return mapped(value, typed)
             coded = name == "content" and (row.__dict__.get("content_type") == CODE_ANSWER or is_code(value))
-            kept = kind in (CODE, MEDIA) or coded
-            return value if kept else inert_all(value)
+            return value if coded or kind == CODE else inert_all(value)
         if kind == NAME:
             return self._client.pseudonym(self._person(row, session_id))
         if kind in (CONTACT, PERSONAL, TONE, MEDIA):
@@ -379,7 +393,7 @@ class View:
         if gendered:
             return mapped(value, redactor)
         own = self.people.texts if self.people else frozenset[str]()
-        return mapped(value, lambda text: text if text in own else genderless(redactor(text)))
+        return mapped(value, lambda text: inert(text) if text in own else genderless(redactor(text)))
 
     def _locked(self, value: Any, kind: str) -> Any:
         """Numbers, counts, and texts of the interview's own; nothing that a candidate could have written."""
@@ -392,14 +406,16 @@ class View:
             kept = [self._locked(each, kind) for each in cast("list[Any]", value)]
             return [each for each in kept if each not in (None, [], {})]
         known = self.people.texts if self.people else frozenset[str]()
-        return value if isinstance(value, int | float) or value in known else None
+        return value if isinstance(value, int | float) else inert(value) if value in known else None
 
 
 @cache
-def _plan(model: type[BaseModel]) -> tuple[list[tuple[str, str]], list[str]]:
-    """The fields of a row that say something of a candidate, and those in which there are such rows."""
-    within = {name: list(_models_in(field.annotation)) for name, field in model.model_fields.items()}
-    return list(_kinds(model).items()), [name for name, inner in within.items() if any(map(_about_candidates, inner))]
+def _plan(model: type[BaseModel]) -> tuple[dict[str, str], list[str]]:
+    """What the fields of a row are, and those in which there are rows."""
+    inner = [name for name, field in model.model_fields.items() if any(_models_in(field.annotation))]
+    links = LINKS.get(cast("type[Record]", model), ())
+    teams = dict.fromkeys(name for name in model.model_fields if name not in inner)
+    return {**dict.fromkeys(teams, TEAMS), **dict.fromkeys(links, LINK), **_kinds(model)}, inner
 
 
 @cache

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Any
 
-from aural_mcp.api.errors import NotFound
 from aural_mcp.api.models import InterviewDetail
 from aural_mcp.api.operations import (
     LISTED,
@@ -21,7 +20,6 @@ from aural_mcp.api.operations import (
     EndInterviewSessions,
     GetInterview,
     ListCandidates,
-    ListInterviews,
     Operation,
     PublishInterview,
 )
@@ -29,6 +27,7 @@ from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
+from aural_mcp.privacy.stored import MOST_REQUESTS, Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
@@ -39,8 +38,6 @@ from aural_mcp.workflows.lists.lately import Lately
 
 MANY = 20
 """People who may be registered within ten minutes without a question."""
-MOST_REQUESTS, SPARE = 20, 10
-"""Interviews that are looked through for a question, and requests of the minute that stay for the call itself."""
 TITLE, TEXT, WARNING = 80, 160, 160
 """Letters of a title, of a question's text and of a warning that are shown."""
 MOST_NAMES, MOST_WARNINGS = 5, 4
@@ -69,13 +66,13 @@ class Looking:
     """What is needed to look at what would change.
 
     Args:
-        homes: which interview a question belongs to, as far as that is known; what is found is added.
+        homes: which interview a question belongs to, as far as that is known.
         call: tells this call from others.
     """
 
     client: Caller
     spent: Spent
-    homes: dict[str, str] = field(default_factory=dict[str, str])
+    homes: Homes = field(default_factory=Homes)
     call: str = field(default_factory=lambda: token_hex(8))
 
     async def interview(self, interview_id: str) -> InterviewDetail:
@@ -124,7 +121,9 @@ async def _archive(looking: Looking, operation: ArchiveInterview) -> Seen:
 
 
 async def _delete(looking: Looking, operation: DeleteQuestion) -> Seen:
-    found, looked_at = await _home(looking, operation.question_id)
+    found, looked_at = await home_of(
+        looking.client.raw, operation.question_id, looking.homes, looking.spent, MOST_REQUESTS
+    )
     for_good = "That cannot be undone; given answers stay in transcripts."
     if found is None:
         those = "interview" if looked_at == 1 else f"{looked_at} interviews"
@@ -136,31 +135,6 @@ async def _delete(looking: Looking, operation: DeleteQuestion) -> Seen:
     said = f"Delete question {number} of {len(found.questions)} of {_title(found)}, {quoted(row.text, TEXT)}?"
     held = parts(title=found.title, its_place=number) | {key(row.id): question_part(row, number)}
     return [said, _begun(found), for_good], held
-
-
-async def _home(looking: Looking, question_id: str) -> tuple[InterviewDetail | None, int]:
-    """The interview that has the question, else how many were looked through: the API does not tell."""
-    known = looking.homes.get(question_id)
-    if known and (found := await _having(looking, known, question_id)):
-        return found, 1
-    listed = (await looking.client.raw.call(ListInterviews(limit=100), spent=looking.spent)).data
-    for looked_at, row in enumerate(listed):
-        left = looking.client.remaining
-        if looked_at == MOST_REQUESTS or (left is not None and left < SPARE):
-            return None, looked_at
-        if (found := await _having(looking, row.id, question_id)) is not None:
-            return found, looked_at
-    return None, len(listed)
-
-
-async def _having(looking: Looking, interview_id: str, question_id: str) -> InterviewDetail | None:
-    """The interview, if it has this question; whose all its questions are is remembered."""
-    try:
-        found = await looking.interview(interview_id)
-    except NotFound:
-        return None
-    looking.homes.update(dict.fromkeys((each.id for each in found.questions), interview_id))
-    return found if any(each.id == question_id for each in found.questions) else None
 
 
 async def _launch(looking: Looking, operation: LaunchInterviews) -> Seen | None:

@@ -25,6 +25,7 @@ from aural_mcp.api.operations import AnyOperation, CreateCandidates, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
+from aural_mcp.privacy.stored import Homes
 from aural_mcp.server import asking, confirmation, results
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.asking import Looking, Question
@@ -84,7 +85,7 @@ class Consent:
         context: Context[Any, Any] | None,
         confirm: str,
         keys: Sequence[bytes],
-        homes: dict[str, str],
+        homes: Homes,
     ) -> None:
         self._client, self._operation, self._context = client, operation, context
         self._confirm, self._codes = confirm, Codes(client.state, keys)

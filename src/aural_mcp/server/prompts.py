@@ -21,7 +21,7 @@ from aural_mcp.api.errors import AuralError, NotFound
 from aural_mcp.api.operations import FINDERS, GetSession
 from aural_mcp.client.caller import Caller
 from aural_mcp.documents.render import skill_section, skill_text
-from aural_mcp.safety import outside, quoted
+from aural_mcp.safety import code_block, inert, outside, quoted
 from aural_mcp.server import resources
 from aural_mcp.server.results import advice
 
@@ -262,10 +262,15 @@ async def _attached(
     return found
 
 
+def _typed_in(value: str) -> str:
+    """What the person typed; with a link in it as code, which nobody renders and the model can read."""
+    return value if inert(value) == value else f"\n{code_block(value)}"
+
+
 def _text(prompt: Prompt, filled: Mapping[str, str], has_attachments: bool, lacking: Collection[str]) -> str:
     """What the person typed, the task, the steps, and where the attachments come from."""
     titles = {each.name: each.title for each in prompt.arguments}
-    asked = "\n".join(f"- {titles[name]}: {value}" for name, value in filled.items())
+    asked = "\n".join(f"- {titles[name]}: {_typed_in(value)}" for name, value in filled.items())
     tools = " and ".join(INSTEAD.get(tool, tool) if tool in lacking else tool for _, tool in prompt.attached)
     attached = f"Attached: what {tools} would show. If you see no attachment, call {tools}." if has_attachments else ""
     parts = [f"# {prompt.title}", asked, prompt.task, attached, "---", *prompt.words()]

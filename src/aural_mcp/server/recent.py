@@ -19,7 +19,7 @@ from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
-from aural_mcp.safety import outside
+from aural_mcp.safety import inert
 
 FRESH = 60.0
 """Seconds for which a listing is used again."""
@@ -44,8 +44,6 @@ LABELS = {
     "search_transcripts": ("data", [THEIRS]),
 }
 """Which tools show ids that a prompt or a template can take: where the rows are, and in each row id and name."""
-QUESTIONS = {"get_interview": "questions", "list_questions": "data", "create_questions": "data"}
-"""Which tools show the ids of an interview's questions, and where."""
 
 
 class Recent:
@@ -63,17 +61,11 @@ class Recent:
         self._asking = anyio.Lock()
         self.interview: Interview | None = None
         self.sessions: list[SessionSummary] = []
-        self.homes: dict[str, str] = {}
-        """Which interview a question belongs to: the API does not say."""
         self.following = 0
         """How many subscriptions poll with this key: they share its budget."""
 
-    def note(self, tool: str, result: dict[str, Any], given: Mapping[str, Any] | None = None) -> None:
-        """Remember the ids and names in a tool's structured result, and whose questions it shows."""
-        interview = (given or {}).get("interviewId") or (given or {}).get("interview_id")
-        if tool in QUESTIONS and isinstance(interview, str):
-            shown = cast("list[dict[str, Any]]", result.get(QUESTIONS[tool]) or [])
-            keep(self.homes, {str(row.get("id", "")): interview for row in shown})
+    def note(self, tool: str, result: dict[str, Any]) -> None:
+        """Remember the ids and names in a tool's structured result."""
         if tool in LABELS:
             place, columns = LABELS[tool]
             rows = cast("list[dict[str, Any]]", result.get(place) or [] if place else [result])
@@ -96,7 +88,7 @@ class Recent:
     async def _ask(self) -> None:
         self._interviews = (await self._client.call(ListInterviews(limit=100))).data
         for row in reversed(self._interviews):
-            self._remember("interviewId", row.id, outside(row.title))
+            self._remember("interviewId", row.id, row.title)
         self.interview = self._interviews[0] if self._interviews else None
         self.sessions = await self._sessions_of(self.interview.id) if self.interview is not None else []
 
@@ -105,7 +97,7 @@ class Recent:
         asked: ListSessions = ListSessions(interview_id=interview_id, limit=100)
         rows = (await self._client.call(asked)).data
         for row in reversed(rows):
-            self._remember("sessionId", row.id, outside(row.participant_name or ""))
+            self._remember("sessionId", row.id, row.participant_name or "")
         return rows
 
     async def _people_of(self, interview_id: str) -> None:
@@ -113,7 +105,7 @@ class Recent:
         rows = (await self._client.call(ListCandidates(interview_id=interview_id))).data
         self._people[interview_id] = [row.id for row in rows[:MOST_NAMES]]
         for row in reversed(rows[:MOST_NAMES]):
-            self._remember("candidateId", row.id, outside(row.name))
+            self._remember("candidateId", row.id, row.name)
 
     def _may_list(self, what: str, interview_id: str) -> bool:
         """Whether it was not done just now, and the budget leaves enough to the tools."""
@@ -148,7 +140,7 @@ class Recent:
 
     def matching(self, kind: str, typed: str) -> list[str]:
         """The ids whose beginning or whose name has what was typed, newest first."""
-        wanted = outside(typed).strip().casefold()
+        wanted = inert(typed).strip().casefold()
         names = reversed(self._names.get(kind, {}).items())
         return [known for known, label in names if known.startswith(wanted) or wanted in label.casefold()]
 

@@ -199,14 +199,14 @@ class AuralServer(MCPServer[Connection]):
             client = self._client_for(context)
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
-        consent = Consent(client, operation, context, self._confirm, self._state_keys, self._recent(client).homes)
+        consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes)
         result: Answer | None = None
         try:
             result = await tools.run(
                 client, operation, arguments, consent, context.report_progress if context else None
             )
             if isinstance(result, CallToolResult):
-                self._recent(client).note(name, result.structured_content or {}, arguments)
+                self._recent(client).note(name, result.structured_content or {})
             return result
         except NoUsableKey as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")

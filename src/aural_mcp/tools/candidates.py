@@ -23,7 +23,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
-from aural_mcp.safety import inert, quoted
+from aural_mcp.safety import inert, quoted, typed
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
 from aural_mcp.tools.people import check_people
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
@@ -188,13 +188,20 @@ async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent)
     for row in people:
         if is_it(row.id):
             return Revealed(
-                candidate=called, name=inert(row.name), email=row.email, candidate_id=row.id, session_id=row.session_id
+                candidate=called,
+                name=inert(row.name),
+                email=typed(row.email or "") or None,
+                candidate_id=row.id,
+                session_id=row.session_id,
             )
     sessions: ListSessions = ListSessions(interview_id=given.interview_id, limit=1)
     found = await search(client.raw, sessions, spent, lambda row: is_it(row.id))
     for row in found.rows:
         return Revealed(
-            candidate=called, name=inert(row.participant_name or ""), email=row.participant_email, session_id=row.id
+            candidate=called,
+            name=inert(row.participant_name or ""),
+            email=typed(row.participant_email or "") or None,
+            session_id=row.id,
         )
     raise NotFound(
         f"Nobody in this interview is called {quoted(called)}. {' '.join(cut(people))}".strip(),

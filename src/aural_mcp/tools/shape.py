@@ -13,7 +13,7 @@ from aural_mcp.api.models import Record, Rows, Wire
 from aural_mcp.api.operations import Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
-from aural_mcp.safety import outside
+from aural_mcp.safety import inert, outside
 
 PAGE_BYTES = 30_000
 """What a page of a transcript may take, in text and as JSON each: a little under 8,000 tokens of 4 bytes."""
@@ -106,9 +106,9 @@ def fitting(rows: Sequence[Row], cursor: str | None = None) -> tuple[list[Row], 
 
 
 def contains(text: str, *values: str | None) -> bool:
-    """Whether one of the values contains the text, upper and lower case being the same."""
-    wanted = outside(text).strip().casefold()
-    return any(wanted in (value or "").casefold() for value in values)
+    """Whether one of the values contains the text, as it is or as it is shown, upper and lower case being the same."""
+    wanted = {clean(text).strip().casefold() for clean in (outside, inert)}
+    return any(each in (value or "").casefold() for value in values for each in wanted)
 
 
 def brief(row: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

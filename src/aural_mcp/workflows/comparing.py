@@ -101,7 +101,6 @@ class CompareCandidates(Operation[Comparison]):
     """
 
     effect, toolset = "read", "workflows"
-    by_others = True
     hint = "Next: get_session for the turns behind a score. People decide; you assemble evidence."
     interview_id: InterviewId
     session_ids: Annotated[

@@ -67,7 +67,6 @@ class ExportResults(Operation[Exported]):
     """
 
     effect, toolset = "read", "workflows"
-    by_others = True
     hint = "Give the user the content, the file or the address; do not shorten or correct it."
     interview_id: InterviewId
     session_ids: Annotated[

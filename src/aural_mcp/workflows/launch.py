@@ -17,7 +17,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.client.ledger import Ledger
-from aural_mcp.safety import quoted
+from aural_mcp.safety import inert, quoted
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, agreements, begin, digest, is_over, remain
 
@@ -126,7 +126,7 @@ def _row(each: InterviewInput) -> LaunchedRow:
     from aural_mcp.workflows.lint import warnings_for  # its patterns take a while, and a start does without
 
     return LaunchedRow(
-        title=each.title,
+        title=inert(each.title),
         state="would be made",
         questions=len(each.questions),
         warnings=warnings_for(each),

@@ -16,7 +16,7 @@ from aural_mcp.api.models import Message, Record, Session, SessionSummary
 from aural_mcp.api.operations import Cursor, Id, InterviewId, Operation, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
-from aural_mcp.safety import outside, quoted
+from aural_mcp.safety import inert, outside, quoted
 from aural_mcp.tools.shape import size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.scores import excerpt, is_locked, read_session
@@ -66,7 +66,6 @@ class SearchTranscripts(Operation[Hits]):
     """
 
     effect, toolset = "read", "workflows"
-    by_others = True
     hint = "Next: get_session with fromTurn for what was said around a hit."
     interview_id: InterviewId
     query: Annotated[
@@ -214,7 +213,8 @@ def wanted_by(query: str) -> list[Wanted]:
         if re.search(r"\w", said):
             begins = r"(?<![^\W_])" if SPACED.match(said) else ""
             ends = r"(?![^\W_])" if phrase and SPACED.match(said[-1]) else ""
-            pattern = re.compile(begins + r"\s+".join(map(re.escape, said.split())) + ends)
+            forms = [r"\s+".join(map(re.escape, each.split())) for each in dict.fromkeys((said, inert(said)))]
+            pattern = re.compile(f"{begins}(?:{'|'.join(forms)}){ends}")
             found.append(Wanted(said, bool(phrase), pattern))
     if not found:
         raise refused("query has no word in it", "Give words, or a phrase in quotation marks")

@@ -91,7 +91,6 @@ class WaitForSessions(Operation[Waited]):
     """
 
     effect, toolset = "read", "workflows"
-    by_others = True
     hint = "Next: call again with cursor while isOver is false; then compare_candidates, or get_session for one."
     interview_id: InterviewId
     session_ids: Annotated[

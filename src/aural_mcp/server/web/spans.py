@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Status, set_tracer_provider
 
 from aural_mcp._version import __version__
-from aural_mcp.log import KEY
+from aural_mcp.config import KEY, KEY_LEFT_OUT
 
 LONGEST = 100
 """Characters of a name or value: tool names, methods and ids are shorter, but a caller may send anything."""
@@ -71,4 +71,4 @@ def _discreet(span: ReadableSpan) -> ReadableSpan:
 
 
 def _short(text: str) -> str:
-    return KEY.sub("dlv_…", text)[:LONGEST]
+    return KEY.sub(KEY_LEFT_OUT, text)[:LONGEST]

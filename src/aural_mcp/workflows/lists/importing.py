@@ -31,7 +31,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert
+from aural_mcp.safety import inert, typed
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
 from aural_mcp.workflows.invites import address_of, keep_links
 
@@ -132,7 +132,6 @@ class ImportCandidates(Operation[Imported]):
 
     effect, toolset = "create", "workflows"
     confirmed = True
-    by_others = True
     hint = "Next: show the user the dry run, then call again with dryRun false; the user sends the links."
     interview_id: InterviewId
     data: Annotated[
@@ -335,7 +334,7 @@ def _looked(client: Caller, read: Sheet, plan: Plan) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    text = inert(value) if isinstance(value, str) else value
+    text = typed(value) if isinstance(value, str) else value
     return text if not isinstance(text, str) or len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
