@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +16,8 @@ COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+OUR_FILES = ("workspace.db", "state.db", "events.db", "audit.jsonl")
+"""What the names of our files in the data folder begin with."""
 KEPT_OPEN = 75
 """Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
 KEY_PREFIX = "dlv_"
@@ -196,17 +200,41 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def data_folder(settings: Settings) -> Path:
-    """The folder of the local workspace, made when missing, readable by its owner only."""
-    from platformdirs import user_data_path
-
-    folder = settings.data_dir or user_data_path("aural-mcp", appauthor=False)
+    """The folder of the local workspace, made when missing; one of ours is left to its owner alone."""
+    folder = data_place(settings)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if open_to_others(folder) and (settings.data_dir is None or _holds_only_ours(folder)):
+            for each in (folder, *folder.iterdir()):
+                keep_private(each)
     except OSError as error:
         raise BadSetting(
             f"AURAL_DATA_DIR: {folder} cannot be made ({error.strerror}). Name a folder you own."
         ) from error
     return folder
+
+
+def data_place(settings: Settings) -> Path:
+    """Where the folder of the local workspace is, or will be."""
+    from platformdirs import user_data_path
+
+    return settings.data_dir or user_data_path("aural-mcp", appauthor=False)
+
+
+def open_to_others(path: Path) -> bool:
+    """Whether other users of this computer may look into it."""
+    return sys.platform != "win32" and path.exists() and bool(path.stat().st_mode & 0o077)
+
+
+def keep_private(path: Path) -> None:
+    """Take a file or folder from everybody but its owner; where it is somebody else's it stays as it is."""
+    with suppress(OSError):
+        if open_to_others(path):
+            path.chmod(path.stat().st_mode & 0o700)
+
+
+def _holds_only_ours(folder: Path) -> bool:
+    return all(each.name.startswith(OUR_FILES) or each.suffix == ".key" for each in folder.iterdir())
 
 
 def decision_log(settings: Settings) -> Path | None:

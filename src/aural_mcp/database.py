@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
-from aural_mcp.config import BadSetting
+from aural_mcp.config import BadSetting, keep_private
 
 WRITE_LOCK = 4_184_700
 """The advisory lock by which writers on PostgreSQL take turns, as SQLite's do by themselves."""
@@ -80,9 +82,20 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
     if engine.dialect.name == "sqlite":
+        if file := engine.url.database:
+            _keep_private(file)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_private(file: str) -> None:
+    """Make the file of a database, or take it from others; SQLite makes those beside it alike."""
+    if file != ":memory:" and not file.startswith("file:"):
+        with suppress(OSError):  # SQLite says better why it cannot be opened
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            keep_private(Path(file + suffix))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -5,6 +5,7 @@ Nothing is changed at the backend and no request is repeated. On this computer, 
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import ssl
@@ -47,8 +48,18 @@ from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
-from aural_mcp.config import GET_A_KEY, BadSetting, Settings, data_folder, decision_log, read_settings
+from aural_mcp.config import (
+    GET_A_KEY,
+    BadSetting,
+    Settings,
+    data_folder,
+    data_place,
+    decision_log,
+    open_to_others,
+    read_settings,
+)
 from aural_mcp.log import KEY
+from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.safety import quoted
 
 SLOW, SKEWED, FEW = 2.0, 30.0, 10
@@ -170,13 +181,18 @@ async def _settings() -> Check:
 
 
 async def _folder(settings: Settings) -> Check:
+    was_open = open_to_others(data_place(settings))
     folder = data_folder(settings)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:
         return Check("problem", f"{folder} cannot be written ({error.strerror}).", "Name another as AURAL_DATA_DIR.")
-    return Check("ok", f"{folder} can be written.")
+    if open_to_others(folder):
+        step = f"chmod 700 {folder}, or name a folder of its own as AURAL_DATA_DIR."
+        return Check("warning", f"{folder} can be written, but other users of this computer can look into it.", step)
+    closed = " Others could look into it; now its owner alone can." if was_open else ""
+    return Check("ok", f"{folder} can be written.{closed}")
 
 
 async def _state(state: State) -> Check:
@@ -193,9 +209,14 @@ async def _log(settings: Settings) -> Check:
     if path is None:
         return Check("ok", "AURAL_AUDIT_LOG is off: nothing is written down.")
     try:
-        path.open("ab").close() if path.exists() else tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        said = f"{path} cannot be written ({error.strerror}), so decisions are not kept."
+        if os.path.lexists(path):
+            AuditLog(lambda: path).check()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    except (OSError, errors.LogUnwritable) as error:
+        cause = error.__cause__ or error
+        why = getattr(cause, "strerror", None) or cause
+        said = f"{path} cannot be written ({why}), so nothing is done that must stand there."
         return Check("problem", said, "Correct AURAL_AUDIT_LOG, or who owns the file.")
     return Check("ok", f"{path} can be written.")
 
