@@ -87,6 +87,8 @@ def _bring_up_to_date(db: Connection) -> None:
         save_setting(db, "schema_version", SCHEMA_VERSION)
         return
     version = setting(db, "schema_version")
+    if not isinstance(version, int):
+        raise CannotOpen("This database has the tables of a workspace, but not which version made them. Use another.")
     if version > SCHEMA_VERSION:
         raise CannotOpen(
             f"This workspace was made by a newer aural-mcp (schema {version}; this one knows {SCHEMA_VERSION}). "
