@@ -15,6 +15,7 @@ CLOUD = "https://aural-ai.com/api/v1"
 COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
+UNEXPANDED = re.compile(r"\$\{.*\}", re.DOTALL)
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 OUR_FILES = ("workspace.db", "state.db", "events.db", "audit.jsonl")
 """What the names of our files in the data folder begin with."""
@@ -186,9 +187,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model=_model(environment),
         narrowing=Narrowing(
             read_only=_switch(environment, "AURAL_READ_ONLY"),
-            toolsets=_names(environment, "AURAL_TOOLSETS"),
-            tools=_names(environment, "AURAL_TOOLS"),
-            exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS"),
+            toolsets=_names(environment, "AURAL_TOOLSETS", guard=True),
+            tools=_names(environment, "AURAL_TOOLS", guard=True),
+            exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS", guard=True),
             blind=_switch(environment, "AURAL_BLIND"),
             lockdown=_switch(environment, "AURAL_LOCKDOWN"),
         ),
@@ -301,7 +302,7 @@ def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
 def _value(environment: Mapping[str, str], name: str) -> str | None:
     """The setting's text; empty and unexpanded `${...}` count as not set."""
     text = environment.get(name, "").strip()
-    return None if not text or re.fullmatch(r"\$\{.*\}", text) else text
+    return None if not text or UNEXPANDED.fullmatch(text) else text
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
@@ -321,19 +322,38 @@ def _path(name: str, text: str) -> Path:
         raise BadSetting(f"{name} names {text}, whose folder nobody knows. Write it in full.") from None
 
 
-def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in (_value(environment, name) or "").split(",") if each.strip())
+def _guard(environment: Mapping[str, str], name: str) -> str | None:
+    """The text of a setting that protects: one that was not filled in must not count as not set.
+
+    Raises:
+        BadSetting: it is an unexpanded `${...}`.
+    """
+    said = environment.get(name, "").strip()
+    if UNEXPANDED.fullmatch(said):
+        raise BadSetting(f"{name} is {said}, which nobody filled in. Set it to what it shall be, or take it out.")
+    return _value(environment, name)
+
+
+def unexpanded(environment: Mapping[str, str]) -> list[str]:
+    """The settings that hold an unexpanded `${...}`, and so count as not set."""
+    names = [name for each in VARIABLES for name in each.names.split(", ")]
+    return [name for name in names if UNEXPANDED.fullmatch(environment.get(name, "").strip())]
+
+
+def _names(environment: Mapping[str, str], name: str, *, guard: bool = False) -> tuple[str, ...]:
+    text = _guard(environment, name) if guard else _value(environment, name)
+    return tuple(each.strip() for each in (text or "").split(",") if each.strip())
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
-    text = (_value(environment, name) or "0").lower()
+    text = (_guard(environment, name) or "0").lower()
     if text not in (*YES, *NO):
         raise BadSetting(f"{name} must be 1 or 0, not {text!r}.")
     return text in YES
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    text = (_value(environment, name) or choices[0]).lower()
+    text = (_guard(environment, name) or choices[0]).lower()
     if text not in choices:
         raise BadSetting(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
     return text

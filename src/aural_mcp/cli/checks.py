@@ -57,6 +57,7 @@ from aural_mcp.config import (
     decision_log,
     open_to_others,
     read_settings,
+    unexpanded,
 )
 from aural_mcp.log import KEY
 from aural_mcp.privacy.audit import AuditLog
@@ -177,7 +178,12 @@ async def _settings() -> Check:
     settings = read_settings()
     relayed = f"An Aural key is set here, so calls go to {settings.base_url}."
     said = "No key is set here, so the workspace on this computer is used." if settings.embedded else relayed
-    return Check("problem", settings.problem) if settings.problem else Check("ok", said)
+    if settings.problem:
+        return Check("problem", settings.problem)
+    if empty := unexpanded(os.environ):
+        held = f"{said} {' and '.join(empty)} {'holds' if len(empty) == 1 else 'hold'} an unexpanded ${{...}}: not set."
+        return Check("warning", held, "Fill it in where it is set, or take it out.")
+    return Check("ok", said)
 
 
 async def _folder(settings: Settings) -> Check:

@@ -43,6 +43,7 @@ DEADLINE = 45.0
 SPARE = 5.0
 """Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
+MOST_REFUSED = 1_000
 LARGEST_BODY = 64_000_000
 """Bytes of an answer, unpacked, beyond which it is not read any further."""
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
@@ -103,6 +104,8 @@ class Connections:
     skew: float = 0.0
     """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
     offers: Offers = field(default_factory=Offers)
+    refused: dict[str, None] = field(default_factory=dict[str, None])
+    """Tenants whose key was not accepted when it was used last; the newest of them."""
     _wire: httpx.AsyncBaseTransport | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -270,6 +273,11 @@ class AuralClient:
         return self._connections.skew
 
     @property
+    def refused(self) -> bool:
+        """Whether the key was not accepted when it was used last: then nothing remembered is for it any more."""
+        return self.tenant in self._connections.refused
+
+    @property
     def tenant(self) -> str:
         """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
         return _tenant(self._connections.tenant or self._key or "")
@@ -304,9 +312,19 @@ class AuralClient:
         if response.status_code != 200:
             refused = refusal(operation, response)
             self._connections.offers.note(operation, refused)
+            self._note_key(accepted=not isinstance(refused, errors.Unauthorized))
             raise refused
         self._connections.offers.note(operation)
+        self._note_key(accepted=True)
         return _result(operation, response)
+
+    def _note_key(self, *, accepted: bool) -> None:
+        known = self._connections.refused
+        known.pop(self.tenant, None)
+        if not accepted:
+            known[self.tenant] = None
+            while len(known) > MOST_REFUSED:
+                known.pop(next(iter(known)))
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
         """Send and receive; a write is not given up once it has left, a read is."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import anyio
 
-from aural_mcp.api.errors import AuralError
+from aural_mcp.api.errors import AuralError, Forbidden, Unauthorized
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
@@ -64,14 +64,21 @@ class Recent:
                 self._remember(kind, str(row.get("id", "")), str(row.get(label) or ""))
 
     async def refresh(self) -> None:
-        """Ask for interviews and newest sessions, unless that was just done or the budget is short; never fails."""
+        """Ask for interviews and newest sessions, unless that was just done or the budget is short; never fails.
+
+        What was seen with a key that is not accepted any more is forgotten.
+        """
         async with self._asking:
+            if self._client.refused:
+                self._forget()
             left = self._client.remaining
             if self._clock() - self._asked_at < FRESH or (left is not None and left < SPARE):
                 return
             self._asked_at = self._clock()
             try:
                 await self._ask()
+            except (Unauthorized, Forbidden):
+                self._forget()
             except AuralError:
                 return
 
@@ -84,6 +91,12 @@ class Recent:
             self.sessions = (await self._client.call(ListSessions(interview_id=self.interview.id))).data
         for row in reversed(self.sessions):
             self._remember("sessionId", row.id, outside(row.participant_name or ""))
+
+    def _forget(self) -> None:
+        for names in (*self._names.values(), self.homes):
+            names.clear()
+        self.interview, self.sessions = None, []
+        self._asked_at = -math.inf
 
     def _remember(self, kind: str, known: str, label: str) -> None:
         keep(self._names[kind], {known: label})
