@@ -22,7 +22,7 @@ from aural_mcp.workflows.lists.cells import (
     tidy,
 )
 from aural_mcp.workflows.lists.headings import LONGEST, is_candidate, meant, words_of
-from aural_mcp.workflows.lists.sheets import Record, unusable
+from aural_mcp.workflows.lists.sheets import COLUMNS, Record, unusable
 from aural_mcp.workflows.lists.tables import EMAIL, FIRST
 
 SAMPLED = 200
@@ -136,7 +136,8 @@ def _known(cells: Sequence[str]) -> int:
 def _can_be_headings(cells: Sequence[str]) -> bool:
     filled = [each for each in cells if each]
     return (
-        (len(set(filled)) == len(filled) or _known(cells) > 1)
+        len(cells) <= COLUMNS
+        and (len(set(filled)) == len(filled) or _known(cells) > 1)
         and all(len(each) <= 150 and (each in NUMBERED or any(map(str.isalpha, each))) for each in filled)
         and not any(EMAIL.search(each) or is_number(each) or is_date(each) for each in filled)
     )
@@ -160,15 +161,11 @@ def _stands_above(cells: Sequence[str], below: Sequence[Record]) -> bool:
 def columns_of(headings: Sequence[str], rows: Sequence[Record]) -> list[Column]:
     """The columns and what they are full of."""
     width = max([len(headings), *(len(cells) for _, cells in rows[:SAMPLED])])
-    made = [
-        Column(
-            place,
-            headings[place] if place < len(headings) else "",
-            list(filter(None, _cells(place, rows))),
-            _cells(place, rows[:SAMPLED]),
-        )
-        for place in range(width)
-    ]
+    made: list[Column] = []
+    for place in range(width):
+        cells = _cells(place, rows)
+        heading = headings[place] if place < len(headings) else ""
+        made.append(Column(place, heading, list(filter(None, cells)), cells[:SAMPLED]))
     for each in made:
         sampled = each.cells[:SAMPLED]
         for cell in sampled:
@@ -190,8 +187,10 @@ def _looks(shape: str, cell: str) -> bool:
 
 
 def _cells(place: int, rows: Sequence[Record]) -> list[str]:
-    cells = (tidy(cells[place][:500]) if place < len(cells) and cells[place] else "" for _, cells in rows)
-    return ["" if each and is_nothing(each) else each for each in cells]
+    """What stands in a column; cleaned as far as it is looked at."""
+    cells = [cells[place][:500] if place < len(cells) else "" for _, cells in rows]
+    sample = [tidy(each) if each else "" for each in cells[:SAMPLED]]
+    return [*("" if each and is_nothing(each) else each for each in sample), *cells[SAMPLED:]]
 
 
 def _compare(columns: Sequence[Column]) -> None:
@@ -423,7 +422,7 @@ def _one_person(columns: Sequence[Column], chosen: dict[int, str]) -> None:
 
 def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
     """Add the columns of names, whole or in parts, to what is chosen."""
-    varied = [each for each in free if each.distinct >= 0.4 and not meant(each.heading).other]
+    varied = [each for each in free if (each.distinct >= 0.4 or len(set(each.cells)) > 7) and not meant(each.heading).other]
     likely = [each for each in free if each.like >= 0.3] or varied or list(free)
     there = [each for each in columns if chosen.get(each.place) in NAMES]
     if not there:
@@ -456,9 +455,15 @@ def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], free: Se
     else:
         one, other = found[:2]
         between = [each for each in free if one.place < each.place < other.place and each.single]
-        turned = _comes_later(one, columns) > _comes_later(other, columns)
+        turned = _comes_later(one, columns) > _comes_later(other, columns) or _are_surnames(one, other)
         chosen[one.place], chosen[other.place] = ("last", "first") if turned else ("first", "last")
         chosen.update({each.place: "middle" for each in between})
+
+
+def _are_surnames(one: Column, other: Column) -> bool:
+    """Whether a column of Chinese or Korean names is the one of one letter."""
+    short, long = (sum(map(len, each.cells)) / max(1, len(each.cells)) for each in (one, other))
+    return short < 1.3 < long and all("\u3400" <= each <= "\ud7a3" for each in "".join(one.cells[:SAMPLED]))
 
 
 def _comes_later(each: Column, columns: Sequence[Column]) -> float:

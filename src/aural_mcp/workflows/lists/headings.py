@@ -28,7 +28,7 @@ class Heading:
 @lru_cache(4_096)
 def meant(text: str) -> Heading:
     """What a heading says."""
-    words = words_of(text)
+    words = () if "@" in text else words_of(text)
     if not words:
         return Heading()
     for name, listed in ALONE.items():
