@@ -61,6 +61,8 @@ SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "
 """How addresses spell letters that are no letter with an accent."""
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
+NO_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
+"""Codecs of Python that are no encoding of files, and slow."""
 READ_AS = (
     "The file is not UTF-8: it was read as {encoding}{names}. Have the user check these letters; if they are wrong, "
     "give `encoding`, such as {others}, or save the file as CSV UTF-8."
@@ -87,16 +89,26 @@ def decoded(raw: bytes, encoding: str = "") -> Decoded:
         return Decoded(_named(raw, encoding))
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Decoded(raw.decode("utf-16", "replace"))
-    if b"\0" in raw[:1000]:
-        return Decoded(raw.decode("utf-16-le" if raw[:1000].find(b"\0") % 2 else "utf-16-be", "replace"))
+    if encoding := _sixteen(raw[:1000]):
+        return Decoded(raw.decode(encoding, "replace"))
     try:
         return Decoded(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return _guessed(raw)
+        return _guessed(raw.replace(b"\0", b""))
+
+
+def _sixteen(sample: bytes) -> str:
+    """UTF-16 without a mark: the zero bytes of its Latin letters, line ends and commas are many, and on one side."""
+    sides = [sample[place::2].count(0) for place in (0, 1)]
+    if min(sides) * 10 > max(sides) or max(sides) * 20 < len(sample):
+        return ""
+    return "utf-16-le" if sides[1] > sides[0] else "utf-16-be"
 
 
 def _named(raw: bytes, encoding: str) -> str:
     try:
+        if codecs.lookup(encoding).name in NO_FILES:
+            raise LookupError
         return raw.decode("utf-8-sig" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else encoding)
     except LookupError as error:
         raise unusable(f"encoding: {quoted(encoding)} is not known", "Give utf-8, cp1252, shift_jis, ...") from error
