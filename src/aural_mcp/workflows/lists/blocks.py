@@ -1,4 +1,4 @@
-"""People whose fields stand below one another: blocks of lines, with the fields' names or without, and turned tables."""
+"""People whose fields stand below one another: in blocks of lines, named or not, and in tables on their side."""
 
 from __future__ import annotations
 
@@ -92,4 +92,6 @@ def upright(found: list[Record], read: Sheet) -> list[Record]:
     if len(known) < 2 or not known & NAMED or not all(each.sure or each.other for each in side):
         return found
     read.remarks.append(SIDEWAYS)
-    return [(place, list(cells)) for place, cells in enumerate(zip_longest(*(cells for _, cells in found), fillvalue=""), 1)]
+    return [
+        (place, list(cells)) for place, cells in enumerate(zip_longest(*(cells for _, cells in found), fillvalue=""), 1)
+    ]

@@ -38,7 +38,11 @@ LANGUAGES = {
 }
 """The letters beyond ASCII of names in a language, the common ones first, and the countries that write so."""
 WEST, EAST = tuple(LANGUAGES)[:7], tuple(LANGUAGES)[7:12]
-TURKISH, BALTIC, GREEK, RUSSIAN = tuple(LANGUAGES)[12:13], tuple(LANGUAGES)[13:16], *((each,) for each in tuple(LANGUAGES)[16:])
+TURKISH, BALTIC, GREEK, RUSSIAN = (
+    tuple(LANGUAGES)[12:13],
+    tuple(LANGUAGES)[13:16],
+    *((each,) for each in tuple(LANGUAGES)[16:]),
+)
 LETTERS = {
     "cp1252": WEST,
     "iso8859_15": WEST,
@@ -57,7 +61,9 @@ LETTERS = {
 }
 """The languages that an encoding is for; other letters that it can write are rare in names."""
 COMMON = frozenset("€–—’“”„«»ºª°§¡¿·№…šžŠŽ")
-SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "þ": "th"})
+SPELLED = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "þ": "th"}
+)
 """How addresses spell letters that are no letter with an accent."""
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
@@ -169,13 +175,20 @@ def _score(name: str, raw: bytes) -> float:
     good = frozenset("".join(LETTERS[name]))
     fits = sum(1.0 if each in good else 0.5 if each in COMMON else -0.5 if each.isalpha() else -1.0 for each in beyond)
     one = max(_written(beyond, language) for language in LETTERS[name])
-    return (fits + one + _borne_out(text, name) - 1.5 * _breaks(text)) / len(beyond) - 1 - 0.001 * list(LETTERS).index(name)
+    return (
+        (fits + one + _borne_out(text, name) - 1.5 * _breaks(text)) / len(beyond)
+        - 1
+        - 0.001 * list(LETTERS).index(name)
+    )
 
 
 def _written(beyond: Sequence[str], language: str) -> float:
     """How many of these are letters of a language; one of its rare letters is less."""
     known = Counter(beyond)
-    return sum(known[each] * (1.0 if place < 7 or each.isupper() or len(language) > 60 else 0.8) for place, each in enumerate(language))
+    return sum(
+        known[each] * (1.0 if place < 7 or each.isupper() or len(language) > 60 else 0.8)
+        for place, each in enumerate(language)
+    )
 
 
 def _borne_out(text: str, name: str) -> float:
@@ -209,10 +222,12 @@ BREAKS = (
     re.compile(f'(?:^|(?<=[,;\t|"\n]))[{SMALL}](?=[a-z])'),
     re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’ʼ·](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)"),
     re.compile(r"(?<=[^\W\d_])[ßÿ](?=[A-ZÀ-Þ])|(?<![^\W\d_])[ßÿ](?=[^\W\d_])"),
-    re.compile(r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]|(?<!\w)[\u0370-\u052f]{2}(?!\w)|[\u0370-\u052f][_\[\]\\^`{|}~]"),
+    re.compile(
+        r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]|(?<!\w)[\u0370-\u052f]{2}(?!\w)|[\u0370-\u052f][_\[\]\\^`{|}~]"
+    ),
     re.compile(r"ς(?=[^\W\d_])|(?<![^\W\d_])[α-ω]*[Α-Ω][α-ω]{2,}(?![^\W\d_])"),
 )
-"""Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, no accent in Greek."""
+"""Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, ..."""
 
 
 def _likely(character: str, encoding: str) -> float:
@@ -243,13 +258,24 @@ LEVELS = {
     "big5": ("big5", 0xA440, 0xC67E),
     "cp949": ("euc_kr", 0xB0A1, 0xC8FE),
 }
-JAPANESE = "佐藤鈴木高橋田中伊渡辺山本村小林加吉松井上斎斉清水森池阿部石前川後岡長谷近太郎一二三子美恵真由香里健大翔裕介直樹和也浩明陽智野島崎原口氏名前電話番号"
+JAPANESE = (
+    "佐藤鈴木高橋田中伊渡辺山本村小林加吉松井上斎斉清水森池阿部石前川後岡長谷近太郎一二三子美恵真由香"
+    "里健大翔裕介直樹和也浩明陽智野島崎原口氏名前電話番号"
+)
 NAMED = {
-    "gb18030": "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏"
-    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文志小晓春梅雪婷宇佳鑫斌姓名邮箱电话手机",
-    "big5": "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾彭游詹胡施沈余盧梁趙顏柯翁魏孫戴范方宋鄧杜侯曹"
-    "志明美玲淑芬怡君雅婷家豪俊傑惠雯冠宇佳文建宏麗華玉秀英姓名電話手機信箱",
-    "cp949": "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민지영수현진은미경희선혜준호재동상승원철예아연숙자순름메일화",
+    "gb18030": (
+        "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁"
+        "任沈姚卢姜崔钟谭陆汪范金石廖贾夏伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文志小"
+        "晓春梅雪婷宇佳鑫斌姓名邮箱电话手机"
+    ),
+    "big5": (
+        "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾彭游詹胡施沈余盧梁趙顏柯翁魏"
+        "孫戴范方宋鄧杜侯曹志明美玲淑芬怡君雅婷家豪俊傑惠雯冠宇佳文建宏麗華玉秀英姓名電話手機信箱"
+    ),
+    "cp949": (
+        "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민지영수현진은미경희"
+        "선혜준호재동상승원철예아연숙자순름메일화"
+    ),
     "cp932": JAPANESE,
     "euc_jp": JAPANESE,
 }

@@ -73,7 +73,7 @@ def _phrases(listed: str) -> tuple[Phrase, ...]:
     """The phrases of a table, longest first; each word may end in `*`."""
     found = {
         tuple(f"{word}*" if star else word for word, star in _starred(each))
-        for each in listed.split(",")
+        for each in re.split(r"[,\n]", listed)
         if each.strip()
     }
     return tuple(sorted(found, key=lambda each: (-len(each), -len("".join(each)), each)))

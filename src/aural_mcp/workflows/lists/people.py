@@ -139,7 +139,9 @@ def _prefixed(values: dict[str, Any]) -> list[str]:
 
 def _behind_name(values: dict[str, Any]) -> list[str]:
     """What stands in brackets behind a name and is none of it, such as an id, `she/her` or an address; to be noted."""
-    found = len(values["name"]) <= LONGEST["name"] and re.fullmatch(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]*[\d/@][^()\[\]]*)[)\]]", values["name"])
+    found = len(values["name"]) <= LONGEST["name"] and re.fullmatch(
+        r"([^()\[\]]+?)\s*[(\[]([^()\[\]]*[\d/@][^()\[\]]*)[)\]]", values["name"]
+    )
     if not found:
         return []
     values["name"] = found[1]

@@ -18,12 +18,11 @@ from aural_mcp.workflows.lists.columns import (
     Column,
     columns_of,
     could_be_name,
-    is_doubtful,
     is_heading_again,
-    mapped,
     place_of_headings,
 )
 from aural_mcp.workflows.lists.encodings import decoded, said_of
+from aural_mcp.workflows.lists.fields import is_doubtful, mapped
 from aural_mcp.workflows.lists.headings import is_candidate, is_end, meant
 from aural_mcp.workflows.lists.lines import EDGES, by_lines
 from aural_mcp.workflows.lists.sheets import LINES, Record, Row, Sheet, unusable
@@ -150,14 +149,25 @@ def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], g
 
 def _apart(headings: Sequence[str], rows: Sequence[Record]) -> tuple[Sequence[str], Sequence[Record]]:
     """Names and addresses that share a column, as `Ana Silva <ana@example.com>`, each in one of their own."""
-    if any(meant(each).sure and meant(each).field in NAMES for each in headings if not _is_shared(headings.index(each), rows)):
+    if any(
+        meant(each).sure and meant(each).field in NAMES
+        for each in headings
+        if not _is_shared(headings.index(each), rows)
+    ):
         return headings, rows
     place = next((each for each in range(len(headings)) if _is_shared(each, rows)), None)
     if place is None:
         return headings, rows
     more = len(headings) - 1
     parted = [
-        (line, [*(_address(cell) if at == place else cell for at, cell in enumerate(cells)), *[""] * (more + 1 - len(cells)), _name(cells, place)])
+        (
+            line,
+            [
+                *(_address(cell) if at == place else cell for at, cell in enumerate(cells)),
+                *[""] * (more + 1 - len(cells)),
+                _name(cells, place),
+            ],
+        )
         for line, cells in rows
     ]
     return [*headings, f"{headings[place]} (name)"], parted

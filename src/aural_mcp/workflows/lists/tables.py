@@ -58,8 +58,10 @@ def records(text: str, read: Sheet) -> list[Record]:
         found = _bounded("\n".join(within.get(line, "") for line in range(1, found[-1][0] + 1)), read)
     widths = [len(cells) for _, cells in found]
     width = max(set(widths), key=widths.count, default=1)
-    found = [(line, _parted_otherwise(cells[0], width) or cells if len(cells) == 1 < width else cells) for line, cells in found]
-    return found
+    return [
+        (line, _parted_otherwise(cells[0], width) or cells if len(cells) == 1 < width else cells)
+        for line, cells in found
+    ]
 
 
 def _bounded(text: str, read: Sheet) -> list[Record]:
