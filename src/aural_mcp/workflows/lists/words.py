@@ -186,7 +186,8 @@ OTHERS = """
     exported*, software, names, display, angezeigt*, affich*, prefix, suffix, honorific, salutation, anrede
     civilite, tratamiento, row, index
     компания, город, страна, зарплата, должность, вакансия
-    公司*, 会社*, 会社名, 城市, 地址, 所在地, 都市, 住所, 薪资*, 期望薪资, 年収, 职位*, 岗位*, 应聘职位, 部门, 来源, 渠道, 職種, 役職
+    公司*, 会社*, 会社名, 城市, 地址, 所在地, 都市, 住所, 薪资*, 期望薪资, 年収, 职位*, 岗位*, 应聘职位
+    部门, 来源, 渠道, 職種, 役職
     회사*, 도시, 거주지, 연봉, 직무, 직책
 """
 """What columns hold that are no field of a person to interview: known, and left out."""
