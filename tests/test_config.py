@@ -62,6 +62,18 @@ def test_a_setting_that_cannot_be_used_is_named(environment, says):
         read_settings(environment)
 
 
+@pytest.mark.parametrize("name", [each.names for each in VARIABLES if each.flag and each.names != "AURAL_FILES"])
+@pytest.mark.parametrize("text", ["${READ_ONLY}", "${env:BLIND}", "${GUARD:-1}", " ${input:guard} "])
+def test_a_guard_that_was_not_filled_in_is_refused_and_never_off_without_a_word(name, text):
+    with pytest.raises(BadSetting, match=f"{name} is still"):
+        read_settings({name: text})
+
+
+@pytest.mark.parametrize("name", ["AURAL_READ_ONLY", "AURAL_BLIND"])
+def test_a_guard_that_a_host_asked_for_and_nobody_answered_is_off(name):
+    assert read_settings({name: "${user_config.guard}"}).narrowing == read_settings({}).narrowing
+
+
 class Asked(dict):
     """An environment in which nothing is set, and which notes what it is asked for."""
 

@@ -16,6 +16,8 @@ CONFIRM = ("ask", "preview", "never")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 KEPT_OPEN = 75
 """Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
+UNEXPANDED = re.compile(r"\$\{.*\}")
+"""A reference to another variable that nobody has put in place."""
 KEY_PREFIX = "dlv_"
 KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
 """What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""
@@ -229,6 +231,11 @@ def sent_key(headers: Mapping[str, str]) -> str:
     return (scheme.lower() == "bearer" and rest.strip()) or headers.get("x-api-key", "").strip()
 
 
+def asks_for(guard: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request asks to be held back by this header: what is neither nothing nor a clear no is a yes."""
+    return headers.get(guard, "").strip().lower() not in ("", *NO)
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether the host name means this computer."""
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host or ""))
@@ -275,7 +282,20 @@ def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
 def _value(environment: Mapping[str, str], name: str) -> str | None:
     """The setting's text; empty and unexpanded `${...}` count as not set."""
     text = environment.get(name, "").strip()
-    return None if not text or re.fullmatch(r"\$\{.*\}", text) else text
+    return None if not text or UNEXPANDED.fullmatch(text) else text
+
+
+def _guard(environment: Mapping[str, str], name: str) -> str:
+    """The text of a setting that holds something back: unexpanded it would be off without a word, so it is refused.
+
+    What a host asks its user for (`${user_config.…}`) stays as it is where the user answered nothing.
+    """
+    text = environment.get(name, "").strip()
+    if UNEXPANDED.fullmatch(text) and not text.startswith("${user_config."):
+        raise BadSetting(
+            f"{name} is still {text!r}: nothing was filled in. Set what that stands for, or write the value."
+        )
+    return _value(environment, name) or ""
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
@@ -296,18 +316,22 @@ def _path(name: str, text: str) -> Path:
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in (_value(environment, name) or "").split(",") if each.strip())
+    return _listed(_guard(environment, name))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
-    text = (_value(environment, name) or "0").lower()
+    text = (_guard(environment, name) or "0").lower()
     if text not in (*YES, *NO):
         raise BadSetting(f"{name} must be 1 or 0, not {text!r}.")
     return text in YES
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    text = (_value(environment, name) or choices[0]).lower()
+    text = (_guard(environment, name) or choices[0]).lower()
     if text not in choices:
         raise BadSetting(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
     return text
@@ -315,7 +339,7 @@ def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...])
 
 def _state_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
     """Secrets that replicas share; the first seals, all are honoured."""
-    keys = tuple(each.encode() for each in _names(environment, "AURAL_STATE_KEYS"))
+    keys = tuple(each.encode() for each in _listed(_value(environment, "AURAL_STATE_KEYS") or ""))
     if any(len(key) < 32 for key in keys):
         raise BadSetting("AURAL_STATE_KEYS must be random texts of 32 characters or more, separated by commas.")
     return keys

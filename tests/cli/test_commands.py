@@ -6,8 +6,10 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 
 import anyio
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -177,3 +179,52 @@ async def test_install_tries_the_key_once_and_writes_nothing_with_a_wrong_one(tm
         assert (await anyio.to_thread.run_sync(install))[0] == 0
     code, _, err = await anyio.to_thread.run_sync(install)
     assert (code, "Whether the key works is not known" in err) == (0, True)
+
+
+NOTING = """
+import asyncio, sys
+later = asyncio.BaseEventLoop.call_later
+def noting(loop, delay, callback, *more, **context):
+    if callback.__name__ == "timeout_keep_alive_handler":
+        print("closed when idle for", delay, file=sys.stderr, flush=True)
+    return later(loop, delay, callback, *more, **context)
+asyncio.BaseEventLoop.call_later = noting
+from aural_mcp.cli.main import main
+main()
+"""
+"""The commands, telling what uvicorn sets its clock to once a request is answered."""
+
+
+@pytest.mark.parametrize(
+    ("command", "address"),
+    [
+        ("backend --port {port}", ":{port}/workspace"),
+        ("serve --http --local --port {port}", ":{port}/healthz"),
+        ("serve --http --local --port 0", ":{pages}/workspace"),
+    ],
+    ids=["backend", "MCP over HTTP", "candidate pages"],
+)
+async def test_an_idle_connection_stays_open_longer_than_clients_and_proxies_keep_theirs(tmp_path, command, address):
+    ports = {"port": free_port(), "pages": free_port()}
+    settings = settings_for(tmp_path, AURAL_PAGE_PORT=str(ports["pages"]))
+    started = [sys.executable, "-c", NOTING, *command.format(**ports).split()]
+    url = f"http://127.0.0.1{address.format(**ports)}"
+    process = await anyio.open_process(started, env=settings)
+    try:
+        with anyio.fail_after(60):
+            async with httpx.AsyncClient(trust_env=False) as http:
+                while not (answer := await answered(http, url)):
+                    await anyio.sleep(0.05)
+                said = b""
+                while not (told := re.search(rb"closed when idle for (\d+)\n", said)):
+                    said += await process.stderr.receive()
+        assert (answer.status_code, told[1]) == (200, b"75")
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def answered(http, url):
+    """What an address answers; None while nobody listens there."""
+    with suppress(httpx.ConnectError):
+        return await http.get(url)

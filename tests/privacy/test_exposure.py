@@ -231,6 +231,7 @@ async def test_what_reads_or_changes_candidates_is_logged_by_whatever_door(world
     ("operator", "sent", "left"),
     [
         (Exposure(), {"x-aural-blind": "1"}, BLIND),
+        (Exposure(), {"x-aural-blind": "{{BLIND}}", "x-aural-lockdown": "off"}, BLIND),
         (Exposure(), {"x-aural-lockdown": "true"}, LOCKED),
         (BLIND, {"x-aural-blind": "0", "x-aural-lockdown": "no"}, BLIND),
         (LOCKED, {"x-aural-lockdown": "0", "x-aural-blind": "1"}, Exposure(blind=True, lockdown=True)),

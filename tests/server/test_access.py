@@ -98,6 +98,8 @@ async def test_read_only_changes_nothing_by_any_tool(world):
         ({}, set(BY_NAME)),
         ({"x-aural-readonly": "true"}, READING),
         ({"x-aural-readonly": "false"}, set(BY_NAME)),
+        ({"x-aural-readonly": ""}, set(BY_NAME)),
+        ({"x-aural-readonly": "${READ_ONLY}"}, READING),
         ({"x-aural-toolsets": "usage, Practice"}, {"get_usage", "list_practice_sessions", "get_practice_report"}),
         ({"x-aural-toolsets": ""}, set()),
         ({"x-aural-toolsets": "everything"}, set()),

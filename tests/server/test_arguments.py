@@ -11,6 +11,7 @@ from aural_mcp.server.arguments import BadArguments, read
 from aural_mcp.server.tools import tool_for
 from aural_mcp.tools.schemas import input_schema
 from conftest import ok, refused, text_of
+from examples import ID, least
 
 PERSON = {
     "name": "Ana Silva",
@@ -26,37 +27,7 @@ PERSON = {
     "workExperience": "Seven years",
 }
 CLEARABLE = [name for name in PERSON if name != "name"]
-ID = "00000000-0000-4000-8000-000000000001"
-REQUIRED = {
-    "interviewId": ID,
-    "questionId": ID,
-    "sessionId": ID,
-    "candidateId": ID,
-    "practiceId": ID,
-    "title": "T",
-    "text": "Q?",
-    "name": "N",
-    "questions": [{"text": "Q?"}],
-    "candidates": [{"name": "N"}],
-    "interviews": [{"title": "T"}],
-    "ids": [ID],
-    "query": "q",
-    "candidate": "Candidate K7MQ2X",
-    "summary": "S",
-    "scoredBy": "A",
-    "questionEvaluations": [{"question": "Q?", "score": None, "evaluation": "E"}],
-    "data": "Ana, ana@example.org",
-}
 every_tool = pytest.mark.parametrize("name", BY_NAME)
-
-
-def least(name):
-    """The fewest arguments with which a tool can be called."""
-    schema = input_schema(arguments_of(BY_NAME[name]))
-    wanted = list(schema.get("required", ()))
-    more = {"update_interview": ["title"], "update_question": ["text"], "update_candidate": ["name"]}
-    more |= {"import_candidates": ["data"], "launch_interviews": ["interviews"], "save_session_analysis": []}
-    return {each: REQUIRED[each] for each in [*wanted, *more.get(name, [])]}
 
 
 def optional(name):

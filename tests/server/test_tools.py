@@ -130,9 +130,9 @@ async def test_text_and_structured_content_say_the_same(agent):
 
 
 async def test_arguments_that_are_wrong_in_many_ways_are_answered_in_few_words(agent):
-    many = {"title": "T", "assessmentCriteria": [1] * 10_000}
+    many = {"title": "T", "assessmentCriteria": [1] * 400}
     said = await refused(agent, "create_interview", many)
-    assert "9990 more are wrong." in said
+    assert "390 more are wrong." in said
     assert len(said) < 3_000
     assert len(await refused(agent, "create_interview", {"title": "T", "x" * 100_000: 1})) < 3_000
     assert len(await refused(agent, "x" * 100_000, {})) < 3_000

@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # a program that has imported the client has not built every 
 
 R = TypeVar("R", bound=Record | Wire)
 
+LATELY, MOST_KEYS = 600.0, 10_000
+"""Seconds for which a key that worked is taken to work, and keys of which that is remembered."""
 USER_AGENT = f"aural-mcp/{__version__}"
 DEADLINE = 45.0
 """Seconds that one call may take, waiting for the rate limit included."""
@@ -97,6 +99,8 @@ class Connections:
     skew: float = 0.0
     """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
     offers: Offers = field(default_factory=Offers)
+    worked: dict[str, float] = field(default_factory=dict[str, float])
+    """When each key was last seen to work."""
     _wire: httpx.AsyncBaseTransport | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -111,6 +115,14 @@ class Connections:
         finally:
             await response.aclose()
         return response
+
+    def note_working(self, tenant: str, operation: Operation[Any]) -> None:
+        """A key worked just now; that usage was answered proves nothing, as revoked keys are told it too."""
+        if operation.tool_name() != "get_usage":
+            self.worked.pop(tenant, None)
+            self.worked[tenant] = time.monotonic()
+            while len(self.worked) > MOST_KEYS:
+                self.worked.pop(next(iter(self.worked)))
 
     def budget(self, key: str) -> Budget:
         """The budget of one key, whose log is in the shared state."""
@@ -192,7 +204,19 @@ class AuralClient:
             else:
                 self._connections.retries.earn()
                 links.note(self.state, self.tenant, self.base_url, result)
+                self._connections.note_working(self.tenant, operation)
                 return result
+
+    async def vouch(self) -> None:
+        """Make one read, unless this key was seen to work lately.
+
+        Raises:
+            AuralError: it does not work, or nobody can tell.
+        """
+        if time.monotonic() - self._connections.worked.get(self.tenant, -math.inf) > LATELY:
+            from aural_mcp.api.operations import ListInterviews
+
+            await self.call(ListInterviews(limit=1))
 
     async def each(self, operation: Operation[Rows[Row]]) -> AsyncIterator[Row]:
         """Every row of a paged list, each once, until a page brings nothing new.

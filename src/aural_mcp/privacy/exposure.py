@@ -35,7 +35,7 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
-from aural_mcp.config import YES
+from aural_mcp.config import asks_for
 from aural_mcp.privacy.stored import Homes, as_stored
 from aural_mcp.safety import hidden, inert, inert_all, is_code, mapped, typed
 
@@ -106,8 +106,7 @@ class Exposure:
     def narrowed(self, headers: Mapping[str, str] | None) -> Exposure:
         """What a request leaves of it, by `X-Aural-Blind` and `X-Aural-Lockdown`."""
         sent = headers or {}
-        asked = {name: sent.get(f"x-aural-{name}", "").strip().lower() in YES for name in ("blind", "lockdown")}
-        return replace(self, **{name: True for name, wanted in asked.items() if wanted})
+        return replace(self, **{name: True for name in ("blind", "lockdown") if asks_for(f"x-aural-{name}", sent)})
 
     @property
     def anonymous(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import OPERATIONS, AnyOperation, Toolset
-from aural_mcp.config import YES, BadSetting, Narrowing
+from aural_mcp.config import BadSetting, Narrowing, asks_for
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.tools import SHAPES as SHAPED
 from aural_mcp.tools.shape import Shape
@@ -53,7 +53,7 @@ class Access:
         sent, allowed = headers or {}, self.allowed
         if "x-aural-readonly" not in sent and "x-aural-toolsets" not in sent:
             return self
-        if sent.get("x-aural-readonly", "").strip().lower() in YES:
+        if asks_for("x-aural-readonly", sent):
             allowed = _reading(allowed)
         if (sets := sent.get("x-aural-toolsets")) is not None:
             wanted = [name.strip().lower() for name in sets.split(",")]

@@ -18,12 +18,17 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.operations import AnyOperation, Operation
+from aural_mcp.bounds import TooMuch, is_large, weigh
 from aural_mcp.safety import quoted
 from aural_mcp.server.access import arguments_of
 from aural_mcp.tools.schemas import Schema, input_schema, is_map, main_branch
 
 MOST_PROBLEMS, LONGEST_NAME = 10, 100
 """What is said of arguments that are wrong in many ways, and looked at of a name that is none."""
+MOST_NAMES, MOST_ITEMS, LONGEST_TEXT = 100, 500, 100_000
+"""Fields of one object; items of a list and characters of a text whose schema sets no bound."""
+LONGEST_NUMBER = 40
+"""Characters of a text that can be a number, or true or false."""
 ADDED = {
     *("toolCallId", "chatInput"),  # n8n
     *("random_string", "_meta"),  # Cursor; misplaced by several
@@ -41,6 +46,10 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 class BadArguments(Exception):
     """Arguments that were not sent anywhere; the message names each and says what it takes."""
+
+
+class TooMany(Exception):
+    """Arguments hold more than is read."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,17 @@ def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
     model = arguments_of(operation)
     schema = input_schema(model)
     known = schema["properties"]
-    sent = _opened(sent, known)
-    added = _added(sent, known)
-    code = _code(operation, sent)
-    named = {name: value for name, value in sent.items() if name not in added}
-    if operation.confirmed:
-        named.pop("confirmation", None)
     reading = _Reading(keeps_empty=operation.effect == "update")
-    arguments, dropped = _writable(operation, reading.fields(named, schema))
+    try:
+        sent = _opened(sent, known)
+        added = _added(sent, known)
+        code = _code(operation, sent)
+        named = {name: value for name, value in sent.items() if name not in added}
+        if operation.confirmed:
+            named.pop("confirmation", None)
+        arguments, dropped = _writable(operation, reading.fields(named, schema))
+    except TooMany as many:
+        raise _refusal(operation, f"{many} Send less in one call.") from None
     try:
         return Given(model.model_validate(arguments), code, [*_remarks(added), *dropped, *reading.remarks()])
     except ValidationError as error:
@@ -121,15 +133,27 @@ class _Reading:
 
     def __init__(self, *, keeps_empty: bool) -> None:
         self._keeps_empty, self._left = keeps_empty, list[str]()
+        self._at = ""
+
+    def _check(self, number: int, most: int, what: str) -> None:
+        if number > most:
+            raise TooMany(f"{self._at or 'The call'} has {number:,} {what} and takes {most:,} at most.")
+
+    def _check_free(self, value: Any) -> None:
+        """Hold what a schema does not describe to the length of a text."""
+        if is_large(value, LONGEST_TEXT):
+            raise TooMany(f"{self._at} holds more than {LONGEST_TEXT:,} characters.")
 
     def fields(self, sent: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         """The fields of an object, without those that were not really given."""
+        self._check(len(sent), MOST_NAMES, "fields")
         known, required = schema.get("properties", {}), schema.get("required", ())
         read: dict[str, Any] = {}
         for name, value in sent.items():
             spelled = _camel(name, known)
             wanted = known.get(spelled)
             if wanted is None or spelled in required or not self._is_left_out(spelled, value):
+                self._at = spelled
                 read[spelled] = self.value(value, wanted or {})
         return read
 
@@ -142,10 +166,17 @@ class _Reading:
         """A value as the schema wants it, at any depth; what cannot be read stays as it is."""
         kinds = {branch.get("type") for branch in [wanted, *wanted.get("anyOf", [])]}
         schema = main_branch(wanted)
-        if isinstance(value, str) and "string" not in kinds:
-            value = _from_text(value, kinds)
+        if isinstance(value, str):
+            read = value if "string" in kinds else _from_text(value, kinds)
+            if read is value:
+                self._check(len(value), schema.get("maxLength", LONGEST_TEXT), "characters")
+            value = read
         if isinstance(value, float) and "integer" in kinds and value.is_integer():
             return int(value)
+        if isinstance(value, list):
+            self._check(len(cast("list[Any]", value)), schema.get("maxItems", MOST_ITEMS), "items")
+        if isinstance(value, list | dict) and not {"items", "properties"} & schema.keys():
+            self._check_free(value)
         if isinstance(value, list) and is_map(schema):
             return _map(cast("list[Any]", value))
         if isinstance(value, list) and "items" in schema:
@@ -165,18 +196,23 @@ class _Reading:
 
 def _from_text(text: str, kinds: Collection[Any]) -> Any:
     """What a host wrote as text where none is wanted: a number, true or false, an array or object."""
-    if {"integer", "number"} & set(kinds) and NUMBER.fullmatch(text):
+    if len(text) <= LONGEST_NUMBER and {"integer", "number"} & set(kinds) and NUMBER.fullmatch(text):
         number = float(text)
         return int(number) if number.is_integer() else number
-    if "boolean" in kinds and text.strip().lower() in TRUTH:
+    if len(text) <= LONGEST_NUMBER and "boolean" in kinds and text.strip().lower() in TRUTH:
         return TRUTH[text.strip().lower()]
     return _from_json(text) if {"array", "object"} & set(kinds) else text
 
 
 def _from_json(text: str) -> Any:
     """The array or object in a text; any other text stays as it is, also `null`."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return text
     try:
+        weigh(text)
         read = json.loads(text)
+    except TooMuch as much:
+        raise TooMany(f"A text {much}.") from None
     except (ValueError, RecursionError):
         return text
     return cast("Any", read) if isinstance(read, list | dict) else text

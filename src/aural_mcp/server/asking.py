@@ -23,6 +23,7 @@ from aural_mcp.api.operations import (
     Operation,
     PublishInterview,
 )
+from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
@@ -147,7 +148,7 @@ async def _launch(looking: Looking, operation: LaunchInterviews) -> Seen | None:
     else:
         number = len(operation.interviews)
         said = f"Make {number} interviews and open {len(opened)} of them to everyone who has the link ({titles})?"
-    weak = looked_over(sorted(operation.interviews, key=lambda each: not each.publish))
+    weak = await aside(looked_over, sorted(operation.interviews, key=lambda each: not each.publish))
     named = [each if len(each) <= WARNING else f"{each[: WARNING - 1]}…" for each in weak[:MOST_WARNINGS]]
     more = [f"{len(weak) - MOST_WARNINGS} more warnings come with dryRun true."] if len(weak) > MOST_WARNINGS else []
     warned = [f"What is weak: {' '.join([*named, *more])}"] if weak else []

@@ -155,7 +155,7 @@ class AuralServer(MCPServer[Connection]):
             request_state_security=_state_security(state_keys, self._tenant),
         )
         self._lowlevel_server.middleware.insert(-1, readable)  # around what checks the state that travels
-        self._clients = clients
+        self.clients = clients
         self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()), *WORKFLOWS)
         self._exposure, self._memory, self._audit = exposure or Exposure(), Memory(), audit or AuditLog(lambda: None)
         self._access = access or Access()
@@ -412,7 +412,7 @@ class AuralServer(MCPServer[Connection]):
     def _client_for(self, context: Context[Any, Any] | None) -> Guarded:
         """The client with the caller's key, which gives what may be seen."""
         headers = context.headers if context else None
-        raw = self._clients.client_for(headers)
+        raw = self.clients.client_for(headers)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
         return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, self._files)

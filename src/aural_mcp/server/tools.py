@@ -10,6 +10,7 @@ from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import AnyOperation, Effect, GetUsage, Operation
+from aural_mcp.bounds import aside, is_large
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.deployment import sentence
@@ -60,7 +61,8 @@ async def run(
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent(tell=tell)
     try:
-        asked, shape = read(operation, given), SHAPES.get(operation)
+        asked = await aside(read, operation, given) if is_large(given) else read(operation, given)
+        shape = SHAPES.get(operation)
         if agree and operation.confirmed and (instead := await agree(asked.arguments, asked.code, spent)):
             return instead
         if shape:

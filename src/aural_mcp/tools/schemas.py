@@ -27,7 +27,7 @@ PAIR: Schema = {
     },
     "required": ["language", "code"],
 }
-ANYTHING: Schema = {"type": ["array", "boolean", "null", "number", "object", "string"]}
+ANYTHING: Schema = {"anyOf": [{"type": each} for each in ("array", "boolean", "null", "number", "object", "string")]}
 CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
 
 

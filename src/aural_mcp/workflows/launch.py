@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aural_mcp.api.errors import AuralError, BadRequest, NotFound, ServerError, Unanswered
 from aural_mcp.api.models import Record
 from aural_mcp.api.operations import CreateInterview, CreateQuestions, Operation, PublishInterview
+from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
@@ -22,6 +23,7 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, agreements, 
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
+MOST_QUESTIONS = 2_000
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
 NOT_TWICE = ": it goes on there and makes none twice"
@@ -61,6 +63,13 @@ class LaunchInterviews(Operation[Launched]):
     dry_run: Annotated[bool, Field(description="Only look: what would be made, and what is weak.")] = False
     allow_duplicate: Annotated[bool, Field(description="Make another even if the same was made within a day.")] = False
 
+    @model_validator(mode="after")
+    def _not_too_many(self) -> LaunchInterviews:
+        number = sum(len(each.questions) for each in self.interviews)
+        if number > MOST_QUESTIONS:
+            raise ValueError(f"interviews have {number:,} questions together and take {MOST_QUESTIONS:,} at most")
+        return self
+
     @classmethod
     def next_step(cls, result: Mapping[str, Any]) -> str:
         if result.get("dryRun"):
@@ -75,7 +84,7 @@ class LaunchInterviews(Operation[Launched]):
 async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spent) -> Launched:
     """Each in turn: interview, questions, link; every step is written down before the next."""
     begin(spent)
-    rows = [_row(each) for each in given.interviews]
+    rows = await aside(lambda: [_row(each) for each in given.interviews])
     if given.dry_run:
         return Launched(data=rows, dry_run=True)
     agreements(client).note({digest(given): True})

@@ -19,6 +19,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from aural_mcp.api.errors import AuralError
+from aural_mcp.bounds import LARGE, TooMuch, aside, weigh
 from aural_mcp.config import is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
 from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
@@ -63,7 +65,7 @@ def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) ->
         max_request_body_size=BODY,
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # `Origins` does it
     )
-    web = Web(sessions, Origins(names))
+    web = Web(server, sessions, Origins(names))
     server.middleware.append(web.flights.end_with_us)
     return web
 
@@ -85,8 +87,8 @@ class Sessions(StreamableHTTPSessionManager):
 class Web:
     """Everything that is served over HTTP, as one ASGI application."""
 
-    def __init__(self, sessions: Sessions, origins: Origins) -> None:
-        self.flights = Flights()
+    def __init__(self, server: AuralServer, sessions: Sessions, origins: Origins) -> None:
+        self.flights, self._server = Flights(), server
         self._origins = origins
         self._sessions = sessions
         self._life = Starlette(lifespan=lambda _: sessions.run())
@@ -143,6 +145,8 @@ class Web:
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             send.asked = await _whole_body(headers, receive)
             _check_json(headers)
+            if len(send.asked) > LARGE:
+                await self._check_large(headers, send.asked)
             messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
             flight.begin()
             self._sessions.streams.set(asks_for_stream(headers, send.asked))
@@ -151,6 +155,16 @@ class Web:
                 return messages.pop() if messages else await receive()
 
             await self._sessions.asgi_app({**scope, "headers": _as_json(scope)}, received, send)
+
+    async def _check_large(self, headers: Headers, body: bytes) -> None:
+        """Weigh a large body, for a key that works only: it is refused before anything grows with it."""
+        try:
+            await self._server.clients.client_for(headers).vouch()
+            await aside(weigh, body)
+        except TooMuch:
+            raise refusals.too_many_values() from None
+        except AuralError as error:
+            raise refusals.not_vouched(str(error)) from None
 
 
 class Answer:

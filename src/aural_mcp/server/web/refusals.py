@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aural_mcp.bounds import LARGE, MOST_VALUES
+
 MCP, HEALTH, READY = "/mcp", "/healthz", "/readyz"
 
 BODY, HEADERS, TARGET = 4 * 1024 * 1024, 16 * 1024, 8 * 1024
@@ -46,6 +48,18 @@ def target_too_long() -> Refused:
 def body_too_large() -> Refused:
     """More bytes than one message may have."""
     return Refused(413, "body_too_large", f"A body may have {BODY // 1024**2} MiB. Send less in one call.")
+
+
+def too_many_values() -> Refused:
+    """More values than are read of one message."""
+    words = f"A body may hold {MOST_VALUES:,} values. Send less in one call; a long list goes as text, in data."
+    return Refused(413, "too_many_values", words)
+
+
+def not_vouched(why: str) -> Refused:
+    """A large body with a key that was not seen to work."""
+    words = f"A body of more than {LARGE // 1024} KiB is taken from a key that works. {why}"
+    return Refused(403, "key_not_seen_to_work", words)
 
 
 def too_many(stream: bool, whose: str) -> Refused:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import anyio.to_thread
 from pydantic import MISSING, BeforeValidator, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
@@ -27,6 +26,7 @@ from aural_mcp.api.operations import (
     Operation,
     Text,
 )
+from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
@@ -136,18 +136,21 @@ class ImportCandidates(Operation[Imported]):
     interview_id: InterviewId
     data: Annotated[
         Text | MISSING,
-        Field(description="Verbatim: CSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`."),
+        Field(
+            max_length=10_000_000,
+            description="Verbatim: CSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`.",
+        ),
     ] = MISSING
-    candidates: Annotated[list[CandidateInput] | MISSING, Field(min_length=1, description="In place of data.")] = (
-        MISSING
-    )
+    candidates: Annotated[
+        list[CandidateInput] | MISSING, Field(min_length=1, max_length=20_000, description="In place of data.")
+    ] = MISSING
     file: Annotated[
         Text | MISSING, Field(description="In place of data: a name in the folder that the operator allows (--files).")
     ] = MISSING
     columns: Annotated[
         list[ColumnInput] | MISSING,
         BeforeValidator(_pairs),
-        Field(description="What a refusal proposes, corrected; an object works too."),
+        Field(max_length=200, description="What a refusal proposes, corrected; an object works too."),
     ] = MISSING
     encoding: Annotated[Text | MISSING, Field(description="Of file, if it was read wrongly: cp1250.")] = MISSING
     dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
@@ -183,7 +186,7 @@ async def planned(client: Caller, given: ImportCandidates, spent: Spent) -> tupl
     """
     from aural_mcp.workflows.lists.matching import matched
 
-    read, people = await anyio.to_thread.run_sync(_read, client, given)
+    read, people = await aside(_read, client, given)
     return read, await matched(client, given.interview_id, people, spent)
 
 
