@@ -5,6 +5,8 @@ import pytest
 from aural_mcp.cli.main import commands
 from aural_mcp.cli.setup import backend_sentence
 from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
+from aural_mcp.server.access import access
+from processes import aural_mcp
 
 
 @pytest.mark.parametrize(
@@ -62,18 +64,6 @@ def test_a_setting_that_cannot_be_used_is_named(environment, says):
         read_settings(environment)
 
 
-@pytest.mark.parametrize("name", [each.names for each in VARIABLES if each.flag and each.names != "AURAL_FILES"])
-@pytest.mark.parametrize("text", ["${READ_ONLY}", "${env:BLIND}", "${GUARD:-1}", " ${input:guard} "])
-def test_a_guard_that_was_not_filled_in_is_refused_and_never_off_without_a_word(name, text):
-    with pytest.raises(BadSetting, match=f"{name} is still"):
-        read_settings({name: text})
-
-
-@pytest.mark.parametrize("name", ["AURAL_READ_ONLY", "AURAL_BLIND"])
-def test_a_guard_that_a_host_asked_for_and_nobody_answered_is_off(name):
-    assert read_settings({name: "${user_config.guard}"}).narrowing == read_settings({}).narrowing
-
-
 class Asked(dict):
     """An environment in which nothing is set, and which notes what it is asked for."""
 
@@ -93,3 +83,33 @@ def test_every_setting_that_is_read_is_in_the_table_and_its_flag_is_one_of_serve
     assert environment.names | {"AURAL_LLM_API_KEY"} == listed
     flags = {option for parameter in commands().commands["serve"].params for option in parameter.opts}
     assert {each.flag for each in VARIABLES if each.flag} <= flags
+
+
+GUARDS = ("READ_ONLY", "BLIND", "LOCKDOWN", "CONFIRM", "TOOLSETS", "TOOLS", "EXCLUDE_TOOLS")
+
+
+@pytest.mark.parametrize("name", [f"AURAL_{each}" for each in GUARDS])
+@pytest.mark.parametrize(
+    "text", ["${READ_ONLY}", " ${user_config.x} ", "${}", "${A}${B}", "${A:-1}", "$READ_ONLY", "%A%"]
+)
+def test_a_guard_that_nobody_filled_in_stops_the_start(name, text):
+    with pytest.raises(BadSetting, match="(?i)" + name.removeprefix("AURAL_").replace("_", "[-_]")):
+        access(read_settings({name: text}).narrowing)
+
+
+@pytest.mark.parametrize("name", ["AURAL_API_KEY", "AURAL_BASE_URL", "AURAL_DATA_DIR", "AURAL_PUBLIC_URL"])
+def test_a_key_or_an_address_that_nobody_filled_in_is_not_set_and_the_doctor_names_it(tmp_path, name):
+    assert read_settings({name: "${X}"}) == read_settings({})
+    _, out, _ = aural_mcp(
+        tmp_path, "doctor", "--offline", **{"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}, **{name: "${X}"}
+    )
+    line = next(line for line in out.splitlines() if "settings" in line)
+    assert line.startswith("warning")
+    assert name in line
+
+
+def test_a_server_whose_guard_is_not_filled_in_does_not_start(tmp_path):
+    code, out, err = aural_mcp(tmp_path, "serve", AURAL_READ_ONLY="${READ_ONLY}")
+    assert (code != 0, out) == (True, "")
+    assert "AURAL_READ_ONLY is ${READ_ONLY}, which nobody filled in" in err
+    assert "Traceback" not in err

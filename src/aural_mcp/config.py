@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,11 +15,13 @@ CLOUD = "https://aural-ai.com/api/v1"
 COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
+UNEXPANDED = re.compile(r"\$\{.*\}", re.DOTALL)
+"""A reference to another variable that nobody has put in place."""
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+OUR_FILES = ("workspace.db", "state.db", "events.db", "audit.jsonl")
+"""What the names of our files in the data folder begin with."""
 KEPT_OPEN = 75
 """Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
-UNEXPANDED = re.compile(r"\$\{.*\}")
-"""A reference to another variable that nobody has put in place."""
 KEY_PREFIX = "dlv_"
 KEY_CHARACTER = r"[!#$%&*+\-./0-9:=?@A-Z^_a-z|~]"
 """What a key can be made of: printable, and nothing that quotes or separates, so that it can be struck out whole."""
@@ -186,9 +190,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model=_model(environment),
         narrowing=Narrowing(
             read_only=_switch(environment, "AURAL_READ_ONLY"),
-            toolsets=_names(environment, "AURAL_TOOLSETS"),
-            tools=_names(environment, "AURAL_TOOLS"),
-            exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS"),
+            toolsets=_names(environment, "AURAL_TOOLSETS", guard=True),
+            tools=_names(environment, "AURAL_TOOLS", guard=True),
+            exclude_tools=_names(environment, "AURAL_EXCLUDE_TOOLS", guard=True),
             blind=_switch(environment, "AURAL_BLIND"),
             lockdown=_switch(environment, "AURAL_LOCKDOWN"),
         ),
@@ -200,17 +204,41 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def data_folder(settings: Settings) -> Path:
-    """The folder of the local workspace, made when missing, readable by its owner only."""
-    from platformdirs import user_data_path
-
-    folder = settings.data_dir or user_data_path("aural-mcp", appauthor=False)
+    """The folder of the local workspace, made when missing; one of ours is left to its owner alone."""
+    folder = data_place(settings)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if open_to_others(folder) and (settings.data_dir is None or _holds_only_ours(folder)):
+            for each in (folder, *folder.iterdir()):
+                keep_private(each)
     except OSError as error:
         raise BadSetting(
             f"AURAL_DATA_DIR: {folder} cannot be made ({error.strerror}). Name a folder you own."
         ) from error
     return folder
+
+
+def data_place(settings: Settings) -> Path:
+    """Where the folder of the local workspace is, or will be."""
+    from platformdirs import user_data_path
+
+    return settings.data_dir or user_data_path("aural-mcp", appauthor=False)
+
+
+def open_to_others(path: Path) -> bool:
+    """Whether other users of this computer may look into it."""
+    return sys.platform != "win32" and path.exists() and bool(path.stat().st_mode & 0o077)
+
+
+def keep_private(path: Path) -> None:
+    """Take a file or folder from everybody but its owner; where it is somebody else's it stays as it is."""
+    with suppress(OSError):
+        if open_to_others(path):
+            path.chmod(path.stat().st_mode & 0o700)
+
+
+def _holds_only_ours(folder: Path) -> bool:
+    return all(each.name.startswith(OUR_FILES) or each.suffix == ".key" for each in folder.iterdir())
 
 
 def decision_log(settings: Settings) -> Path | None:
@@ -285,19 +313,6 @@ def _value(environment: Mapping[str, str], name: str) -> str | None:
     return None if not text or UNEXPANDED.fullmatch(text) else text
 
 
-def _guard(environment: Mapping[str, str], name: str) -> str:
-    """The text of a setting that holds something back: unexpanded it would be off without a word, so it is refused.
-
-    What a host asks its user for (`${user_config.…}`) stays as it is where the user answered nothing.
-    """
-    text = environment.get(name, "").strip()
-    if UNEXPANDED.fullmatch(text) and not text.startswith("${user_config."):
-        raise BadSetting(
-            f"{name} is still {text!r}: nothing was filled in. Set what that stands for, or write the value."
-        )
-    return _value(environment, name) or ""
-
-
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
     text = _value(environment, name)
     if text is None:
@@ -315,12 +330,27 @@ def _path(name: str, text: str) -> Path:
         raise BadSetting(f"{name} names {text}, whose folder nobody knows. Write it in full.") from None
 
 
-def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return _listed(_guard(environment, name))
+def _guard(environment: Mapping[str, str], name: str) -> str | None:
+    """The text of a setting that protects: one that was not filled in must not count as not set.
+
+    Raises:
+        BadSetting: it is an unexpanded `${...}`.
+    """
+    said = environment.get(name, "").strip()
+    if UNEXPANDED.fullmatch(said):
+        raise BadSetting(f"{name} is {said}, which nobody filled in. Set it to what it shall be, or take it out.")
+    return _value(environment, name)
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(",") if each.strip())
+def unexpanded(environment: Mapping[str, str]) -> list[str]:
+    """The settings that hold an unexpanded `${...}`, and so count as not set."""
+    names = [name for each in VARIABLES for name in each.names.split(", ")]
+    return [name for name in names if UNEXPANDED.fullmatch(environment.get(name, "").strip())]
+
+
+def _names(environment: Mapping[str, str], name: str, *, guard: bool = False) -> tuple[str, ...]:
+    text = _guard(environment, name) if guard else _value(environment, name)
+    return tuple(each.strip() for each in (text or "").split(",") if each.strip())
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
@@ -339,7 +369,7 @@ def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...])
 
 def _state_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
     """Secrets that replicas share; the first seals, all are honoured."""
-    keys = tuple(each.encode() for each in _listed(_value(environment, "AURAL_STATE_KEYS") or ""))
+    keys = tuple(each.encode() for each in _names(environment, "AURAL_STATE_KEYS"))
     if any(len(key) < 32 for key in keys):
         raise BadSetting("AURAL_STATE_KEYS must be random texts of 32 characters or more, separated by commas.")
     return keys

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
-from aural_mcp.config import BadSetting
+from aural_mcp.config import BadSetting, keep_private
 
 WRITE_LOCK = 4_184_700
 """The advisory lock by which writers on PostgreSQL take turns, as SQLite's do by themselves."""
+
+
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class CannotOpen(BadSetting):
@@ -37,8 +44,11 @@ class Database:
         try:
             with self.writing() as db:
                 prepare(db)
-        except DatabaseError as error:
-            reason = str(error.orig).partition("\n")[0].removesuffix(".")
+        except (DatabaseError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DatabaseError) else error
+            if getattr(cause, "sqlite_errorcode", 0) in DAMAGED:
+                raise CannotOpen(_damaged(Path(str(self.engine.url.database)))) from error
+            reason = str(cause).partition("\n")[0].removesuffix(".")
             raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {reason}.") from error
 
     @property
@@ -80,9 +90,34 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise CannotOpen(f"{engine.dialect.name} is not supported: use SQLite or PostgreSQL.")
     if engine.dialect.name == "sqlite":
+        if file := engine.url.database:
+            _keep_private(file)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _damaged(file: Path) -> str:
+    """What to say of a file that is no database, of which a copy is kept; it stays as it is."""
+    kept = Path(f"{file}.damaged")
+    if not kept.exists():
+        with suppress(OSError):
+            kept.touch(mode=0o600)
+            shutil.copyfile(file, kept)
+    copy = f"a copy is kept as {kept}" if kept.exists() else "copy it first"
+    return (
+        f"{file} is damaged or is no database. Nothing was changed; {copy}. Stop every aural-mcp, then put a backup in "
+        f"its place, or try `sqlite3 {file} .recover`, or move it away to begin anew."
+    )
+
+
+def _keep_private(file: str) -> None:
+    """Make the file of a database, or take it from others; SQLite makes those beside it alike."""
+    if file != ":memory:" and not file.startswith("file:"):
+        with suppress(OSError):  # SQLite says better why it cannot be opened
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            keep_private(Path(file + suffix))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -114,3 +114,24 @@ async def test_a_command_gets_the_event_and_its_id(tmp_path, monkeypatch):
     with anyio.fail_after(60):
         while Path(f"/proc/{started.read_text().strip()}/cwd").exists():
             await anyio.sleep(0.01)
+
+
+async def test_a_command_finds_no_key_and_no_other_secret_of_ours_in_its_environment(tmp_path):
+    given = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/home/ana",
+        "LC_ALL": "C.UTF-8",
+        "AURAL_API_KEY": "dlv_test_canary",
+        "AURAL_API_KEY_FILE": "/secret/key",
+        "AURAL_STATE_KEYS": "x" * 32,
+        "AURAL_LLM_API_KEY": "sk-canary",
+        "OPENAI_API_KEY": "sk-canary",
+        "PGPASSWORD": "canary",
+        "DATABASE_URL": "postgresql://u:canary@host/db",
+        "HTTPS_PROXY": "http://u:canary@proxy",
+    }
+    seen = tmp_path / "seen"
+    assert await Command("exec", f"env > {seen}", given).send(DELIVERY) == Outcome()
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert {"PATH", "HOME", "LC_ALL", "AURAL_EVENT_ID"} <= names
+    assert names - {"PATH", "HOME", "LC_ALL", "AURAL_EVENT_ID", "PWD", "SHLVL", "_", "OLDPWD"} == set()

@@ -134,3 +134,16 @@ def test_a_wrong_setting_stops_the_start_in_one_line(tmp_path):
     assert done.returncode == 1
     assert "there is no 'everything'. There are: interviews, questions" in done.stderr
     assert json.dumps(done.stdout) == '""'
+
+
+async def test_a_header_that_protects_and_cannot_be_read_is_refused(tmp_path):
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accept = {"accept": "application/json, text/event-stream"}
+    async with http_server(tmp_path, "--local") as url, httpx.AsyncClient(trust_env=False) as http:
+        for name in ("X-Aural-Readonly", "X-Aural-Blind", "X-Aural-Lockdown"):
+            for value in ("${READ_ONLY}", "ture", "2", "true, false", "$X", "{{ro}}"):
+                answer = await http.post(url, json=call, headers={**accept, name: value})
+                assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_switch")
+                assert name in answer.json()["error"]["message"]
+            for value in ("true", "FALSE", "", "on"):
+                assert (await http.post(url, json=call, headers={**accept, name: value})).status_code != 400

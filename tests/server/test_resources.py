@@ -20,11 +20,12 @@ from mcp.types import (
     ResourceUpdatedNotification,
 )
 
+from aural_mcp.backend.storage.store import create_key, list_keys, owner, revoke_key
 from aural_mcp.client.client import AuralClient
 from aural_mcp.documents.render import skill_folder
 from aural_mcp.server import following, resources
 from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
-from conftest import MODES, answer, begin, ok, published
+from conftest import MODES, ORIGIN, answer, begin, ok, published, refused
 from rows import add_session, interview_of
 from wires import counting
 
@@ -181,6 +182,30 @@ async def test_one_keys_names_are_never_anothers(world):
     one, other = (server._recent(clients._client.with_key(f"dlv_test_{name}")) for name in "ab")
     one.note("list_sessions", {"data": [{"id": "s", "participantName": "Ann"}]})
     assert (one.matching("sessionId", "ann"), other.matching("sessionId", "ann")) == (["s"], [])
+
+
+@pytest.mark.parametrize("first", ["look", "nothing"])
+async def test_a_key_that_was_revoked_completes_nothing_that_was_seen_with_it(world, first):
+    """Whatever tells that it is not accepted any more: the look that completion makes, or a call."""
+    own = create_key(world.store, owner(world.store).user_id, "k")
+    row = list_keys(world.store)[-1]["id"]
+    client = AuralClient(own, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(world.app))
+    server = AuralServer(OneClient(client), backend="T.", confirm="never")
+    async with Client(server) as agent:
+        interview = await interview_of(agent, "Sales")
+        session = add_session(world, interview, participantName="Zoë Ström")
+        if first != "nothing":
+            assert "Zoë Ström: Sales" in {each.title for each in (await agent.list_resources()).resources}
+        revoke_key(world.store, row)
+        if first != "nothing":
+            await refused(agent, "list_sessions", {"interviewId": interview})
+        for typed in ("", "zo", "sal", session[:4], interview[:4]):
+            for reference, name in ((SESSION_PROMPT, "sessionId"), (INTERVIEW_TEMPLATE, "interviewId")):
+                completed = await agent.complete(reference, {"name": name, "value": typed})
+                assert completed.completion.values == []
+    async with Client(server) as host_without_a_copy:
+        listed = (await host_without_a_copy.list_resources()).resources
+        assert listed == resources.static(lambda tool: tool != "reveal_candidate")
 
 
 async def test_hosts_may_keep_lists_for_a_while_but_to_themselves(world):

@@ -16,8 +16,10 @@ from aural_mcp._version import __version__
 from aural_mcp.api.errors import BadRequest
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
+from aural_mcp.config import Narrowing
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
+from aural_mcp.server.access import access
 from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import saving
 from conftest import KEY, ORIGIN, ok, refused
@@ -298,6 +300,30 @@ async def test_without_a_folder_no_file_is_written_and_nothing_is_asked(reader, 
     interview, _ = await everybody(reader, world)
     said = await refused(reader, "export_results", {"interviewId": interview, "saveAs": "panel"})
     assert "No folder for files is allowed here" in said
+
+
+async def test_a_server_that_only_reads_has_no_argument_that_writes_a_file(office, world):
+    agent, folder = office
+    interview, _ = await everybody(agent, world)
+    tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+    assert "saveAs" in tools["export_results"].input_schema["properties"]
+    assert tools["export_results"].annotations.read_only_hint is False
+    assert tools["compare_candidates"].annotations.read_only_hint is True
+    server = AuralServer(OneClient(world.client), backend="T.", files=folder, access=access(Narrowing(read_only=True)))
+    async with Client(server) as reading:
+        tools = {tool.name: tool for tool in (await reading.list_tools()).tools}
+        assert "saveas" not in json.dumps(tools["export_results"].model_dump(mode="json")).lower()
+        assert tools["export_results"].annotations.read_only_hint is True
+        for spelled in (
+            {"saveAs": "panel"},
+            {"save_as": "panel"},
+            {"saveAs": {"a": 1}},
+            {"arguments": {"interviewId": interview, "saveAs": "panel"}},
+        ):
+            given = spelled if "arguments" in spelled else {"interviewId": interview, **spelled}
+            assert "saveAs is not an argument" in await refused(reading, "export_results", given)
+        assert "content" in await ok(reading, "export_results", interviewId=interview, saveAs=None)
+    assert list(folder.iterdir()) == []
 
 
 # ── Packets ─────────────────────────────────────────────────────────────────────────────────────

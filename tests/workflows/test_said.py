@@ -162,8 +162,8 @@ async def test_many_flags_are_told_in_one_sentence(agent, world):
 @pytest.mark.parametrize(
     ("one", "other", "told"),
     [
-        ({"participantEmail": "ana@x.org"}, {"participantEmail": "ana@y.org"}, ["(ana@x.org)", "(ana@y.org)"]),
-        ({"participantEmail": "ana@x.org"}, {}, ["(ana@x.org)", "({other})"]),
+        ({"participantEmail": "ana@x.org"}, {"participantEmail": "ana@y.org"}, ["(ana@x[.]org)", "(ana@y[.]org)"]),
+        ({"participantEmail": "ana@x.org"}, {}, ["(ana@x[.]org)", "({other})"]),
         ({"participantName": "ana  SILVA"}, {}, ["({one})", "({other})"]),
         ({"participantName": None}, {}, ["somebody unnamed ({one})", "“Ana Silva”"]),
         ({"participantName": "  "}, {"participantName": None}, ["unnamed ({one})", "unnamed ({other})"]),

@@ -4,6 +4,7 @@ AuralError
 ├── NoUsableKey          nothing was sent: there is no key, or it is not an Aural key
 ├── BudgetExhausted      nothing was sent: waiting for the rate limit would take too long
 ├── StateUnwritable      nothing was sent: the budget and the ledger cannot be written down
+├── LogUnwritable        nothing is done or shown: it could not be written into the decision log
 ├── Unreachable          nothing was sent: no connection to the backend
 ├── Unanswered           it was sent, and no answer came: it may or may not have happened
 └── ApiError             the backend answered, and not with success
@@ -49,6 +50,10 @@ class BudgetExhausted(AuralError):
 
 class StateUnwritable(AuralError):
     """Raised when this computer's state file cannot be written: without it nothing is safe to send."""
+
+
+class LogUnwritable(AuralError):
+    """Raised when what must stand in the decision log cannot be written there."""
 
 
 class Unreachable(AuralError):

@@ -58,7 +58,7 @@ class Operation(Arguments, Generic[R]):
     `effect` decides the annotations of the tool, `toolset` with which others it is switched on and off.
     `confirmed` marks what a person should agree to first, `by_others` is false where a result holds no word that
     a person wrote, `large` what may take Aural half a minute. `hint` says what usually comes next,
-    `next_step` what does after one result.
+    `next_step` what does after one result. `saves_as` names the argument that has it write a file on this computer.
     `lists` names the path variable whose ids the result has. `body` names the field whose value is the
     whole request body, where the API takes a bare array. `since` is the deployment generation that has
     it first: the public site may still run the first.
@@ -74,6 +74,7 @@ class Operation(Arguments, Generic[R]):
     confirmed: ClassVar[bool] = False
     by_others: ClassVar[bool] = True
     large: ClassVar[bool] = False
+    saves_as: ClassVar[str] = ""
     body: ClassVar[str | None] = None
 
     @classmethod

@@ -19,7 +19,7 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.deployment import Loss, sentence
 from aural_mcp.config import Settings, decision_log, read_settings
 from aural_mcp.log import set_up_logging
-from aural_mcp.privacy.audit import AuditLog, Confirmed
+from aural_mcp.privacy.audit import AuditLog, Confirmed, Outcome
 from aural_mcp.safety import outside
 from aural_mcp.server import arguments
 from aural_mcp.workflows.launch import Launched, LaunchInterviews, launch_interviews
@@ -62,10 +62,12 @@ class Decision:
         ids = {"interviewId": [row.id for row in made]}
         if launched.dry_run or not (made or failed):
             return
-        outcome = "done" if made else "failed"
+        outcome: Outcome = "done" if made else "failed"
         self.log.record(
             LaunchInterviews.tool_name(), outcome, tenant=self.client.tenant, ids=ids, confirmed=self.confirmed
         )
+        if self.log.waits:
+            click.echo("This could not be written into the decision log.", err=True)
 
 
 async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision, opens: str) -> bool:
@@ -75,8 +77,10 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
         opens: what to say of links, where there are or would be some.
 
     Raises:
-        AuralError: the backend cannot be reached, or does not take the key.
+        AuralError: the backend cannot be reached, does not take the key, or nothing can be written down.
     """
+    if not given.dry_run:
+        decision.log.check()
     await client.call(ListInterviews(limit=1))  # a wrong key shows before anything is made, in a dry run too
 
     async def tell(done: float, total: float, said: str) -> None:

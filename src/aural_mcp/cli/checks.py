@@ -5,6 +5,7 @@ Nothing is changed at the backend and no request is repeated. On this computer, 
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import ssl
@@ -54,9 +55,13 @@ from aural_mcp.config import (
     BadSetting,
     Settings,
     data_folder,
+    data_place,
     decision_log,
+    open_to_others,
     read_settings,
+    unexpanded,
 )
+from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.safety import quoted
 
 SLOW, SKEWED, FEW = 2.0, 30.0, 10
@@ -174,17 +179,27 @@ async def _settings() -> Check:
     settings = read_settings()
     relayed = f"An Aural key is set here, so calls go to {settings.base_url}."
     said = "No key is set here, so the workspace on this computer is used." if settings.embedded else relayed
-    return Check("problem", settings.problem) if settings.problem else Check("ok", said)
+    if settings.problem:
+        return Check("problem", settings.problem)
+    if empty := unexpanded(os.environ):
+        held = f"{said} {' and '.join(empty)} {'holds' if len(empty) == 1 else 'hold'} an unexpanded ${{...}}: not set."
+        return Check("warning", held, "Fill it in where it is set, or take it out.")
+    return Check("ok", said)
 
 
 async def _folder(settings: Settings) -> Check:
+    was_open = open_to_others(data_place(settings))
     folder = data_folder(settings)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:
         return Check("problem", f"{folder} cannot be written ({error.strerror}).", "Name another as AURAL_DATA_DIR.")
-    return Check("ok", f"{folder} can be written.")
+    if open_to_others(folder):
+        step = f"chmod 700 {folder}, or name a folder of its own as AURAL_DATA_DIR."
+        return Check("warning", f"{folder} can be written, but other users of this computer can look into it.", step)
+    closed = " Others could look into it; now its owner alone can." if was_open else ""
+    return Check("ok", f"{folder} can be written.{closed}")
 
 
 async def _state(state: State) -> Check:
@@ -201,9 +216,14 @@ async def _log(settings: Settings) -> Check:
     if path is None:
         return Check("ok", "AURAL_AUDIT_LOG is off: nothing is written down.")
     try:
-        path.open("ab").close() if path.exists() else tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        said = f"{path} cannot be written ({error.strerror}), so decisions are not kept."
+        if os.path.lexists(path):
+            AuditLog(lambda: path).check()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
+    except (OSError, errors.LogUnwritable) as error:
+        cause = error.__cause__ or error
+        why = getattr(cause, "strerror", None) or cause
+        said = f"{path} cannot be written ({why}), so nothing is done that must stand there."
         return Check("problem", said, "Correct AURAL_AUDIT_LOG, or who owns the file.")
     return Check("ok", f"{path} can be written.")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def from_json(content: bytes) -> Any:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet, whole or not at all.
+    """Write a file that is not there yet, whole or not at all, for its owner only.
 
     Raises:
         click.UsageError: there is one.
@@ -36,7 +38,13 @@ def write_new(path: Path, text: str) -> None:
     if path.exists():
         raise click.UsageError(f"{path} is there already: name a new file.")
     try:
-        with click.open_file(str(path), "w", encoding="utf-8", atomic=True) as file:
-            file.write(text)
+        number, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(made, path)
+        except BaseException:
+            os.unlink(made)
+            raise
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written ({error.strerror}): name another file.") from error

@@ -27,7 +27,7 @@ from aural_mcp.api.models import Deleted, Record, Rows, Wire
 from aural_mcp.client import links, retry
 from aural_mcp.client.budget import Budget
 from aural_mcp.client.deployment import Loss, Offers, losses
-from aural_mcp.client.refusals import after_silence, body_of, rate_limited, refusal, unanswered
+from aural_mcp.client.refusals import after_silence, rate_limited, read_json, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
@@ -45,8 +45,14 @@ DEADLINE = 45.0
 SPARE = 5.0
 """Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
+LARGEST_BODY = 64_000_000
+"""Bytes of an answer, unpacked, beyond which it is not read any further."""
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+class TooLarge(Exception):
+    """An answer that is not read any further."""
 
 
 class _Identified(Protocol):
@@ -99,8 +105,8 @@ class Connections:
     skew: float = 0.0
     """Seconds by which the backend's clock is ahead of ours, as its answers tell."""
     offers: Offers = field(default_factory=Offers)
-    worked: dict[str, float] = field(default_factory=dict[str, float])
-    """When each key was last seen to work."""
+    accepted: dict[str, tuple[bool, float]] = field(default_factory=dict[str, tuple[bool, float]])
+    """Whether the key of each tenant was accepted when it was used last, and when that was."""
     _wire: httpx.AsyncBaseTransport | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -111,18 +117,23 @@ class Connections:
             self._wire = self.transport or (Proxied() if getproxies() else Pool())
         response = await self._wire.handle_async_request(request)
         try:
-            await response.aread()
+            said, body = response.headers.get("content-length", ""), bytearray()
+            if said.isdecimal() and int(said[:20]) > LARGEST_BODY:
+                raise TooLarge
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > LARGEST_BODY:
+                    raise TooLarge
         finally:
             await response.aclose()
-        return response
+        return httpx.Response(response.status_code, headers=_as_read(response), content=bytes(body), request=request)
 
-    def note_working(self, tenant: str, operation: Operation[Any]) -> None:
-        """A key worked just now; that usage was answered proves nothing, as revoked keys are told it too."""
-        if operation.tool_name() != "get_usage":
-            self.worked.pop(tenant, None)
-            self.worked[tenant] = time.monotonic()
-            while len(self.worked) > MOST_KEYS:
-                self.worked.pop(next(iter(self.worked)))
+    def note_key(self, tenant: str, *, accepted: bool) -> None:
+        """Remember whether a key was accepted just now."""
+        self.accepted.pop(tenant, None)
+        self.accepted[tenant] = accepted, time.monotonic()
+        while len(self.accepted) > MOST_KEYS:
+            self.accepted.pop(next(iter(self.accepted)))
 
     def budget(self, key: str) -> Budget:
         """The budget of one key, whose log is in the shared state."""
@@ -204,7 +215,6 @@ class AuralClient:
             else:
                 self._connections.retries.earn()
                 links.note(self.state, self.tenant, self.base_url, result)
-                self._connections.note_working(self.tenant, operation)
                 return result
 
     async def vouch(self) -> None:
@@ -213,7 +223,8 @@ class AuralClient:
         Raises:
             AuralError: it does not work, or nobody can tell.
         """
-        if time.monotonic() - self._connections.worked.get(self.tenant, -math.inf) > LATELY:
+        accepted, at = self._connections.accepted.get(self.tenant, (False, -math.inf))
+        if not accepted or time.monotonic() - at > LATELY:
             from aural_mcp.api.operations import ListInterviews
 
             await self.call(ListInterviews(limit=1))
@@ -282,6 +293,11 @@ class AuralClient:
         return self._connections.skew
 
     @property
+    def refused(self) -> bool:
+        """Whether the key was not accepted when it was used last: then nothing remembered is for it any more."""
+        return not self._connections.accepted.get(self.tenant, (True, 0.0))[0]
+
+    @property
     def tenant(self) -> str:
         """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
         return _tenant(self._connections.tenant or self._key or "")
@@ -316,8 +332,11 @@ class AuralClient:
         if response.status_code != 200:
             refused = refusal(operation, response)
             self._connections.offers.note(operation, refused)
+            self._connections.note_key(self.tenant, accepted=not isinstance(refused, errors.Unauthorized))
             raise refused
         self._connections.offers.note(operation)
+        if operation.tool_name() != "get_usage":  # revoked keys are told it too
+            self._connections.note_key(self.tenant, accepted=True)
         return _result(operation, response)
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
@@ -330,6 +349,13 @@ class AuralClient:
                 raise errors.Unreachable(
                     f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
                     "Check the network and AURAL_BASE_URL, then call again.",
+                ) from error
+            except TooLarge as error:
+                raise errors.ServerError(
+                    f"The backend's answer is larger than {LARGEST_BODY // 1_000_000} MB.",
+                    after_silence(operation),
+                    status=200,
+                    code="TOO_LARGE",
                 ) from error
             except httpx.HTTPError as error:
                 raise unanswered(operation, timed_out=isinstance(error, httpx.TimeoutException)) from error
@@ -369,7 +395,7 @@ def _tenant(key: str) -> str:
 def _result(operation: Operation[R], response: httpx.Response) -> R:
     model = operation.result_type()
     try:
-        body = body_of(response)
+        body = read_json(response)
         return model.model_validate(body if issubclass(model, Rows) else body["data"])
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(
@@ -378,6 +404,12 @@ def _result(operation: Operation[R], response: httpx.Response) -> R:
             status=200,
             code="UNREADABLE",
         ) from error
+
+
+def _as_read(response: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The headers of a response whose body has been unpacked."""
+    packing = (b"content-encoding", b"content-length", b"transfer-encoding")
+    return [(name, value) for name, value in response.headers.raw if name.lower() not in packing]
 
 
 def _skew(response: httpx.Response, known: float) -> float:

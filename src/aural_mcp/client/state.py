@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from aural_mcp.api.errors import StateUnwritable
+from aural_mcp.config import keep_private
 
 BUSY = 5.0
 """Seconds to wait for another process that is writing."""
@@ -99,6 +100,7 @@ class State:
         try:
             path = self._path()
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            keep_private(path)
             return _connected(str(path))
         except (OSError, ValueError, sqlite3.Error) as error:
             log.warning("state.db cannot be opened (%s): budget and ledger are this process's own", error)

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import random
+import re
 import secrets
 import signal
 import ssl
@@ -43,6 +44,11 @@ PREFIX = "whsec_"
 SECRET_SIZES = range(24, 65)
 """Bytes, as Standard Webhooks has them."""
 GONE = 410
+NEEDED = re.compile(
+    "PATH|HOME|USER|LOGNAME|SHELL|TERM|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|TEMP|TMP|XDG_[A-Z_]+|SSL_CERT_(FILE|DIR)|"
+    "SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERNAME|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA"
+)
+"""Variables that a command needs to run at all; no other is given to it, as keys are kept there."""
 
 
 @dataclass(frozen=True)
@@ -244,13 +250,14 @@ class Command:
     """A command that gets the event on its standard input, one at a time; its output goes where ours goes.
 
     Args:
-        environment: what the command finds in its environment besides `AURAL_EVENT_ID`.
+        environment: ours, of which the command is given what any command needs, and `AURAL_EVENT_ID`.
     """
 
     at_once = 1
 
     def __init__(self, identifier: str, line: str, environment: Mapping[str, str]) -> None:
-        self.id, self._line, self._environment = identifier, line, environment
+        self.id, self._line = identifier, line
+        self._environment = {name: value for name, value in environment.items() if NEEDED.fullmatch(name.upper())}
 
     async def send(self, delivery: Delivery) -> Outcome:
         """Run it once. Exit status 0 has it, everything else is tried again."""

@@ -29,6 +29,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+from aural_mcp.api.errors import LogUnwritable
+from aural_mcp.safety import quoted
+
 Outcome = Literal["done", "failed", "refused", "preview"]
 """`failed`: nobody heard that it was done; where the answer was lost it may have been."""
 Confirmed = Literal["asked", "code", "operator"]
@@ -44,9 +47,14 @@ PSEUDONYM = re.compile("Candidate [B-DF-HJKMNP-TV-XZ2-9]{6}")
 LINE = re.compile(rb'(\{"seq":(\d{1,15}),.*"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}')
 START = "0" * 64
 """What the first line is chained to."""
+UNWRITABLE = (
+    "Tell the user: make it writable and call again, or name another file, or off, as AURAL_AUDIT_LOG and restart."
+)
 BUSY = 1.0
 """Seconds to wait for another process that is writing."""
 BLOCK, MOST_WAITING, NOWHERE = 8192, 1000, 2**40
+ROOM = 4096
+"""Bytes that a line is seen to have, before what it tells of is done."""
 log = logging.getLogger(__name__)
 
 
@@ -82,6 +90,14 @@ class AuditLog:
     def __init__(self, path: Callable[[], Path | None]) -> None:
         self._path, self._waiting = path, cast("list[dict[str, Any]]", [])
 
+    def check(self) -> None:
+        """See that a line can be written now; lines that wait are.
+
+        Raises:
+            LogUnwritable: it cannot.
+        """
+        self._write(self._waiting, ROOM)
+
     def record(
         self,
         tool: str,
@@ -92,12 +108,17 @@ class AuditLog:
         confirmed: Confirmed | None = None,
         blind: bool = False,
         revealed: str | None = None,
+        waits: bool = True,
     ) -> None:
-        """Write a line; never fails. What cannot be written waits for the next line, while the process lives.
+        """Write a line. What cannot be written waits for the next line, while the process lives.
 
         Args:
             tenant: the SHA-256 of the key, of which 12 digits are kept.
             ids: by name; what does not have the form of an id is left out.
+            waits: False for what is not going to happen if it cannot be written.
+
+        Raises:
+            LogUnwritable: it could not be written, and does not wait.
         """
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -111,13 +132,30 @@ class AuditLog:
         }
         waiting = [*self._waiting, entry][-MOST_WAITING:]
         try:
-            if (path := self._path()) is not None:
-                _append(path, waiting)
-            self._waiting = []
-        except (OSError, ValueError) as error:
+            self._write(waiting)
+        except LogUnwritable as error:
+            if not waits:
+                raise
             if not self._waiting:
-                log.warning("the decision log cannot be written (%s): lines wait in memory until it can", error)
+                log.warning("%s Lines wait in memory until it can", error.message)
             self._waiting = waiting
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are lines that could not be written yet."""
+        return bool(self._waiting)
+
+    def _write(self, lines: Sequence[Mapping[str, Any]], room: int = 0) -> None:
+        path: Path | None = None
+        try:
+            path = self._path()
+            if path is not None:
+                _append(path, lines, room)
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            named = f" {quoted(path.name)}" if path else ""
+            raise LogUnwritable(f"The decision log{named} cannot be written ({why}).", UNWRITABLE) from error
+        self._waiting = []
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -223,7 +261,8 @@ def _hash(said: bytes) -> str:
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _append(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+def _append(path: Path, entries: Sequence[Mapping[str, Any]], room: int) -> None:
+    """Write lines, and see that there is room for so many bytes more."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -235,11 +274,19 @@ def _append(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
                 said = json.dumps({"seq": seq, **entry, "prev": prev}, separators=(",", ":")).encode()[:-1]
                 prev = _hash(said)
                 text += said + f',"hash":"{prev}"}}\n'.encode()
-            if os.write(file, text) < len(text):
-                os.ftruncate(file, size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            text = text if entries else b""
+            _put(file, size, text + b" " * room)
+            if room:
+                os.ftruncate(file, size + len(text))
     finally:
         os.close(file)
+
+
+def _put(file: int, size: int, text: bytes) -> None:
+    """Write all of it at the end of a file of this size, or nothing."""
+    if os.write(file, text) < len(text):
+        os.ftruncate(file, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _end(file: int, size: int) -> tuple[int, str, bytes]:

@@ -202,6 +202,10 @@ class Guarded:
         return self.raw.lacking
 
     @property
+    def refused(self) -> bool:
+        return self.raw.refused
+
+    @property
     def remaining(self) -> int | None:
         return self.raw.remaining
 

@@ -36,9 +36,10 @@ def arguments_of(operation: AnyOperation) -> AnyOperation:
 
 @dataclass(frozen=True)
 class Access:
-    """The operations that may be used."""
+    """The operations that may be used, and whether anything may be changed or written by them."""
 
     allowed: frozenset[AnyOperation] = frozenset(BY_NAME.values())
+    writes: bool = True
 
     def allows(self, operation: AnyOperation) -> bool:
         """Whether the operation's tool exists."""
@@ -53,12 +54,12 @@ class Access:
         sent, allowed = headers or {}, self.allowed
         if "x-aural-readonly" not in sent and "x-aural-toolsets" not in sent:
             return self
-        if asks_for("x-aural-readonly", sent):
-            allowed = _reading(allowed)
+        writes = self.writes and not asks_for("x-aural-readonly", sent)
+        allowed = allowed if writes else _reading(allowed)
         if (sets := sent.get("x-aural-toolsets")) is not None:
             wanted = [name.strip().lower() for name in sets.split(",")]
             allowed &= frozenset(each for name in wanted for each in TOOLSETS.get(name, ()))
-        return replace(self, allowed=allowed)
+        return replace(self, allowed=allowed, writes=writes)
 
 
 def access(narrowing: Narrowing) -> Access:
@@ -77,7 +78,7 @@ def access(narrowing: Narrowing) -> Access:
         allowed = allowed & named if narrowing.toolsets else named
     _known("exclude-tools", narrowing.exclude_tools, BY_NAME)
     allowed -= {BY_NAME[name] for name in narrowing.exclude_tools}
-    return Access(_reading(allowed) if narrowing.read_only else allowed)
+    return Access(_reading(allowed) if narrowing.read_only else allowed, not narrowing.read_only)
 
 
 def _reading(allowed: frozenset[AnyOperation]) -> frozenset[AnyOperation]:

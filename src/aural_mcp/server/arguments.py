@@ -61,8 +61,11 @@ class Given:
     remarks: Sequence[str] = field(default=())
 
 
-def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
+def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = True) -> Given:
     """The arguments of a call. Snake_case names are taken too.
+
+    Args:
+        writes: whether a file may be written.
 
     Raises:
         BadArguments: naming every argument that is wrong; nothing is ignored without a remark.
@@ -81,6 +84,10 @@ def read(operation: AnyOperation, sent: Mapping[str, Any]) -> Given:
         arguments, dropped = _writable(operation, reading.fields(named, schema))
     except TooMany as many:
         raise _refusal(operation, f"{many} Send less in one call.") from None
+    if not writes and operation.saves_as in arguments:
+        raise _refusal(
+            operation, f"{operation.saves_as} is not an argument here: this server only reads. Leave it out."
+        )
     try:
         return Given(model.model_validate(arguments), code, [*_remarks(added), *dropped, *reading.remarks()])
     except ValidationError as error:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import product
 from typing import Any, cast
 
 import anyio
 
-from aural_mcp.api.errors import AuralError
+from aural_mcp.api.errors import AuralError, Forbidden, Unauthorized
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
@@ -74,14 +73,21 @@ class Recent:
                     self._remember(kind, str(row[known]), str(row.get(label) or ""))
 
     async def refresh(self) -> None:
-        """Ask for interviews and newest sessions, unless that was just done or the budget is short; never fails."""
+        """Ask for interviews and newest sessions, unless that was just done or the budget is short; never fails.
+
+        What was seen with a key that is not accepted any more is forgotten.
+        """
         async with self._asking:
+            if self._client.refused:
+                self._forget()
             left = self._client.remaining
             if self._clock() - self._asked_at < FRESH or (left is not None and left < SPARE):
                 return
             self._asked_at = self._clock()
             try:
                 await self._ask()
+            except (Unauthorized, Forbidden):
+                self._forget()
             except AuralError:
                 return
 
@@ -116,8 +122,12 @@ class Recent:
         """The ids that may be meant, newest first; of candidates, those of the interview where one is given."""
         await self.refresh()
         async with self._asking:
-            with suppress(AuralError):
+            try:
                 await self._look_for(kind, typed, interview_id)
+            except (Unauthorized, Forbidden):
+                self._forget()
+            except AuralError:
+                pass
         found = self.matching(kind, typed)
         own = self._people.get(interview_id)
         return found if kind != "candidateId" or own is None else [each for each in found if each in own]
@@ -134,6 +144,12 @@ class Recent:
                 continue
             looks += 1
             await self._sessions_of(each.id)
+
+    def _forget(self) -> None:
+        for names in (*self._names.values(), self._people, self._listed, self._interviews):
+            names.clear()
+        self.interview, self.sessions = None, []
+        self._asked_at = -math.inf
 
     def _remember(self, kind: str, known: str, label: str) -> None:
         keep(self._names[kind], {known: label})

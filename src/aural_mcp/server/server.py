@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,25 +17,34 @@ from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import UnexpectedToolError
+from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
 from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, INVALID_REQUEST, CallToolResult, GetPromptResult, InputRequiredResult, Tool
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Tool,
+)
 
 from aural_mcp._version import __version__
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.errors import AuralError, NoUsableKey
+from aural_mcp.api.errors import AuralError, LogUnwritable, NoUsableKey
 from aural_mcp.api.operations import OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import AuralClient
 from aural_mcp.config import GET_A_KEY, sent_key
-from aural_mcp.privacy.audit import AuditLog, Confirmed, Outcome, ids_of, logged
+from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
 from aural_mcp.server import prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent, readable
+from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
@@ -157,10 +166,11 @@ class AuralServer(MCPServer[Connection]):
         self._lowlevel_server.middleware.insert(-1, readable)  # around what checks the state that travels
         self.clients = clients
         self._operations = (*OPERATIONS, RevealCandidate, *(LOCAL_OPERATIONS if local else ()), *WORKFLOWS)
-        self._exposure, self._memory, self._audit = exposure or Exposure(), Memory(), audit or AuditLog(lambda: None)
+        self._exposure, self._memory = exposure or Exposure(), Memory()
+        self._decisions = Decisions(audit or AuditLog(lambda: None))
         self._access = access or Access()
         self._confirm, self._state_keys, self._files = confirm, tuple(state_keys), files
-        self._tools: dict[AnyOperation, Tool] = {}
+        self._tools: dict[tuple[AnyOperation, bool], Tool] = {}
         self._recents: dict[tuple[str, Exposure], Recent] = {}
         handle = self._lowlevel_server.add_request_handler
         handle("completion/complete", types.CompleteRequestParams, self._complete)
@@ -180,11 +190,14 @@ class AuralServer(MCPServer[Connection]):
 
     def _listed(self, context: Context[Any, Any] | None) -> list[Tool]:
         """The tools that exist for this request, each made once."""
-        allowed = self._there(context)
-        for operation in allowed:
-            if operation not in self._tools:
-                self._tools[operation] = tools.tool_for(operation)
-        return [self._tools[operation] for operation in allowed]
+        writes = self._writes(context)
+        return [self._tool(operation, writes) for operation in self._there(context)]
+
+    def _tool(self, operation: AnyOperation, writes: bool) -> Tool:
+        if (operation, writes) not in self._tools:
+            saves = writes and self._files is not None
+            self._tools[operation, writes] = tools.tool_for(operation, writes=writes, saves=saves)
+        return self._tools[operation, writes]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -197,19 +210,18 @@ class AuralServer(MCPServer[Connection]):
             return results.failure(tools.unknown_tool(name, known))
         try:
             client = self._client_for(context)
-        except NoUsableKey as error:
+            self._decisions.check(name)
+        except (NoUsableKey, LogUnwritable) as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes)
         result: Answer | None = None
         try:
-            result = await tools.run(
-                client, operation, arguments, consent, context.report_progress if context else None
-            )
+            tell, writes = context.report_progress if context else None, self._writes(context)
+            result = await tools.run(client, operation, arguments, consent, tell, writes=writes)
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
-            return result
         except NoUsableKey as error:
-            return results.failure(f"{operation.tool_title()} was not called. {error}")
+            result = results.failure(f"{operation.tool_title()} was not called. {error}")
         except MCPError:
             raise
         except Exception as error:
@@ -217,42 +229,8 @@ class AuralServer(MCPServer[Connection]):
             raise UnexpectedToolError(message) from error
         finally:  # also when it was cancelled: what had left is done
             consent.ended(result)
-            self._note(client, name, arguments, result, consent)
-
-    def _note(
-        self, client: Guarded, name: str, given: Mapping[str, Any], result: Answer | None, consent: Consent
-    ) -> None:
-        """Write a call into the decision log, if it is one that is logged; without a result it broke off."""
-        if not logged(name, BY_NAME[name].effect):
-            return
-        structured: dict[str, Any] = (result.structured_content or {}) if isinstance(result, CallToolResult) else {}
-        if consent.refused:
-            outcome = "refused"
-        elif isinstance(result, InputRequiredResult) or "confirmation" in structured or structured.get("dryRun"):
-            outcome = "preview"
-        else:
-            outcome = "failed" if result is None or result.is_error else "done"
-        revealed = structured.get("candidate") if name == RevealCandidate.tool_name() else None
-        self._record(client, name, outcome, ids_of(name, given, structured), consent.how, revealed)
-
-    def _record(
-        self,
-        client: Guarded,
-        tool: str,
-        outcome: Outcome,
-        ids: Mapping[str, Any],
-        confirmed: Confirmed | None = None,
-        revealed: str | None = None,
-    ) -> None:
-        blind = client.exposure.anonymous
-        self._audit.record(
-            tool, outcome, tenant=client.tenant, ids=ids, confirmed=confirmed, blind=blind, revealed=revealed
-        )
-
-    def _note_reading(self, context: Context[Any, Any] | None, tool: str, given: Mapping[str, Any]) -> None:
-        """Write down that a resource or a prompt showed what this tool shows."""
-        if logged(tool, BY_NAME[tool].effect):
-            self._record(self._client_for(context), tool, "done", ids_of(tool, given))
+            answer = self._decisions.called(client, name, arguments, result, consent)
+        return cast("Answer", answer)
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
 
@@ -283,8 +261,11 @@ class AuralServer(MCPServer[Connection]):
         self, uri: Any, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
-        if found := resources.match(str(uri)):
-            self._note_reading(context, found[0].tool, found[1])
+        try:
+            if found := resources.match(str(uri)):
+                self._decisions.read(self._client_for(context), found[0].tool, found[1])
+        except LogUnwritable as error:
+            raise ResourceError(f"Nothing is shown. {error}") from error
         return [ReadResourceContents(content=text, mime_type=mime_type)]
 
     # ── Prompts and completion ──────────────────────────────────────────────────────────────────
@@ -299,8 +280,11 @@ class AuralServer(MCPServer[Connection]):
     ) -> GetPromptResult | InputRequiredResult:
         client = partial(self._client_for, context)
         filled = await prompts.fill(name, arguments or {}, client, self._has(context), partial(self._lacking, context))
-        for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
-            self._note_reading(context, tool, arguments or {})
+        try:
+            for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
+                self._decisions.read(self._client_for(context), tool, arguments or {})
+        except LogUnwritable as error:
+            raise MCPError(INTERNAL_ERROR, f"Nothing is shown. {error}") from error
         return filled
 
     async def _complete(
@@ -391,6 +375,9 @@ class AuralServer(MCPServer[Connection]):
         hidden = () if exposure.blind and not exposure.lockdown else (RevealCandidate,)
         return [each for each in self._operations if access.allows(each) and each not in hidden]
 
+    def _writes(self, context: Context[Any, Any] | None) -> bool:
+        return self._access.narrowed(context.headers if context else None).writes
+
     def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
         names = {each.tool_name() for each in self._there(context)}
         return names.__contains__
@@ -415,7 +402,8 @@ class AuralServer(MCPServer[Connection]):
         raw = self.clients.client_for(headers)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
-        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, self._files)
+        files = self._files if self._writes(context) else None
+        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, files)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
@@ -32,17 +33,24 @@ SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
 
-def tool_for(operation: AnyOperation) -> Tool:
-    """The tool as hosts list it: flat typed arguments, an output schema, a title and all four annotations."""
+def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = False) -> Tool:
+    """The tool as hosts list it: flat typed arguments, an output schema, a title and all four annotations.
+
+    Args:
+        writes: whether it may have an argument that writes a file.
+        saves: whether that argument would be of use, so that the tool does not only read.
+    """
     shape = SHAPES.get(operation)
+    effect = "create" if saves and operation.saves_as else operation.effect
+    schema = _with_code(operation, argument_schema(arguments_of(operation)))
     result = shape.result if shape else operation.result_type()
     return Tool(
         name=operation.tool_name(),
         title=operation.tool_title(),
         description=operation.documentation(),
-        input_schema=_with_code(operation, argument_schema(arguments_of(operation))),
+        input_schema=schema if writes else _without(schema, operation.saves_as),
         output_schema=output_schema(result, confirmed=operation.confirmed),
-        annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[operation.effect]),
+        annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),
     )
 
 
@@ -57,11 +65,14 @@ async def run(
     given: dict[str, Any],
     agree: Agree | None = None,
     tell: Callable[[float, float, str], Awaitable[None]] | None = None,
+    *,
+    writes: bool = True,
 ) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent(tell=tell)
     try:
-        asked = await aside(read, operation, given) if is_large(given) else read(operation, given)
+        reading = partial(read, operation, given, writes=writes)
+        asked = await aside(reading) if is_large(given) else reading()
         shape = SHAPES.get(operation)
         if agree and operation.confirmed and (instead := await agree(asked.arguments, asked.code, spent)):
             return instead
@@ -83,6 +94,10 @@ def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
     if not operation.confirmed:
         return schema
     return {**schema, "properties": {**schema["properties"], "confirmation": CODE}}
+
+
+def _without(schema: Schema, argument: str) -> Schema:
+    return {**schema, "properties": {name: each for name, each in schema["properties"].items() if name != argument}}
 
 
 def unknown_tool(name: str, known: Sequence[str]) -> str:

@@ -120,7 +120,10 @@ def file_in(client: Caller, name: str) -> Path:
     folder = client.files if isinstance(client, Guarded) else None
     if folder is None:
         raise refused("No folder for files is allowed here", "Start the server with --files DIR, or give data instead")
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a character that no name has
+        raise refused(f"{quoted(name)} is no name of a file", "Give a name in the folder for files") from error
     if not name or not path.is_relative_to(folder.resolve()) or path == folder.resolve():
         raise refused(f"{quoted(name)} leads out of the folder for files", "Give a name in that folder")
     return path

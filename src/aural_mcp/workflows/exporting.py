@@ -33,7 +33,7 @@ EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
 MOST_INLINE = 60_000
 """Bytes of an export that an answer still holds."""
 TOO_LARGE = (
-    "It is {size} KB, too much for an answer: read the resource, which asks for all of it again, or say saveAs, fewer "
+    "It is {size} KB, too much for an answer: read the resource, which asks for all of it again, or say {less}fewer "
     "sessionIds, or csv."
 )
 NOT_READ = (
@@ -63,10 +63,11 @@ class ExportResults(Operation[Exported]):
     """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version, who scored.
 
     One candidate, a shortlist (sessionIds) or everybody. form packet is all that is held on one person, for that
-    person, and where it can be erased. Nobody is ranked. saveAs writes a new file into the operator's folder.
+    person, and where it can be erased. Nobody is ranked.
     """
 
     effect, toolset = "read", "workflows"
+    saves_as = "saveAs"
     hint = "Give the user the content, the file or the address; do not shorten or correct it."
     interview_id: InterviewId
     session_ids: Annotated[
@@ -110,9 +111,14 @@ async def export_results(client: Caller, given: ExportResults, spent: Spent) -> 
         **({"savedAs": path.name} if path is not None else {}),
         **({"content": content} if shown else {}),
         **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
-        "remarks": [*whole.remarks, *([] if shown or path else [TOO_LARGE.format(size=size // 1000)])],
+        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, size)])],
     }
     return Exported.model_validate(found)
+
+
+def _too_large(client: Caller, size: int) -> str:
+    saves = isinstance(client, Guarded) and client.files is not None
+    return TOO_LARGE.format(size=size // 1000, less="saveAs, " if saves else "")
 
 
 async def collected(client: Caller, given: ExportResults, spent: Spent) -> packets.Collected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from aural_mcp.client.caller import Caller
@@ -59,5 +60,5 @@ def _placed(made: str, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        with path.open("xb") as file:
+        with open(path, "xb", opener=partial(os.open, mode=0o600)) as file:
             file.write(Path(made).read_bytes())

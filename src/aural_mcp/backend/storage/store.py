@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, insert, inspect, select, update
@@ -86,6 +87,8 @@ def _bring_up_to_date(db: Connection) -> None:
         save_setting(db, "schema_version", SCHEMA_VERSION)
         return
     version = setting(db, "schema_version")
+    if not isinstance(version, int):
+        raise CannotOpen("This database has the tables of a workspace, but not which version made them. Use another.")
     if version > SCHEMA_VERSION:
         raise CannotOpen(
             f"This workspace was made by a newer aural-mcp (schema {version}; this one knows {SCHEMA_VERSION}). "
@@ -106,7 +109,9 @@ def _keep_a_copy(db: Connection, version: int) -> None:
     """Copy an SQLite workspace beside itself before it is migrated; it is read as it was before this transaction."""
     file = db.engine.url.database
     if db.engine.dialect.name == "sqlite" and file:
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(f"{file}.v{version}")) as copy:
+        kept = Path(f"{file}.v{version}")
+        kept.touch(mode=0o600)
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(kept)) as copy:
             source.backup(copy)
 
 

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.bounds import LARGE, TooMuch, aside, weigh
-from aural_mcp.config import is_loopback, sent_key, usable_key
+from aural_mcp.config import NO, YES, is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
 from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
 from aural_mcp.server.web import refusals
@@ -145,6 +145,7 @@ class Web:
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             send.asked = await _whole_body(headers, receive)
             _check_json(headers)
+            _check_switches(headers)
             if len(send.asked) > LARGE:
                 await self._check_large(headers, send.asked)
             messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
@@ -249,6 +250,14 @@ def _check_json(headers: Headers) -> None:
     kinds = headers.get("content-type", "").partition(";")[0].lower().split(",")
     if JSON not in map(str.strip, kinds):
         raise Refused(400, *SAID_BETTER[400])
+
+
+def _check_switches(headers: Headers) -> None:
+    """Refuse a header that shall protect and that nobody can read: it must not count as left out."""
+    for name in ("X-Aural-Readonly", "X-Aural-Blind", "X-Aural-Lockdown"):
+        if headers.get(name, "").strip().lower() not in ("", *YES, *NO):
+            words = f"{name} must be true or false; nothing was done. Send it so, or leave it out."
+            raise Refused(400, "bad_switch", words)
 
 
 def _as_json(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -34,23 +35,25 @@ GUARD = re.compile(r"(^|[;\t\r\n])'(?=\s*[=+\-@＝＋－＠])")
 """What exports set before something that a spreadsheet may carry out."""
 AS_TEXT = re.compile(r'="([^"]*)"')
 LINKED = re.compile(r"\[([^\[\]]{0,250})\]\((?:mailto:|tel:)?([^()\s]{0,300})\)", re.IGNORECASE)
+ENTITY = re.compile(r"&(?:#\d{2,5}|#x[0-9a-fA-F]{2,4}|amp|quot|apos|nbsp|lt|gt);")
 AROUND = re.compile(r"(\*\*|__|~~|[*_`])([^*_`~\n]{1,300})\1")
 EMPHASIS = re.compile(r"\*\*|__|`|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 MARKUP = re.compile(r"[@<>{}\[\]|`]|\*\*|://|\d{5}")
 """What is in no name."""
 PHONE = re.compile(
-    r"(?:[^\W\d_]{1,12}[.:]?\s*)?\+?[\d\s().\-/‐-―\u00a0·]{1,40}(?:\s*(?:ext|extension|x|int|anexo|durchwahl|#)\.?\s*\d{1,6})?(?:\s*\([^()\d]{1,20}\))?",
+    r"(?:[^\W\d_]{1,12}[.:]?\s*)?\+?[\d\s().\-/‐-―−ー\u00a0·]{1,40}(?:\s*(?:ext|extension|x|int|anexo|durchwahl|#)\.?\s*\d{1,6})?(?:\s*\([^()\d]{1,20}\))?",
     re.IGNORECASE,
 )
 STRICT = re.compile(r"(?:\+|00|0|\()[\d\s().\-/]{6,24}|\d{2,5}(?:[ .\-/]\d{2,5}){1,5}|1[3-9]\d{9}")
 """A number that is hardly anything but a phone's."""
-SPLIT = re.compile(r"[,;，；、\n]|\s/\s|\s\|\s")
+SPLIT = re.compile(r"[,;，；、\n]|:::|\s/\s|\s\|\s")
 
 
 def tidy(value: str, *, lines: bool = False) -> str:
     """A cell without what cannot be seen, Markdown of links and emphasis, and what a spreadsheet put around it."""
     text = outside(value).strip()
     text = GUARD.sub(r"\1", text) if "'" in text else text
+    text = html.unescape(text) if ENTITY.search(text) else text
     if found := AS_TEXT.fullmatch(text):
         text = found[1]
     if "](" in text:
@@ -67,7 +70,7 @@ def is_nothing(text: str, *, field: str = "") -> bool:
     plain = "".join(filter(str.isalnum, bare(text))) if len(text) < 40 else ""
     if field in ("name", "first", "middle", "last"):
         return text == "NaN" or (plain in ("na", "unknown") and not text.isalpha())
-    return plain in NAUGHT or (field in SHAPED and (plain in NO_VALUE or set(plain) == {"x"}))
+    return plain in NAUGHT or (field in SHAPED and (plain in NO_VALUE or set(plain) in ({"x"}, {"0"})))
 
 
 # ── What a cell looks like ──────────────────────────────────────────────────────────────────────
@@ -125,7 +128,8 @@ def is_name(text: str) -> bool:
     """Whether a cell has the shape of a person's name: a few words of letters, none of them small alone."""
     if not (1 if text > "\u2fff" else 2) <= len(text) <= 60 or MARKUP.search(text) or any(map(str.isdecimal, text)):
         return False
-    words = re.split(r"[\s,]+", text.strip(" .,"))
+    plain = "".join(each for each in text if unicodedata.category(each) not in ("So", "Sk", "Cf") and each != "\ufe0f")
+    words = re.split(r"[\s,]+", plain.strip(" .,"))
     bare = [re.sub(r"[.'’‘ʼ`´\-‐·・*]", "", each) for each in words]
     letters = all(unicodedata.category(each)[0] in "LM" for word in bare for each in word)
     return letters and 1 <= len(words) <= 6 and (bare[0][:1].upper() == bare[0][:1] or bare[-1][:1].isupper())
@@ -181,6 +185,7 @@ def repaired(value: str) -> str:
     """A number without what a spreadsheet made of it."""
     text = unicodedata.normalize("NFKC", value).strip().lstrip("'").strip()
     text = re.sub(r"^tel:", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<=\d)\s?[−ー‐-―]\s?(?=\d)", "-", text)
     return re.sub(r"^(\+?\d{5,})[.,]0+$", r"\1", text)
 
 

@@ -21,7 +21,7 @@ from aural_mcp.workflows.lists.cells import (
     is_phone,
     tidy,
 )
-from aural_mcp.workflows.lists.headings import LONGEST, meant, words_of
+from aural_mcp.workflows.lists.headings import LONGEST, is_candidate, meant, words_of
 from aural_mcp.workflows.lists.sheets import Record, unusable
 from aural_mcp.workflows.lists.tables import EMAIL, FIRST
 
@@ -36,6 +36,8 @@ CHOICES = {
     "lastname": "last",
     "email": "email",
     "phone": "phone",
+    "phoneprefix": "prefix",
+    "areacode": "area",
     "notes": "notes",
     "school": "school",
     "education": "education",
@@ -51,9 +53,14 @@ SPELLED = {
     "first": "firstName",
     "middle": "middleName",
     "last": "lastName",
+    "prefix": "phonePrefix",
+    "area": "areaCode",
     "work_experience": "workExperience",
     "graduation_year": "graduationYear",
 }
+NAMELESS = "Every person needs a name: add a column of them, or give them as candidates rows"
+NUMBERED = ("#", "№")
+PREFIX = re.compile(r"\(?(?:\+|00)?\d{1,5}\)?")
 ASK = "Give `columns`, this or corrected: {proposal}. A column is {fields}, or null to leave it out"
 
 
@@ -129,8 +136,8 @@ def _known(cells: Sequence[str]) -> int:
 def _can_be_headings(cells: Sequence[str]) -> bool:
     filled = [each for each in cells if each]
     return (
-        len(set(filled)) == len(filled)
-        and all(len(each) <= 150 and any(map(str.isalpha, each)) for each in filled)
+        (len(set(filled)) == len(filled) or _known(cells) > 1)
+        and all(len(each) <= 150 and (each in NUMBERED or any(map(str.isalpha, each))) for each in filled)
         and not any(EMAIL.search(each) or is_number(each) or is_date(each) for each in filled)
     )
 
@@ -234,6 +241,10 @@ def mapped(columns: Sequence[Column], given: Mapping[str, str], *, blind: bool) 
     _by_looks(columns)
     _reconcile(columns)
     named = any(each.field in NAMES for each in columns)
+    whole = [each for each in columns if each.field == "name"]
+    several = [each for each in whole if not each.given and not _is_repeated(each, [other for other in whole if other is not each])]
+    if len(several) > 1 and not given:
+        raise _question(columns, several, named=True, blind=blind)
     doubtful = [each for each in columns if not each.given and is_doubtful(each, columns)]
     if not named or (doubtful and not given):
         raise _question(columns, doubtful, named=named, blind=blind)
@@ -273,7 +284,12 @@ def _by_headings(columns: Sequence[Column]) -> None:
         if addressed and each.field in (*NAMES, "phone"):
             each.field = ""
     addressed = any(each.field == "email" and each.share("e-mail addresses") for each in columns)
+    most = max((each.distinct for each in columns if each.share("e-mail addresses") >= MOST), default=0.0)
     for each in columns:
+        if each.field == "email" and not each.given and not meant(each.heading).sure and each.distinct < most:
+            each.field = ""
+        if each.field in ("prefix", "area") and not each.given and not all(PREFIX.fullmatch(cell) for cell in each.cells):
+            each.field = ""
         if each.field == "email" and each.cells and not each.share("e-mail addresses") and addressed and not each.given:
             each.field = ""
 
@@ -303,6 +319,10 @@ def _by_looks(columns: Sequence[Column]) -> None:
 def _reconcile(columns: Sequence[Column]) -> None:
     """`Nom` beside `Prénom` is the last name, `Nombre` beside `Apellidos` the first; unless it holds both."""
     by_field = {name: [each for each in columns if each.field == name] for name in NAMES}
+    firsts, lasts = by_field["first"], by_field["last"]
+    if len(firsts) == len(lasts) > 1:
+        for each in (*firsts[1:], *lasts[1:]):
+            each.field = each.field if each.given else "notes"
     for whole in by_field["name"]:
         parts = [*by_field["first"], *by_field["last"]]
         if not parts or whole.given:
@@ -324,7 +344,7 @@ def _share_inside(part: Column, whole: Column) -> float:
 
 def is_doubtful(each: Column, columns: Sequence[Column]) -> bool:
     """Whether something of the people themselves may stand in a column that is left out."""
-    if each.field or not each.cells:
+    if each.field or not each.cells or _is_repeated(each, columns):
         return False
     if each.share("e-mail addresses") >= MOST or each.share("phone numbers") >= FULL:
         return True
@@ -335,14 +355,34 @@ def is_doubtful(each: Column, columns: Sequence[Column]) -> bool:
     return each.like >= 0.3 or (short and each.distinct >= 0.7)
 
 
+def _is_repeated(each: Column, columns: Sequence[Column]) -> bool:
+    """Whether the addresses or names in a column are those that are taken, row by row."""
+    addressed = each.share("e-mail addresses") >= MOST
+    taken = [other.beside for other in columns if other.field in (("email",) if addressed else NAMES)]
+    rows = [(cell, set(_parts(" ".join(others)))) for cell, *others in zip(each.beside, *taken, strict=True) if cell]
+    return all({*_parts(cell), *addresses(cell)} & there and (addressed or there >= {*_parts(cell)}) for cell, there in rows)
+
+
+def _parts(text: str) -> list[str]:
+    return re.findall(r"[^\s<>()\[\],;]+", text.casefold())
+
+
 # ── The question ────────────────────────────────────────────────────────────────────────────────
 
 
 def _question(columns: Sequence[Column], doubtful: Sequence[Column], *, named: bool, blind: bool) -> Exception:
     proposal = _proposal(columns)
-    shown = {f"column {each.place + 1}" if blind else each.key: proposal[each.place] for each in columns if each.cells}
+    if not {"name", "firstName", "lastName"} & {*proposal.values()}:
+        listed = ", ".join(each.told(blind=blind) for each in columns[:40] if each.cells)
+        return unusable(f"No column holds names: {listed}", NAMELESS)
+    keys = [each.key for each in columns]
+    shown = {
+        f"column {each.place + 1}" if blind or keys.count(each.key) > 1 else each.key: proposal[each.place]
+        for each in columns
+        if each.cells
+    }
     listed = ", ".join(each.told(blind=blind) for each in columns[:40] if each.cells)
-    what = "would be left out" if named else "No column is known to hold names"
+    what = ("hold several people's names" if doubtful[:1] and doubtful[0].field else "would be left out") if named else "No column is known to hold names"
     said = f"{', '.join(each.told(blind=blind) for each in doubtful[:10])} {what}" if named else f"{what}: {listed}"
     text = json.dumps(shown, ensure_ascii=False)
     more = f". All columns: {listed}" if named else ""
@@ -352,6 +392,7 @@ def _question(columns: Sequence[Column], doubtful: Sequence[Column], *, named: b
 def _proposal(columns: Sequence[Column]) -> dict[int, str | None]:
     """The likeliest field of each column."""
     chosen: dict[int, str] = {each.place: each.field for each in columns if each.field and each.field != "repeated"}
+    _one_person(columns, chosen)
     free = [each for each in columns if not each.field and not each.given and each.cells]
     ours = [each for each in free if not meant(each.heading).somebody_else]
     for name, shape in (("email", "e-mail addresses"), ("phone", "phone numbers")):
@@ -364,13 +405,29 @@ def _proposal(columns: Sequence[Column]) -> dict[int, str | None]:
     return {each.place: SPELLED[chosen[each.place]] if each.place in chosen else None for each in columns}
 
 
+def _one_person(columns: Sequence[Column], chosen: dict[int, str]) -> None:
+    """Leave one column of whole names, the one that says it is the candidate's, or the two parts of one."""
+    whole = [each for each in columns if chosen.get(each.place) == "name"]
+    if len(whole) == 2 and all(each.single for each in whole):
+        chosen.update({whole[0].place: "first", whole[1].place: "last"})
+    elif len(whole) > 1:
+        ours = [each for each in whole if is_candidate(each.heading)]
+        chosen.update({each.place: "notes" for each in whole[1:]})
+        for name in ("name", "email", "phone") if ours else ():
+            said = [each for each in columns if meant(each.heading).field == name]
+            theirs = [each for each in said if not is_candidate(each.heading)] if len(said) > 1 else []
+            chosen.update({each.place: name for each in said})
+            for each in theirs:
+                del chosen[each.place]
+
+
 def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
     """Add the columns of names, whole or in parts, to what is chosen."""
     varied = [each for each in free if each.distinct >= 0.4 and not meant(each.heading).other]
     likely = [each for each in free if each.like >= 0.3] or varied or list(free)
     there = [each for each in columns if chosen.get(each.place) in NAMES]
     if not there:
-        _whole_or_parts(columns, sorted([*likely, *_partner(likely, varied)], key=lambda each: each.place), chosen)
+        _whole_or_parts(columns, sorted([*likely, *_partner(likely, varied)], key=lambda each: each.place), varied, chosen)
     elif len(there) == 1 and likely and likely[0] in [*varied, *(each for each in free if each.like >= 0.3)]:
         one = chosen[there[0].place]
         if one == "name" and there[0].single:
@@ -387,7 +444,7 @@ def _partner(likely: Sequence[Column], varied: Sequence[Column]) -> list[Column]
     ][:1]
 
 
-def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], chosen: dict[int, str]) -> None:
+def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
     whole = [each for each in found if not each.single]
     if len(found) == 1 or not found:
         chosen.update({each.place: "name" for each in found})
@@ -398,8 +455,10 @@ def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], chosen: 
         chosen[whole[0].place] = "name"
     else:
         one, other = found[:2]
+        between = [each for each in free if one.place < each.place < other.place and each.single]
         turned = _comes_later(one, columns) > _comes_later(other, columns)
         chosen[one.place], chosen[other.place] = ("last", "first") if turned else ("first", "last")
+        chosen.update({each.place: "middle" for each in between})
 
 
 def _comes_later(each: Column, columns: Sequence[Column]) -> float:

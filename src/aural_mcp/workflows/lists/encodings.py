@@ -5,24 +5,40 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aural_mcp.safety import quoted
+from aural_mcp.workflows.lists.cells import bare
 from aural_mcp.workflows.lists.sheets import unusable
+from aural_mcp.workflows.lists.tables import EMAIL
 
 SAMPLE = 20_000
 """Bytes of lines beyond ASCII by which an encoding is judged."""
-WEST = (
-    "äöüßÄÖÜ",
-    "éèêëàâæçîïôœùûüÿÉÈÊËÀÂÆÇÎÏÔŒÙÛ",
-    "áéíóúñüçÁÉÍÓÚÑªº",
-    "áâãàçéêíóôõúÁÂÃÇÉÊÍÓÔÕÚ",
-    "àèéìòùÀÈÉ",
-    "åäöæøéðþÅÄÖÆØ",
-)
-EAST = ("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ", "áčďéěíňóřšťúůýžôľĺäÁČĎÉĚÍŇÓŘŠŤÚŮÝŽĽ", "áéíóöőúüűÁÉÍÓÖŐÚÜŰ", "čćđšžČĆĐŠŽ")
-RUSSIAN = ("абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯІЇЄҐ",)
+LANGUAGES = {
+    "äöüßÄÖÜ": "de at ch",
+    "éèçàêâôîëïœùûæÉÈÇÀÊÂÎÔŒ": "fr be ch lu ca",
+    "ñáéíóúüÁÉÍÓÚÑçºª": "es mx ar co cl pe cat",
+    "ãçáéíõóêôúâàÁÂÃÇÉÊÍÓÔÕÚ": "pt br",
+    "àèéìòùÀÈÉ": "it ch",
+    "åäöÅÄÖéü": "se fi",
+    "æøåÆØÅéöðþáíóúýÐÞÖÁÉÍÓÚ": "dk no is",
+    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻ": "pl",
+    "áéíčřšžýěůúňťďóôľĺäÁČĎÉĚÍŇÓŘŠŤÚŮÝŽĽ": "cz sk",
+    "áéíóöőúüűÁÉÍÓÖŐÚÜŰ": "hu",
+    "čćđšžČĆĐŠŽ": "hr si ba rs me",
+    "ăâîşţșțĂÂÎŞŢȘȚ": "ro md",
+    "çğıöşüÇĞİÖŞÜâîû": "tr",
+    "šėžčūįųąęĄČĘĖĮŠŲŪŽ": "lt",
+    "āīņšēļžčķūģĀČĒĢĪĶĻŅŠŪŽ": "lv",
+    "õäöüšžÕÄÖÜŠŽ": "ee",
+    "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊΐΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ": "gr cy",
+    "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґАБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯІЇЄҐ": "ru ua by bg kz rs mk",
+}
+"""The letters beyond ASCII of names in a language, the common ones first, and the countries that write so."""
+WEST, EAST = tuple(LANGUAGES)[:7], tuple(LANGUAGES)[7:12]
+TURKISH, BALTIC, GREEK, RUSSIAN = tuple(LANGUAGES)[12:13], tuple(LANGUAGES)[13:16], *((each,) for each in tuple(LANGUAGES)[16:])
 LETTERS = {
     "cp1252": WEST,
     "iso8859_15": WEST,
@@ -30,15 +46,19 @@ LETTERS = {
     "cp850": WEST,
     "cp1250": EAST,
     "iso8859_2": EAST,
-    "cp1254": ("çğıöşüâîûÇĞİÖŞÜÂÎÛ",),
-    "cp1253": ("αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏ",),
+    "cp852": EAST,
+    "cp1254": TURKISH,
+    "cp1257": BALTIC,
+    "cp1253": GREEK,
     "cp1251": RUSSIAN,
     "koi8_r": RUSSIAN,
     "mac_cyrillic": RUSSIAN,
     "cp866": RUSSIAN,
 }
-"""The letters that names in an encoding are written with, by language; the rest it can write is rare in them."""
+"""The languages that an encoding is for; other letters that it can write are rare in names."""
 COMMON = frozenset("€–—’“”„«»ºª°§¡¿·№…šžŠŽ")
+SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "þ": "th"})
+"""How addresses spell letters that are no letter with an accent."""
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
 READ_AS = (
@@ -136,8 +156,32 @@ def _score(name: str, raw: bytes) -> float:
         )
     good = frozenset("".join(LETTERS[name]))
     fits = sum(1.0 if each in good else 0.5 if each in COMMON else -0.5 if each.isalpha() else -1.0 for each in beyond)
-    one = max(sum(each in letters for each in beyond) for letters in map(frozenset, LETTERS[name]))
-    return (fits + one - 1.5 * _breaks(text)) / len(beyond) - 1 - 0.001 * list(LETTERS).index(name)
+    one = max(_written(beyond, language) for language in LETTERS[name])
+    return (fits + one + _borne_out(text, name) - 1.5 * _breaks(text)) / len(beyond) - 1 - 0.001 * list(LETTERS).index(name)
+
+
+def _written(beyond: Sequence[str], language: str) -> float:
+    """How many of these are letters of a language; one of its rare letters is less."""
+    known = Counter(beyond)
+    return sum(known[each] * (1.0 if place < 7 or each.isupper() or len(language) > 60 else 0.8) for place, each in enumerate(language))
+
+
+def _borne_out(text: str, name: str) -> float:
+    """How many letters the address on their line bears out: `Łukasz` by `lukasz@`, or by the letters of its country."""
+    found = 0.0
+    for line in text.splitlines():
+        address = EMAIL.search(line)
+        if not address:
+            continue
+        local, _, domain = address[0].casefold().partition("@")
+        country = domain.rpartition(".")[2]
+        letters = "".join(each for each in LETTERS[name] if country in LANGUAGES[each].split())
+        for word in re.findall(r"[^\W\d_]{3,}", line):
+            beyond = [each for each in word if each > "\x7f"]
+            found += sum(each in letters for each in beyond) / 4
+            if beyond and (bare(word) in local or bare(word.casefold().translate(SPELLED)) in local):
+                found += len(beyond) / 2
+    return found
 
 
 def _breaks(text: str) -> int:
@@ -145,15 +189,18 @@ def _breaks(text: str) -> int:
     return sum(len(each) for breaking in BREAKS for each in breaking.findall(text))
 
 
+LATIN = [chr(each) for each in range(0xC0, 0x180)]
+SMALL, CAPITAL = ("".join(filter(case, LATIN)) for case in (str.islower, str.isupper))
 BREAKS = (
-    re.compile(r"(?<=[a-zà-öø-ÿа-яё])[À-ÖØ-ÞŠŽŸА-ЯЁĄĆĘŁŃŚŹŻČĎĚŇŘŤŮĞİŞ]"),
+    re.compile(f"(?<=[a-z{SMALL}а-яёα-ωά-ώ])[{CAPITAL}А-ЯЁΑ-Ω]"),
+    re.compile(f"(?<=[A-ZА-ЯЁ])[а-яё](?=[А-ЯЁ])|(?<=[A-Z])[{CAPITAL}А-ЯЁ](?=[a-z])"),
+    re.compile(f'(?:^|(?<=[,;\t|"\n]))[{SMALL}](?=[a-z])'),
     re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’ʼ·](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)"),
-    re.compile(r"[a-zA-Z](?=[Ͱ-ӿ])|[Ͱ-ӿ](?=[a-zA-Z])"),
-    re.compile(r"(?<=[A-Za-z])[ÐÞþð](?=[a-z])"),
-    re.compile(r"[À-ɏ]{3,}"),
-    re.compile(r"(?<![^\W\d_])[ßÿ](?=[^\W\d_])"),
-    re.compile(r"(?<=[A-ZА-ЯЁ])[а-яё](?=[А-ЯЁ])"),
+    re.compile(r"(?<=[^\W\d_])[ßÿ](?=[A-ZÀ-Þ])|(?<![^\W\d_])[ßÿ](?=[^\W\d_])"),
+    re.compile(r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]|(?<!\w)[\u0370-\u052f]{2}(?!\w)|[\u0370-\u052f][_\[\]\\^`{|}~]"),
+    re.compile(r"ς(?=[^\W\d_])|(?<![^\W\d_])[α-ω]*[Α-Ω][α-ω]{2,}(?![^\W\d_])"),
 )
+"""Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, no accent in Greek."""
 
 
 def _likely(character: str, encoding: str) -> float:
@@ -168,13 +215,13 @@ def _likely(character: str, encoding: str) -> float:
 
 
 def _level(character: str, encoding: str) -> float:
-    """A character of the first, commoner level of a national set is likely; one beyond it is not."""
+    """A character that names are often made of is likely, one of the commoner level of a national set less so."""
     table, least, most = LEVELS[encoding]
     try:
         number = int.from_bytes(character.encode(table), "big")
     except UnicodeEncodeError:
         return -1.0
-    return 1.0 if least <= number <= most else -0.2
+    return 1.2 if character in NAMED[encoding] else 0.6 if least <= number <= most else -0.3
 
 
 LEVELS = {
@@ -184,6 +231,17 @@ LEVELS = {
     "big5": ("big5", 0xA440, 0xC67E),
     "cp949": ("euc_kr", 0xB0A1, 0xC8FE),
 }
+JAPANESE = "佐藤鈴木高橋田中伊渡辺山本村小林加吉松井上斎斉清水森池阿部石前川後岡長谷近太郎一二三子美恵真由香里健大翔裕介直樹和也浩明陽智野島崎原口氏名前電話番号"
+NAMED = {
+    "gb18030": "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏"
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文志小晓春梅雪婷宇佳鑫斌姓名邮箱电话手机",
+    "big5": "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾彭游詹胡施沈余盧梁趙顏柯翁魏孫戴范方宋鄧杜侯曹"
+    "志明美玲淑芬怡君雅婷家豪俊傑惠雯冠宇佳文建宏麗華玉秀英姓名電話手機信箱",
+    "cp949": "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민지영수현진은미경희선혜준호재동상승원철예아연숙자순름메일화",
+    "cp932": JAPANESE,
+    "euc_jp": JAPANESE,
+}
+"""What names in these languages are often written with, and their headings."""
 
 
 def said_of(read: Decoded, names: Sequence[str], *, blind: bool) -> str:

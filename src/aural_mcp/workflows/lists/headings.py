@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from aural_mcp.workflows.lists.cells import bare
-from aural_mcp.workflows.lists.words import ALONE, BESIDE, ENDS, FIELDS, OTHERS, SOMEBODY_ELSE
+from aural_mcp.workflows.lists.words import ALONE, BESIDE, CANDIDATE, ENDS, FIELDS, OTHERS, SOMEBODY_ELSE
 
 LONGEST = 60
 """Characters of a heading that are looked at and shown."""
@@ -31,8 +31,9 @@ def meant(text: str) -> Heading:
     words = words_of(text)
     if not words:
         return Heading()
-    if any(len(each) == len(words) and _begins(each, words) for each in _near(ALONE, words)):
-        return Heading("name", sure=True)
+    for name, listed in ALONE.items():
+        if any(len(each) == len(words) and _begins(each, words) for each in _near(listed, words)):
+            return Heading(name, sure=True)
     field, rest = _field_in(words)
     strangers = [each for each in rest if not _has(BESIDES, each)]
     if field and not strangers:
@@ -49,6 +50,11 @@ def words_of(text: str) -> tuple[str, ...]:
     text = re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", text) if not text.isupper() else text
     joined = " ".join(re.findall(r"[^\W\d_]+|\d+", bare(text)))
     return tuple(re.sub(r"\be (mail|post)", r"e\1", joined).split())
+
+
+def is_candidate(text: str) -> bool:
+    """Whether a heading says that its column is about the candidate."""
+    return any(_has(CANDIDATE, each) for each in words_of(text))
 
 
 def is_end(text: str) -> bool:

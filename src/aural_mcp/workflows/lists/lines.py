@@ -23,6 +23,7 @@ PHONE_AT_END = re.compile(
     r"(\+?\(?\d[\d\s().\-/]{4,30}\d)[\s,;|)]*$",
     re.IGNORECASE,
 )
+PARTICLES = frozenset("de la le da di do dos das del della der den van von zu ter ten te af av y e i bin bint ibn al el ben ua op".split())
 EDGES = " \t,;:|<>()[]\"'`*/\\-–—=•·→"
 """What stands around a name and is none of it."""
 NOBODY = (
@@ -35,17 +36,45 @@ def by_lines(read: Sheet, text: str) -> None:
     """Read people off lines; what is no person is noted with its line."""
     lines = [(number, _evenly(outside(line))) for number, line in enumerate(text.splitlines(), 1)]
     lines = [(number, line) for number, line in lines if any(map(str.isalnum, line))]
+    lines = _together([(number, part) for number, line in lines for part in _names(line)])
     addressed = sum("@" in line for _, line in lines)
     for number, line in lines:
         line = _plain(line)
         if "@" in line or "＠" in line:
             read.rows += [Row(number, values) for values in _people(line)]
-        elif 2 * addressed < len(lines) and (values := _called(line)):
+        elif (values := _called(line)) and (not addressed or ("phone" in values and 2 * addressed < len(lines))):
             read.rows.append(Row(number, values))
         elif meant(line).sure and number == lines[0][0]:
             read.columns["name"] = line
         else:
             read.unreadable.append((number, NOBODY))
+
+
+def _names(line: str) -> list[str]:
+    """The names of a line that holds several and nothing else."""
+    parts = [each for each in line.split(";") if each.strip()]
+    return parts if len(parts) > 1 and all(map(_reads_like_name, parts)) else [line]
+
+
+def _reads_like_name(text: str) -> bool:
+    """Whether a line of its own is a name: no small words in it but those that names have."""
+    words = re.findall(r"[^\W\d_]+", text)
+    small = [each for each in words[1:] if each.islower() and each not in PARTICLES]
+    return could_be_name(text.strip()) and not (small and not all(map(str.islower, words)))
+
+
+def _together(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """A name and the address below it as one line, where every address stands below a name."""
+    found: list[tuple[int, str]] = []
+    for number, line in lines:
+        alone = EMAIL.fullmatch(_plain(line))
+        if alone and (not found or "@" in found[-1][1] or not could_be_name(_plain(found[-1][1])) or meant(found[-1][1]).sure):
+            return lines
+        if alone:
+            number, name = found.pop()
+            line = f"{_plain(name)} <{alone[0]}>"
+        found.append((number, line))
+    return found
 
 
 def _evenly(line: str) -> str:
@@ -71,6 +100,7 @@ def _people(line: str) -> Iterator[dict[str, str]]:
     """The people of a line: before each address stands a name, or behind each."""
     line = line.replace("＠", "@")
     found = list(EMAIL.finditer(line))
+    found = [each for each, after in zip(found, [*found[1:], None], strict=True) if not after or after[0] != each[0]]
     if not found:
         yield {"name": line}
         return
@@ -148,6 +178,6 @@ def _called(line: str) -> dict[str, str] | None:
     if found := PHONE_AT_END.search(rest):
         values["phone"], rest = repaired(found[1]), rest[: found.start()]
     name = _stripped(rest)
-    if is_end(name) or meant(name).sure or not could_be_name(name):
+    if is_end(name) or meant(name).sure or not _reads_like_name(name):
         return None
     return {"name": name, **values, **({"notes": "\n".join(notes)} if notes else {})}

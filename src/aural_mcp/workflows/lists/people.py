@@ -104,8 +104,8 @@ def _checked(row: Row, read: Sheet) -> tuple[dict[str, Any], list[Problem]]:
     """The values of a row as they would be registered, and what is wrong with them."""
     values: dict[str, Any] = {name: _cleaned(name, value) for name, value in row.values.items()}
     parts = [values.pop(name, "") for name in ("first", "middle", "last")]
-    values["name"] = values.get("name") or _joined(*parts)
-    more = [values.pop("more", ""), *_one_each(values)]
+    values["name"] = values.get("name") or _joined(*parts, japanese=read.japanese)
+    more = [values.pop("more", ""), *_prefixed(values), *_one_each(values), *_behind_name(values)]
     if any(more):
         values["notes"] = "\n".join(filter(None, (values.get("notes", ""), *more)))
     kept = {name: value for name, value in values.items() if value and name in CandidateInput.model_fields}
@@ -118,6 +118,32 @@ def _checked(row: Row, read: Sheet) -> tuple[dict[str, Any], list[Problem]]:
         except ValueError as wrong:
             found.append(Problem(row.line, WORDS.get(name, name), str(wrong), value))
     return kept, found
+
+
+def _prefixed(values: dict[str, Any]) -> list[str]:
+    """Put the codes of country and area before the number; what would make it another one is to be noted."""
+    country, area = (values.pop(name, "").strip("()") for name in ("prefix", "area"))
+    number = values.get("phone", "")
+    if not number or number.startswith(("+", "00")):
+        return []
+    number = f"{area} {number}" if area and not number.startswith(area) else number
+    values["phone"] = number
+    if not country or number.startswith(country):
+        return []
+    code = country if country.startswith(("+", "00")) else f"+{country}"
+    if number.startswith("0") and code != "+39":
+        return [f"Country code: {code}"]
+    values["phone"] = f"{code} {number}"
+    return []
+
+
+def _behind_name(values: dict[str, Any]) -> list[str]:
+    """What stands in brackets behind a name and is none of it, such as an id, `she/her` or an address; to be noted."""
+    found = re.fullmatch(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]*[\d/@][^()\[\]]*)[)\]]", values["name"])
+    if not found:
+        return []
+    values["name"] = found[1]
+    return [] if found[2] == values.get("email") else [found[2]]
 
 
 def _nameless(row: Row, values: dict[str, Any]) -> Problem:
@@ -144,10 +170,8 @@ def _cleaned(name: str, value: str) -> str:
     return "" if is_nothing(text, field=name) else text
 
 
-def _joined(first: str, middle: str, last: str) -> str:
+def _joined(first: str, middle: str, last: str, *, japanese: bool) -> str:
     """A name of its parts, in the order and spacing of its script."""
-    if re.fullmatch(r"[\u3400-\u9fff\uac00-\ud7af]+", first + last):
-        return last + first
-    if re.fullmatch(r"[\u3040-\u30ff\u3400-\u9fff]+", first + last):
-        return f"{last} {first}".strip()
+    if re.fullmatch(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+", first + last):
+        return f"{last} {first}".strip() if japanese else last + first
     return " ".join(filter(None, (first, middle, last)))

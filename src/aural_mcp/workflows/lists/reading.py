@@ -10,19 +10,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from aural_mcp.safety import quoted
-from aural_mcp.workflows.lists.cells import is_date, is_number, order_of
+from aural_mcp.workflows.lists.cells import is_date, is_number, is_phone, order_of
 from aural_mcp.workflows.lists.columns import (
     NAMES,
+    SAMPLED,
     Column,
     columns_of,
+    could_be_name,
     is_doubtful,
     is_heading_again,
     mapped,
     place_of_headings,
 )
 from aural_mcp.workflows.lists.encodings import decoded, said_of
-from aural_mcp.workflows.lists.headings import is_end
-from aural_mcp.workflows.lists.lines import by_lines
+from aural_mcp.workflows.lists.headings import is_candidate, is_end, meant
+from aural_mcp.workflows.lists.lines import EDGES, by_lines
 from aural_mcp.workflows.lists.sheets import LINES, Record, Row, Sheet, unusable
 from aural_mcp.workflows.lists.tables import EMAIL, check_size, records
 
@@ -35,6 +37,7 @@ BARE = (
     "registered for it. If it is a person, give them as candidates rows."
 )
 SUFFIXES = re.compile(r"(?:jr|sr|phd|md|mba|ii|iii|iv|esq|dds|cpa|msc|bsc|ma|ba)\.?", re.IGNORECASE)
+KANA = re.compile(r"[\u3041-\u30fa]")
 Given = Mapping[str, str]
 
 
@@ -109,9 +112,10 @@ def _is_table(found: Sequence[Record]) -> bool:
     if width < 3 or len(even) < 2 or len(even) < 0.8 * len(found):
         return False
     addressed = [[place for place, cell in enumerate(cells) if "@" in cell] for cells in even]
-    same = [each for each in addressed if len(each) == 1 and each == addressed[0]]
+    usual = max(addressed, key=addressed.count)
+    same = [each for each in addressed if len(each) == 1 and each == usual]
     clean = not any("<" in cell for cells in even[:50] for cell in cells)
-    return clean and len(same) >= 0.8 * len(even) and len(_texts(even, addressed[0][0])) > 1
+    return clean and len(same) >= 0.8 * len(even) and len(_texts(even, usual[0])) > 1
 
 
 def _texts(rows: Sequence[Sequence[str]], address: int) -> list[int]:
@@ -128,10 +132,13 @@ def _texts(rows: Sequence[Sequence[str]], address: int) -> list[int]:
 
 def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], given: Given, *, blind: bool) -> None:
     rows = _people_of(read, headings, found)
+    headings, rows = _apart(headings, rows)
     columns = columns_of(headings, [each for each in rows if not headings or len(each[1]) <= len(headings)] or rows)
     mapped(columns, given, blind=blind)
     _tell(read, columns, blind=blind)
     read.day_order = order_of([cell for each in columns if each.field == "birthday" for cell in each.cells])
+    names = [cell for each in columns if each.field in (*NAMES, "notes") for cell in each.cells]
+    read.japanese = any(map(KANA.search, [*headings, *names]))
     taken = sorted((each for each in columns if each.field and each.field != "repeated"), key=_first)
     for line, cells in rows:
         if headings and any(cells[len(headings) :]):
@@ -140,10 +147,42 @@ def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], g
             read.rows.append(Row(line, _values(taken, cells)))
 
 
+def _apart(headings: Sequence[str], rows: Sequence[Record]) -> tuple[Sequence[str], Sequence[Record]]:
+    """Names and addresses that share a column, as `Ana Silva <ana@example.com>`, each in one of their own."""
+    if any(meant(each).sure and meant(each).field in NAMES for each in headings if not _is_shared(headings.index(each), rows)):
+        return headings, rows
+    place = next((each for each in range(len(headings)) if _is_shared(each, rows)), None)
+    if place is None:
+        return headings, rows
+    more = len(headings) - 1
+    parted = [
+        (line, [*(_address(cell) if at == place else cell for at, cell in enumerate(cells)), *[""] * (more + 1 - len(cells)), _name(cells, place)])
+        for line, cells in rows
+    ]
+    return [*headings, f"{headings[place]} (name)"], parted
+
+
+def _is_shared(place: int, rows: Sequence[Record]) -> bool:
+    """Whether a column holds names with addresses."""
+    cells = [cells[place] for _, cells in rows[:SAMPLED] if place < len(cells) and cells[place]]
+    return 2 * sum(_address(each) != each and could_be_name(_name([each], 0)) for each in cells) > len(cells)
+
+
+def _address(cell: str) -> str:
+    found = EMAIL.findall(cell)
+    return found[0] if len(found) == 1 else cell
+
+
+def _name(cells: Sequence[str], place: int) -> str:
+    """What stands beside the address of a cell."""
+    cell = cells[place] if place < len(cells) else ""
+    return re.sub(r"mailto:", "", cell.replace(_address(cell), " ")).strip(EDGES) if "@" in cell else ""
+
+
 def _first(column: Column) -> tuple[bool, int]:
     """The address that is called the primary one goes before the others."""
     main = re.search(r"primary|preferred|main|haupt|principal", column.heading, re.IGNORECASE)
-    return column.field == "email" and main is None, column.place
+    return column.field == "email" and main is None and not is_candidate(column.heading), column.place
 
 
 def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) -> list[Record]:
@@ -165,7 +204,7 @@ def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) ->
 
 
 def _has_contact(cells: Iterable[str]) -> bool:
-    return any("@" in each or (sum(map(str.isdecimal, each)) > 2 and not is_date(each)) for each in cells)
+    return any("@" in each or (sum(map(str.isdecimal, each)) > 2 and is_phone(each) and not is_date(each)) for each in cells)
 
 
 def _values(columns: Sequence[Column], cells: Sequence[str]) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Sheet:
     left_out: list[str] = field(default_factory=list[str])
     remarks: list[str] = field(default_factory=list[str])
     day_order: str = ""
+    japanese: bool = False
+    """Whether ideographs are Japanese, so that a space stands between the parts of a name."""
     as_given: bool = False
     """Whether these are people given one by one, whose names are taken as they are."""
 

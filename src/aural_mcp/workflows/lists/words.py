@@ -8,12 +8,12 @@ stands in the column, or asked. Words are without accents; `*` stands for any en
 from __future__ import annotations
 
 FIELDS = {
-    "first": "first name, given name*, forename, first, fname, christian name, vorname*, prenom*, primer nombre, "
-    "nombre de pila, primeiro nome, voornaam, imie, imiona, имя, 名, ファーストネーム, メイ, first names",
-    "middle": "middle name, second name, middle, additional name, отчество, tussenvoegsel, segundo nombre, deuxieme prenom",
-    "last": "last name, surname*, family name, lastname, last, lname, nachname*, familienname, zuname, nom de famille, "
+    "first": "first name, firstname, givenname, forenames, given name*, forename, first, fname, christian name, vorname*, prenom*, primer nombre, "
+    "nombre de pila, primeiro nome, voornaam, imie, imiona, имя, 名, ファーストネーム, メイ, first names, given",
+    "middle": "middle name, middle initial, middle names, patronymic, second name, middle, additional name, отчество, tussenvoegsel, weitere vornamen, drugie imie, segundo nombre, deuxieme prenom",
+    "last": "last name, surname*, family name, familyname, lastname, last names, last, lname, nachname*, familienname, zuname, nom de famille, "
     "apellido*, apellido paterno, apellido materno, primer apellido, segundo apellido, sobrenome, apelido, ultimo nome, cognome, achternaam, familienaam, "
-    "nazwisko, фамилия, 姓, 姓氏, 성, last names, name suffix",
+    "nazwisko, фамилия, 姓, 姓氏, 성, セイ, last names, name suffix",
     "name": "name, full name, fullname, display name, "
     "vollstandiger name, nom, nom complet, nom prenom, nom et prenom, prenom nom, prenom et nom, nombre, nombre completo, nombre y apellido*, "
     "nome, nome completo, nome e cognome, nome e sobrenome, nominativo, naam, volledige naam, "
@@ -31,7 +31,7 @@ FIELDS = {
     "notes": "notes, note, comment, comments, remark, remarks, bemerkung*, notiz*, anmerkung*, kommentar*, commentaire*, remarque*, "
     "notas, nota, comentario*, observacion*, observac*, observaciones, osservazioni, commenti, commento, opmerking*, notities, uwagi, komentarz*, notatki, "
     "комментари*, примечани*, заметки, 备注*, 说明, 備考, メモ, コメント, 비고, 메모, furigana, フリガナ, ふりがな, カナ, "
-    "phonetic first name, phonetic last name, phonetic middle name, nickname, preferred name, preferred first name, other emails",
+    "other first name, other last name, other name*, former name*, maiden name, previous name*, alias, geburtsname, nom de naissance, phonetic first name, phonetic last name, phonetic middle name, nickname, preferred name, preferred first name, other emails",
     "school": "school*, universit*, college*, institution, alma mater, hochschule, ecole, etablissement, escuela, universidade, "
     "faculdade, scuola, ateneo, uniwersytet, uczelnia, вуз, университет*, учебное заведение, 学校, 毕业院校, 毕业学校, 院校, 大学, 出身校, 学校名, 학교*, 대학교, 대학",
     "education": "education*, degree*, highest degree, highest education, qualification, abschluss, bildungsabschluss, diplome, niveau d etudes, "
@@ -49,10 +49,19 @@ FIELDS = {
     "день рождения, 出生日期, 生日, 出生年月日, 生年月日, 誕生日, 생년월일, 생일",
 }
 """What each field is called."""
-ALONE = "candidate, candidates, applicant, applicants, participant, person, contact, candidate s, kandidat, bewerber*, candidat, candidato, kandidaat, kandydat, кандидат, 候选人, 应聘者, 申请人, 候補者, 応募者, 지원자, 후보자, who, people"
-"""What heads a column of names when nothing else stands in the heading."""
+ALONE = {
+    "name": "candidate, candidates, applicant, applicants, participant, person, contact, candidate s, kandidat, bewerber*, candidat, candidato, kandidaat, kandydat, кандидат, 候选人, 应聘者, 申请人, 候補者, 応募者, 지원자, 후보자, who, people",
+    "prefix": "country code, country calling code, calling code, dial code, dialing code, dialling code, phone code, phone country code, mobile country code, country dial code, phone prefix, landervorwahl, landesvorwahl, indicatif, indicatif pays, indicatif telephonique, prefijo, prefijo telefonico, prefisso, prefixo, ddi, landnummer, landcode, numer kierunkowy, код страны, 国家代码, 国家区号, 国番号, 국가번호",
+    "area": "area code, vorwahl, ortsvorwahl, indicatif regional, ddd, netnummer, код города, 区号, 市外局番, 지역번호",
+}
+"""What heads a column when nothing else stands in the heading."""
+CANDIDATE = (
+    "candidate, candidates, applicant*, participant, student, attendee, invitee, registrant, prospect, talent, kandidat*, bewerber*, candidat*, "
+    "kandidaat*, kandydat*, кандидат*, 候选人, 应聘者, 申请人, 候補者, 応募者, 지원자, 후보자"
+)
+"""Who a heading says that is to be interviewed, where another person stands in the row too."""
 BESIDE = (
-    "candidate, candidates, candidate s, applicant, applicant s, participant, contact, person, personal, private, privat, primary, main, "
+    "student, student s, attendee, invitee, registrant, prospect, talent, candidate, candidates, candidate s, applicant, applicant s, participant, contact, person, personal, private, privat, primary, main, "
     "preferred, best, default, home, work, business, office, professional, haupt, full, complete, legal, 1, 2, 3, 4, value, values, address*, adress*, number*, "
     "no, nr, num, num, id, list, all, other, additional, secondary, your, what, is, the, of, s, please, enter, my, a, in, format, text, required, optional, "
     "adresse, nummer, de, du, la, le, el, del, da, do, di, e, y, i, et, und, per, for, numero*, numer, perso, personnel*, personale, personal, particular, "
@@ -72,7 +81,7 @@ OTHERS = (
     "skill*, language*, nationality, timezone, time zone, visa, notice*, availability, group*, membership, occupation, birth place, stelle, poste, puesto, "
     "cargo, vaga, posizione, functie, vacature, stanowisko, должность, вакансия, 职位*, 岗位*, 应聘职位, 部门, 来源, 渠道, 職種, 役職, 직무, 직책, quelle, herkunft, "
     "rejected*, opt*, consent*, verified, sent, sentiment, bounced, hired*, offer*, reason*, ref, referent, ansprechpartner, vermittler, "
-    "session*, invite*, begun*, mean, scored*, unsound, rubric*, exported*, software, names, prefix, suffix, honorific, salutation, anrede, civilite, tratamiento, row, index"
+    "session*, invite, invites, inviteurl, begun*, mean, scored*, unsound, rubric*, exported*, software, names, display, angezeigt*, affich*, prefix, suffix, honorific, salutation, anrede, civilite, tratamiento, row, index"
 )
 """What columns hold that are no field of a person to interview: known, and left out."""
 SOMEBODY_ELSE = (
@@ -94,7 +103,8 @@ ENDS = (
     "ende der liste, fin de la liste, fin de lista, fin del informe, fim da lista, fine elenco, fine lista, einde van de lijst, einde lijst, koniec listy, "
     "конец списка, 列表结束, 结束, 以上, 이상, 끝, erstellt von, erstellt am, exportiert*, genere par, genere le, exporte*, generado por, exportado*, gerado por, generato da, "
     "esportato*, gegenereerd*, wygenerowano*, создано, сформировано, 生成*, 导出*, report*, page, seite, confidential*, vertraulich*, copyright, all rights reserved, "
-    "eof, end, last updated, as of, stand, records, rows, entries, candidates, applicants"
+    "thanks, thank you, regards, kind regards, best regards, cheers, hi, hello, dear, hallo, liebe, viele grusse, danke, merci, cordialement, bonjour, "
+    "saludos, gracias, hola, ciao, grazie, obrigad*, pozdrawiam, eof, end, last updated, as of, stand, records, rows, entries, candidates, applicants"
 )
 """How lines begin that end a list or say where it is from."""
 MONTHS = (

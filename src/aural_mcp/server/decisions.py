@@ -1,0 +1,95 @@
+"""What of a call goes into the decision log, and that nothing is done or shown which cannot be written there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.types import CallToolResult, InputRequiredResult, TextContent
+
+from aural_mcp.api.errors import LogUnwritable
+from aural_mcp.privacy.audit import AuditLog, Outcome, ids_of, logged
+from aural_mcp.privacy.exposure import Guarded, RevealCandidate
+from aural_mcp.server import results
+from aural_mcp.server.access import BY_NAME
+from aural_mcp.server.consent import Consent
+from aural_mcp.server.tools import Answer
+
+BEHIND = "This could not be written into the decision log: its line waits until it can be, while aural-mcp runs."
+
+
+class Decisions:
+    """Writes calls down; only those that change something or show candidates' material."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+
+    def check(self, tool: str) -> None:
+        """See that a call of the tool can be written down, before it is made.
+
+        Raises:
+            LogUnwritable: it must be, and cannot.
+        """
+        if _logged(tool):
+            self._log.check()
+
+    def called(
+        self, client: Guarded, tool: str, given: Mapping[str, Any], result: Answer | None, consent: Consent
+    ) -> Answer | None:
+        """Write a call down; the answer, or what is said in place of one that nobody may see unwritten.
+
+        Args:
+            result: None where the call broke off.
+        """
+        if not _logged(tool):
+            return result
+        structured: dict[str, Any] = (result.structured_content or {}) if isinstance(result, CallToolResult) else {}
+        outcome = _outcome(result, structured, consent)
+        only_shows = BY_NAME[tool].effect == "read" and "savedAs" not in structured
+        try:
+            self._log.record(
+                tool,
+                outcome,
+                tenant=client.tenant,
+                ids=ids_of(tool, given, structured),
+                confirmed=consent.how,
+                blind=client.exposure.anonymous,
+                revealed=structured.get("candidate") if tool == RevealCandidate.tool_name() else None,
+                waits=not (only_shows and outcome == "done"),
+            )
+        except LogUnwritable as error:
+            return results.failure(f"{BY_NAME[tool].tool_title()} shows nothing. {error}")
+        if outcome == "done" and self._log.waits and isinstance(result, CallToolResult):
+            return _with_remark(result)
+        return result
+
+    def read(self, client: Guarded, tool: str, given: Mapping[str, Any]) -> None:
+        """Write down that a resource or a prompt shows what this tool shows.
+
+        Raises:
+            LogUnwritable: it cannot be written, so nothing may be shown.
+        """
+        if _logged(tool):
+            blind = client.exposure.anonymous
+            self._log.record(tool, "done", tenant=client.tenant, ids=ids_of(tool, given), blind=blind, waits=False)
+
+
+def _logged(tool: str) -> bool:
+    return logged(tool, BY_NAME[tool].effect)
+
+
+def _outcome(result: Answer | None, structured: Mapping[str, Any], consent: Consent) -> Outcome:
+    if consent.refused:
+        return "refused"
+    if isinstance(result, InputRequiredResult) or "confirmation" in structured or structured.get("dryRun"):
+        return "preview"
+    return "failed" if result is None or result.is_error else "done"
+
+
+def _with_remark(result: CallToolResult) -> CallToolResult:
+    structured: dict[str, Any] = result.structured_content or {}
+    said = TextContent(type="text", text=f"Remark: {BEHIND}")
+    remarks: list[str] = [*structured.get("remarks", []), BEHIND]
+    return result.model_copy(
+        update={"content": [*result.content, said], "structured_content": {**structured, "remarks": remarks}}
+    )
