@@ -242,7 +242,11 @@ def mapped(columns: Sequence[Column], given: Mapping[str, str], *, blind: bool) 
     _reconcile(columns)
     named = any(each.field in NAMES for each in columns)
     whole = [each for each in columns if each.field == "name"]
-    several = [each for each in whole if not each.given and not _is_repeated(each, [other for other in whole if other is not each])]
+    several = [
+        each
+        for each in whole
+        if not each.given and not _is_repeated(each, [other for other in whole if other is not each])
+    ]
     if len(several) > 1 and not given:
         raise _question(columns, several, named=True, blind=blind)
     doubtful = [each for each in columns if not each.given and is_doubtful(each, columns)]
@@ -288,7 +292,11 @@ def _by_headings(columns: Sequence[Column]) -> None:
     for each in columns:
         if each.field == "email" and not each.given and not meant(each.heading).sure and each.distinct < most:
             each.field = ""
-        if each.field in ("prefix", "area") and not each.given and not all(PREFIX.fullmatch(cell) for cell in each.cells):
+        if (
+            each.field in ("prefix", "area")
+            and not each.given
+            and not all(PREFIX.fullmatch(cell) for cell in each.cells)
+        ):
             each.field = ""
         if each.field == "email" and each.cells and not each.share("e-mail addresses") and addressed and not each.given:
             each.field = ""
@@ -360,7 +368,9 @@ def _is_repeated(each: Column, columns: Sequence[Column]) -> bool:
     addressed = each.share("e-mail addresses") >= MOST
     taken = [other.beside for other in columns if other.field in (("email",) if addressed else NAMES)]
     rows = [(cell, set(_parts(" ".join(others)))) for cell, *others in zip(each.beside, *taken, strict=True) if cell]
-    return all({*_parts(cell), *addresses(cell)} & there and (addressed or there >= {*_parts(cell)}) for cell, there in rows)
+    return all(
+        {*_parts(cell), *addresses(cell)} & there and (addressed or there >= {*_parts(cell)}) for cell, there in rows
+    )
 
 
 def _parts(text: str) -> list[str]:
@@ -382,7 +392,11 @@ def _question(columns: Sequence[Column], doubtful: Sequence[Column], *, named: b
         if each.cells
     }
     listed = ", ".join(each.told(blind=blind) for each in columns[:40] if each.cells)
-    what = ("hold several people's names" if doubtful[:1] and doubtful[0].field else "would be left out") if named else "No column is known to hold names"
+    what = (
+        ("hold several people's names" if doubtful[:1] and doubtful[0].field else "would be left out")
+        if named
+        else "No column is known to hold names"
+    )
     said = f"{', '.join(each.told(blind=blind) for each in doubtful[:10])} {what}" if named else f"{what}: {listed}"
     text = json.dumps(shown, ensure_ascii=False)
     more = f". All columns: {listed}" if named else ""
@@ -427,7 +441,9 @@ def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dic
     likely = [each for each in free if each.like >= 0.3] or varied or list(free)
     there = [each for each in columns if chosen.get(each.place) in NAMES]
     if not there:
-        _whole_or_parts(columns, sorted([*likely, *_partner(likely, varied)], key=lambda each: each.place), varied, chosen)
+        _whole_or_parts(
+            columns, sorted([*likely, *_partner(likely, varied)], key=lambda each: each.place), varied, chosen
+        )
     elif len(there) == 1 and likely and likely[0] in [*varied, *(each for each in free if each.like >= 0.3)]:
         one = chosen[there[0].place]
         if one == "name" and there[0].single:
@@ -444,7 +460,9 @@ def _partner(likely: Sequence[Column], varied: Sequence[Column]) -> list[Column]
     ][:1]
 
 
-def _whole_or_parts(columns: Sequence[Column], found: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
+def _whole_or_parts(
+    columns: Sequence[Column], found: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]
+) -> None:
     whole = [each for each in found if not each.single]
     if len(found) == 1 or not found:
         chosen.update({each.place: "name" for each in found})

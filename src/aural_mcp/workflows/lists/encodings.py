@@ -38,7 +38,11 @@ LANGUAGES = {
 }
 """The letters beyond ASCII of names in a language, the common ones first, and the countries that write so."""
 WEST, EAST = tuple(LANGUAGES)[:7], tuple(LANGUAGES)[7:12]
-TURKISH, BALTIC, GREEK, RUSSIAN = tuple(LANGUAGES)[12:13], tuple(LANGUAGES)[13:16], *((each,) for each in tuple(LANGUAGES)[16:])
+TURKISH, BALTIC, GREEK, RUSSIAN = (
+    tuple(LANGUAGES)[12:13],
+    tuple(LANGUAGES)[13:16],
+    *((each,) for each in tuple(LANGUAGES)[16:]),
+)
 LETTERS = {
     "cp1252": WEST,
     "iso8859_15": WEST,
@@ -57,7 +61,9 @@ LETTERS = {
 }
 """The languages that an encoding is for; other letters that it can write are rare in names."""
 COMMON = frozenset("€–—’“”„«»ºª°§¡¿·№…šžŠŽ")
-SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "þ": "th"})
+SPELLED = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "þ": "th"}
+)
 """How addresses spell letters that are no letter with an accent."""
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
@@ -157,13 +163,20 @@ def _score(name: str, raw: bytes) -> float:
     good = frozenset("".join(LETTERS[name]))
     fits = sum(1.0 if each in good else 0.5 if each in COMMON else -0.5 if each.isalpha() else -1.0 for each in beyond)
     one = max(_written(beyond, language) for language in LETTERS[name])
-    return (fits + one + _borne_out(text, name) - 1.5 * _breaks(text)) / len(beyond) - 1 - 0.001 * list(LETTERS).index(name)
+    return (
+        (fits + one + _borne_out(text, name) - 1.5 * _breaks(text)) / len(beyond)
+        - 1
+        - 0.001 * list(LETTERS).index(name)
+    )
 
 
 def _written(beyond: Sequence[str], language: str) -> float:
     """How many of these are letters of a language; one of its rare letters is less."""
     known = Counter(beyond)
-    return sum(known[each] * (1.0 if place < 7 or each.isupper() or len(language) > 60 else 0.8) for place, each in enumerate(language))
+    return sum(
+        known[each] * (1.0 if place < 7 or each.isupper() or len(language) > 60 else 0.8)
+        for place, each in enumerate(language)
+    )
 
 
 def _borne_out(text: str, name: str) -> float:
@@ -197,7 +210,9 @@ BREAKS = (
     re.compile(f'(?:^|(?<=[,;\t|"\n]))[{SMALL}](?=[a-z])'),
     re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’ʼ·](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)"),
     re.compile(r"(?<=[^\W\d_])[ßÿ](?=[A-ZÀ-Þ])|(?<![^\W\d_])[ßÿ](?=[^\W\d_])"),
-    re.compile(r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]|(?<!\w)[\u0370-\u052f]{2}(?!\w)|[\u0370-\u052f][_\[\]\\^`{|}~]"),
+    re.compile(
+        r"[a-zA-Z][\u0370-\u052f]|[\u0370-\u052f][a-zA-Z]|(?<!\w)[\u0370-\u052f]{2}(?!\w)|[\u0370-\u052f][_\[\]\\^`{|}~]"
+    ),
     re.compile(r"ς(?=[^\W\d_])|(?<![^\W\d_])[α-ω]*[Α-Ω][α-ω]{2,}(?![^\W\d_])"),
 )
 """Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, no accent in Greek."""

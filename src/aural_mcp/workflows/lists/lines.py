@@ -23,7 +23,9 @@ PHONE_AT_END = re.compile(
     r"(\+?\(?\d[\d\s().\-/]{4,30}\d)[\s,;|)]*$",
     re.IGNORECASE,
 )
-PARTICLES = frozenset("de la le da di do dos das del della der den van von zu ter ten te af av y e i bin bint ibn al el ben ua op".split())
+PARTICLES = frozenset(
+    "de la le da di do dos das del della der den van von zu ter ten te af av y e i bin bint ibn al el ben ua op".split()
+)
 EDGES = " \t,;:|<>()[]\"'`*/\\-–—=•·→"
 """What stands around a name and is none of it."""
 NOBODY = (
@@ -68,7 +70,9 @@ def _together(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for number, line in lines:
         alone = EMAIL.fullmatch(_plain(line))
-        if alone and (not found or "@" in found[-1][1] or not could_be_name(_plain(found[-1][1])) or meant(found[-1][1]).sure):
+        if alone and (
+            not found or "@" in found[-1][1] or not could_be_name(_plain(found[-1][1])) or meant(found[-1][1]).sure
+        ):
             return lines
         if alone:
             number, name = found.pop()

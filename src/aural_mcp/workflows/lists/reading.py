@@ -149,14 +149,25 @@ def _by_columns(read: Sheet, headings: Sequence[str], found: Sequence[Record], g
 
 def _apart(headings: Sequence[str], rows: Sequence[Record]) -> tuple[Sequence[str], Sequence[Record]]:
     """Names and addresses that share a column, as `Ana Silva <ana@example.com>`, each in one of their own."""
-    if any(meant(each).sure and meant(each).field in NAMES for each in headings if not _is_shared(headings.index(each), rows)):
+    if any(
+        meant(each).sure and meant(each).field in NAMES
+        for each in headings
+        if not _is_shared(headings.index(each), rows)
+    ):
         return headings, rows
     place = next((each for each in range(len(headings)) if _is_shared(each, rows)), None)
     if place is None:
         return headings, rows
     more = len(headings) - 1
     parted = [
-        (line, [*(_address(cell) if at == place else cell for at, cell in enumerate(cells)), *[""] * (more + 1 - len(cells)), _name(cells, place)])
+        (
+            line,
+            [
+                *(_address(cell) if at == place else cell for at, cell in enumerate(cells)),
+                *[""] * (more + 1 - len(cells)),
+                _name(cells, place),
+            ],
+        )
         for line, cells in rows
     ]
     return [*headings, f"{headings[place]} (name)"], parted
@@ -204,7 +215,9 @@ def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) ->
 
 
 def _has_contact(cells: Iterable[str]) -> bool:
-    return any("@" in each or (sum(map(str.isdecimal, each)) > 2 and is_phone(each) and not is_date(each)) for each in cells)
+    return any(
+        "@" in each or (sum(map(str.isdecimal, each)) > 2 and is_phone(each) and not is_date(each)) for each in cells
+    )
 
 
 def _values(columns: Sequence[Column], cells: Sequence[str]) -> dict[str, str]:

@@ -65,7 +65,10 @@ def records(text: str, read: Sheet) -> list[Record]:
         found = _bounded("\n".join(within.get(line, "") for line in range(1, found[-1][0] + 1)), read)
     widths = [len(cells) for _, cells in found]
     width = max(set(widths), key=widths.count, default=1)
-    found = [(line, _parted_otherwise(cells[0], width) or cells if len(cells) == 1 < width else cells) for line, cells in found]
+    found = [
+        (line, _parted_otherwise(cells[0], width) or cells if len(cells) == 1 < width else cells)
+        for line, cells in found
+    ]
     return _upright(found, read)
 
 
@@ -93,7 +96,9 @@ def _parted_otherwise(cell: str, width: int) -> list[str]:
 
 def _labelled(text: str, read: Sheet) -> list[Record]:
     """A record a person, where each field has a line of its own with its name: `Email: ana@example.com`."""
-    lines = [(number, part) for number, line in enumerate(text.splitlines(), 1) for part in _fields(line) if part.strip()]
+    lines = [
+        (number, part) for number, line in enumerate(text.splitlines(), 1) for part in _fields(line) if part.strip()
+    ]
     pairs = [LABEL.fullmatch(line[:LOOKED_AT]) for _, line in lines[:SAMPLED]]
     known = [meant(each[1]).field for each in pairs if each and meant(each[1]).sure]
     if 2 * len(known) <= len(pairs) or not {"name", "first", "last"} & {*known} or not {"email", "phone"} & {*known}:
@@ -155,7 +160,9 @@ def _upright(found: list[Record], read: Sheet) -> list[Record]:
     if len(known) < 2 or not known & {"name", "first", "last"} or not all(each.sure or each.other for each in side):
         return found
     read.remarks.append("The table lies on its side: what is called a line here is a column of it.")
-    return [(place, list(cells)) for place, cells in enumerate(zip_longest(*(cells for _, cells in found), fillvalue=""), 1)]
+    return [
+        (place, list(cells)) for place, cells in enumerate(zip_longest(*(cells for _, cells in found), fillvalue=""), 1)
+    ]
 
 
 def _delimiter(text: str) -> tuple[str, int]:
