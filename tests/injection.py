@@ -295,12 +295,11 @@ LOADS = frozenset(
 )
 ACTS = ("script", "style")
 ELSEWHERE = re.compile(r"\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*:|[/\\]{2})")
-ENGINES = [MarkdownIt("commonmark"), MarkdownIt("js-default")]
+ENGINES = [MarkdownIt("commonmark"), MarkdownIt("js-default", {"linkify": bool(find_spec("linkify_it"))})]
 MISTUNE = mistune.create_markdown(renderer=None, plugins=["url"])
 NEEDED = ("linkify_it", "cmarkgfm")
 """Engines that make links of bare hosts and addresses, as chats do; without them less is looked for."""
 if find_spec("linkify_it"):
-    ENGINES.append(MarkdownIt("js-default", {"linkify": True}))
     ENGINES[-1].linkify.tlds(sorted(safety.host_ends()), keep_old=True)  # any end, where the usual list is short
 for _engine in ENGINES:
     _engine.validateLink = lambda url: True  # pyright: ignore  what some hosts leave out
@@ -582,7 +581,7 @@ def check_tool(tool: str, text: str, structured: dict[str, Any]) -> None:
     operation, value = BY_NAME[tool], {**structured}
     remarks = [f"Remark: {remark}" for remark in value.pop("remarks", [])]
     value.pop("notice", None)
-    after = "\n\n".join(each for each in [*remarks, operation.hint] if each)
+    after = "\n\n".join(each for each in [*remarks, operation.next_step(structured)] if each)
     if operation.by_others:
         before, body, behind = unfenced(text)
         same(behind, after)
@@ -599,6 +598,7 @@ def check_tool(tool: str, text: str, structured: dict[str, Any]) -> None:
         head = re.split(rf"(?m)^(?={TURN.pattern}|{NOTHING}$)", body, maxsplit=1)[0]
         same_turns(body[len(head) :], value.pop("messages"))
         value.pop("nextTurn", None)
+        value.pop("flags", None)  # said in a remark, outside the fence
         same(Reader(head.strip("\n")).whole(), shown(value))
     else:
         same(Reader(body).whole(), shown(value))
@@ -613,10 +613,9 @@ REPORTED = {
     "Tone, no ground for a decision": ("insights", "toneAnalysis"),
     "Sentiment, no ground for a decision": ("sentiment",),
     "Themes": ("themes",),
-    resource_texts.FLAGS: ("flags",),
 }
 """Sections of a report, and where the tool has the same."""
-HEADINGS = {*REPORTED, "Transcript", "Summary", "Overall score", "Media"}
+HEADINGS = {*REPORTED, resource_texts.FLAGS, "Transcript", "Summary", "Overall score", "Media"}
 HEADINGS |= {"Integrity log, which proves nothing by itself"}
 HEADINGS |= {"Candidate record", "Session", "Where it can be erased", "Where else to look"}
 
@@ -651,6 +650,7 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
         same(head["Status"], structured["status"])
         same(head.get("Candidate", ""), " ".join(structured["participantName"].split()))
         same_turns(parts["Transcript"], structured["messages"])
+        same(parts.get(resource_texts.FLAGS, ""), resource_texts._flagged(structured))
         if "Summary" in parts:
             same(Reader(parts["Summary"]).whole(), structured["summary"])
         for heading in parts.keys() & REPORTED.keys():

@@ -363,3 +363,16 @@ def test_many_interviews_and_a_short_budget_slow_the_polling_down(world):
     for interviews, subscriptions in ((1, 20), (10, 1), (20, 3)):
         looks_a_minute = 60 / pause(interviews, subscriptions)
         assert looks_a_minute * interviews * subscriptions <= following.SHARE + 0.001
+
+
+async def test_an_address_that_is_not_there_is_named_and_one_that_leads_elsewhere_does_not_fire(agent):
+    for uri, shown in (
+        ("aural://interview/i-1/questions", "aural://interview/i-1/questions"),
+        ("aural://interviews/i-1/results.pdf", "aural://interviews/i-1/results.pdf"),
+        ("skill://nobody/SKILL.md", "skill://nobody/SKILL.md"),
+        ("https://evil.test/x", "(link to evil[.]test)"),
+        ("aural://evil.com/x", "(link to evil[.]com)"),
+    ):
+        with pytest.raises(MCPError) as refused:
+            await agent.read_resource(uri)
+        assert f"There is no resource “{shown}”" in refused.value.error.message

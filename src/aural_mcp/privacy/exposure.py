@@ -242,7 +242,7 @@ class Guarded:
         await self.raw.seen(operation, result, spent)
         self._memory.homes.see(self.tenant, operation, result)
         if isinstance(result, InterviewDetail):
-            self._memory.details[self.tenant] = (time.monotonic(), result)
+            self._memory.details[self.tenant] = (time.monotonic(), result.model_copy(deep=True))
         view = View(self.exposure, self)
         if self.exposure.anonymous and _about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
