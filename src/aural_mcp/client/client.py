@@ -278,6 +278,11 @@ class AuralClient:
         return self.tenant in self._connections.refused
 
     @property
+    def local(self) -> bool:
+        """Whether the backend is a local workspace, which ends with the process that asks it."""
+        return self._connections.tenant is not None
+
+    @property
     def tenant(self) -> str:
         """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
         return _tenant(self._connections.tenant or self._key or "")
