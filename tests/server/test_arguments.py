@@ -321,7 +321,7 @@ CALL = {"title": "T", "objective": "O"}
         {"name": "create_interview", "arguments": CALL},  # the call once more, as a model writes it
         {"name": "aural__create_interview", "parameters": CALL},  # Llama, with a host's prefix
         {"type": "function", "function": "create_interview", "arguments": json.dumps(CALL)},  # OpenAI's call
-        {"type": "tool_use", "name": "create_interview", "input": CALL},  # Anthropic's
+        {"type": "tool_use", "id": "toolu_1", "name": "create_interview", "input": CALL},  # Anthropic's
         {"action": "create_interview", "action_input": CALL},  # LangChain's agents
         {"tool": "create_interview", "tool_input": CALL},
         {"type": "object", "properties": CALL},  # the schema filled in
@@ -353,6 +353,8 @@ async def test_an_empty_envelope_is_no_arguments(agent, envelope, nothing):
     [
         ({"name": "delete_question", "arguments": CALL}, ["name", "arguments"]),
         ({"arguments": CALL, "titel": "U"}, ["arguments", "titel"]),
+        ({"arguments": CALL, "title": "object"}, ["arguments"]),
+        ({"arguments": CALL, "id": ID}, ["arguments", "id"]),
         ({"arguments": CALL, "input": CALL}, ["arguments", "input"]),
         ({"argument": CALL}, ["argument"]),
         ({"arguments": {"titel": "T"}}, ["titel"]),
@@ -510,10 +512,17 @@ def test_hosts_are_shown_no_schema_that_a_converter_refuses(name):
 async def test_code_by_language_is_taken_as_pairs_and_as_an_object(agent):
     interview = (await ok(agent, "create_interview", title="T"))["id"]
     pairs = [{"language": "python", "code": "pass"}, {"language": "go", "code": "func f() {}"}]
-    for sent in (pairs, {"python": "pass", "go": "func f() {}"}, json.dumps(pairs)):
+    for sent in (pairs, {"python": "pass", "go": "func f() {}"}, json.dumps(pairs), {"0": pairs[0], "1": pairs[1]}):
         asked = [{"text": "Reverse it.", "type": "CODING", "starterCode": sent}]
         made = await ok(agent, "create_questions", interviewId=interview, questions=asked, allowDuplicate=True)
         assert made["data"][0]["starterCode"] == {"python": "pass", "go": "func f() {}"}
+
+
+async def test_one_pair_of_language_and_code_without_its_list_is_that_pair(agent):
+    interview = (await ok(agent, "create_interview", title="T"))["id"]
+    asked = [{"text": "Reverse it.", "type": "CODING", "starterCode": {"language": "python", "code": "pass"}}]
+    made = await ok(agent, "create_questions", interviewId=interview, questions=asked)
+    assert made["data"][0]["starterCode"] == {"python": "pass"}
 
 
 async def test_no_prompt_tool_or_resource_shares_a_name(agent):
