@@ -416,6 +416,12 @@ async def test_what_is_no_list_of_people_is_refused_and_nobody_is_registered(age
     assert (await ok(agent, "list_candidates", interviewId=interview))["data"] == []
 
 
+@pytest.mark.parametrize("heading", ["Items", "item", "0", "Name"])
+def test_columns_by_heading_stay_columns_whatever_they_are_called(heading):
+    sent = least("import_candidates") | {"columns": {heading: "name"}}
+    assert dumped("import_candidates", sent)["columns"] == [{"heading": heading, "field": "name"}]
+
+
 @pytest.mark.parametrize(
     ("name", "argument", "sent", "meant"),
     [

@@ -109,7 +109,7 @@ def _opened(tool: str, sent: Mapping[str, Any], known: Collection[str]) -> Mappi
     """The arguments themselves, where a host put them into an envelope, or into one in another."""
     for _ in range(2):
         names = (ENVELOPES & sent.keys()).difference(known)
-        if len(names) != 1:
+        if len(names) != 1 or len(sent) > MOST_NAMES:
             break
         (name,) = names
         beside = {each: value for each, value in sent.items() if each != name and not _says_which(each, value, tool)}
@@ -292,11 +292,12 @@ def _listed(value: Any, items: Schema, *, apart: bool) -> Any:
 
 
 def _list_of_fields(fields: dict[str, Any], items: Schema) -> Any:
-    if fields and all(str(number) in fields for number in range(len(fields))):
-        return [fields[str(number)] for number in range(len(fields))]
-    if len(fields) == 1 and (name := next(iter(fields))) in ("item", "items"):
-        return fields[name] if isinstance(fields[name], list) else [fields[name]]
     known = items.get("properties", {})
+    whole = not known or all(isinstance(each, dict | list) for each in fields.values())
+    if whole and fields and all(str(number) in fields for number in range(len(fields))):
+        return [fields[str(number)] for number in range(len(fields))]
+    if whole and len(fields) == 1 and (name := next(iter(fields))) in ("item", "items"):
+        return fields[name] if isinstance(fields[name], list) else [fields[name]]
     one = len(fields) <= MOST_NAMES and any(_camel(name, known) in known for name in fields)
     return [fields] if one else fields
 
