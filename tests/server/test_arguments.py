@@ -1,6 +1,7 @@
 """Arguments as hosts and frameworks send them: what was not given, numbers as text, names of the host's own."""
 
 import json
+import re
 
 import pytest
 from sqlalchemy import select
@@ -80,6 +81,61 @@ def test_null_for_what_must_be_given_is_an_error_that_names_it(name):
     for each in input_schema(arguments_of(BY_NAME[name])).get("required", ()):
         with pytest.raises(BadArguments, match=each):
             read(BY_NAME[name], least(name) | {each: None})
+
+
+IID = "the id of an interview"
+CSV = "name,email\nAna,ana@example.com"
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent"),
+    [
+        ("get_usage", {"tool": "get_usage", "toolCallId": "call_0BCI"}),
+        ("list_interviews", {"limit": 5.0}),
+        ("list_interviews", {"limit": "5"}),
+        ("list_interviews", {"limit": None, "cursor": None, "title": None, "only": None, "detail": None}),
+        ("get_interview", {"interviewId": IID, "detail": None}),
+        ("list_sessions", {"interviewId": IID, "status": "", "name": ""}),
+        ("list_sessions", {"interviewId": IID, "limit": None}),
+        ("search_transcripts", {"interviewId": IID, "query": "q", "sessionIds": None, "speaker": None, "cursor": None}),
+        ("create_candidates", {"interviewId": IID, "candidates": [{"name": "Bo", "email": "", "graduationYear": ""}]}),
+        ("import_candidates", {"interviewId": IID, "data": CSV, "candidates": [], "file": ""}),
+        ("import_candidates", {"interviewId": IID, "data": CSV, "dryRun": "true"}),
+        (
+            "import_candidates",
+            {"interviewId": IID, "candidates": [{"name": "A", "email": "a@example.com", "graduationYear": "2019"}]},
+        ),
+        (
+            "create_interview",
+            {
+                "title": "N",
+                "objective": "o",
+                "description": None,
+                "assessmentCriteria": None,
+                "language": None,
+                "timeLimitMinutes": None,
+            },
+        ),
+        (
+            "launch_interviews",
+            {
+                "interviews": [
+                    {
+                        "title": "N1",
+                        "objective": None,
+                        "language": None,
+                        "timeLimitMinutes": None,
+                        "questions": [{"text": "Q?", "type": "OPEN_ENDED", "options": None}],
+                    }
+                ]
+            },
+        ),
+    ],
+)
+async def test_what_hosts_sent_in_public_reports_is_taken(agent, tool, sent):
+    made = (await ok(agent, "create_interview", title="T"))["id"]
+    answered = await agent.call_tool(tool, sent | ({"interviewId": made} if "interviewId" in sent else {}))
+    assert not answered.is_error, text_of(answered)
 
 
 @pytest.fixture
@@ -256,6 +312,185 @@ async def test_arguments_in_an_envelope_are_taken_out_of_it(agent, envelope):
     assert f"“{envelope}” is not an argument" in await refused(agent, "create_interview", {envelope: "T", "title": "T"})
 
 
+CALL = {"title": "T", "objective": "O"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"name": "create_interview", "arguments": CALL},  # the call once more, as a model writes it
+        {"name": "aural__create_interview", "parameters": CALL},  # Llama, with a host's prefix
+        {"type": "function", "function": "create_interview", "arguments": json.dumps(CALL)},  # OpenAI's call
+        {"type": "tool_use", "id": "toolu_1", "name": "create_interview", "input": CALL},  # Anthropic's
+        {"action": "create_interview", "action_input": CALL},  # LangChain's agents
+        {"tool": "create_interview", "tool_input": CALL},
+        {"type": "object", "properties": CALL},  # the schema filled in
+        {"request": CALL},  # a server whose tools take one model
+        {"arguments": {"arguments": CALL}},
+        {"kwargs": json.dumps({"input": CALL})},
+        {"args": json.dumps(json.dumps(CALL))},
+        {"tool": "create_interview", "toolCallId": "call_1", "arguments": CALL},  # n8n
+    ],
+    ids=lambda sent: " ".join(sent),
+)
+async def test_a_call_in_a_call_is_the_call(agent, sent):
+    answered = await agent.call_tool("create_interview", sent)
+    assert not answered.is_error, text_of(answered)
+    made = answered.structured_content
+    assert (made["title"], made["objective"]) == ("T", "O")
+    ignored = "Ignored, as the host adds it by itself: toolCallId."
+    assert (ignored in made.get("remarks", [])) == ("toolCallId" in sent)
+
+
+@pytest.mark.parametrize("nothing", ["", None, {}, "{}"])
+@pytest.mark.parametrize("envelope", ["input", "kwargs", "arguments", "tool_input"])
+async def test_an_empty_envelope_is_no_arguments(agent, envelope, nothing):
+    assert "plan" in await ok(agent, "get_usage", **{envelope: nothing})
+
+
+@pytest.mark.parametrize(
+    ("sent", "refused_names"),
+    [
+        ({"name": "delete_question", "arguments": CALL}, ["name", "arguments"]),
+        ({"arguments": CALL, "titel": "U"}, ["arguments", "titel"]),
+        ({"arguments": CALL, "title": "object"}, ["arguments"]),
+        ({"arguments": CALL, "id": ID}, ["arguments", "id"]),
+        ({"arguments": CALL, "input": CALL}, ["arguments", "input"]),
+        ({"argument": CALL}, ["argument"]),
+        ({"arguments": {"titel": "T"}}, ["titel"]),
+        ({"arguments": [CALL]}, ["arguments"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+async def test_what_is_no_envelope_is_refused_in_the_words_that_were_sent(agent, sent, refused_names):
+    said = await refused(agent, "create_interview", sent)
+    assert all(f"“{name}” is not an argument" in said for name in refused_names)
+    assert (await ok(agent, "list_interviews"))["data"] == []
+
+
+# ── Lists ───────────────────────────────────────────────────────────────────────────────────────
+
+TWO = [{"name": "Ana"}, {"name": "Bo"}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "names"),
+    [
+        ({"0": TWO[0], "1": TWO[1]}, ["Ana", "Bo"]),  # counted fields, as PHP and forms write lists
+        ({"1": TWO[1], "0": TWO[0]}, ["Ana", "Bo"]),
+        ({"item": TWO}, ["Ana", "Bo"]),  # an XML element
+        ({"items": TWO}, ["Ana", "Bo"]),
+        ([{"item": TWO[0]}, {"item": TWO[1]}], ["Ana", "Bo"]),
+        ({"item": TWO[0]}, ["Ana"]),
+        (TWO[0], ["Ana"]),  # a list of one without its brackets
+        (json.dumps(TWO[0]), ["Ana"]),
+        ([json.dumps(each) for each in TWO], ["Ana", "Bo"]),
+        (json.dumps(json.dumps(TWO)), ["Ana", "Bo"]),
+        (json.dumps({"0": TWO[0], "1": TWO[1]}), ["Ana", "Bo"]),
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+async def test_a_list_of_people_in_another_shape_is_that_list(agent, sent, names):
+    interview = (await ok(agent, "create_interview", title="T"))["id"]
+    made = await ok(agent, "create_candidates", interviewId=interview, candidates=sent)
+    assert [each["name"] for each in made["data"]] == names
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"0": TWO[0], "2": TWO[1]},
+        {"1": TWO[0]},
+        {"Ana": TWO[0]},
+        {"people": TWO},
+        "Ana, Bo",
+        [["Ana"]],
+        2,
+        {"titel": "T"},
+    ],
+    ids=json.dumps,
+)
+async def test_what_is_no_list_of_people_is_refused_and_nobody_is_registered(agent, sent):
+    interview = (await ok(agent, "create_interview", title="T"))["id"]
+    assert "candidates" in await refused(agent, "create_candidates", {"interviewId": interview, "candidates": sent})
+    assert (await ok(agent, "list_candidates", interviewId=interview))["data"] == []
+
+
+@pytest.mark.parametrize("heading", ["Items", "item", "0", "Name"])
+def test_columns_by_heading_stay_columns_whatever_they_are_called(heading):
+    sent = least("import_candidates") | {"columns": {heading: "name"}}
+    assert dumped("import_candidates", sent)["columns"] == [{"heading": heading, "field": "name"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "sent", "meant"),
+    [
+        ("compare_candidates", "sessionIds", ID, [ID]),
+        ("compare_candidates", "sessionIds", f"{ID}, {ID[:-1]}2", [ID, f"{ID[:-1]}2"]),
+        ("compare_candidates", "sessionIds", {"0": ID}, [ID]),
+        ("search_transcripts", "sessionIds", [{"item": ID}], [ID]),
+        ("end_interview_sessions", "ids", json.dumps([ID]), [ID]),
+        ("list_candidates", "include", "phone", ["phone"]),
+        ("list_candidates", "include", "phone, notes", ["phone", "notes"]),
+        ("update_candidate", "clear", {"item": "email"}, ["email"]),
+        ("update_question", "options", {"0": "Yes, often", "1": "No"}, ["Yes, often", "No"]),
+        ("update_question", "allowedFileTypes", "image/png", ["image/png"]),
+    ],
+)
+def test_a_list_of_texts_in_another_shape_is_that_list(name, argument, sent, meant):
+    assert dumped(name, least(name) | {argument: sent})[argument] == meant
+
+
+def test_a_text_that_may_be_several_is_not_taken_for_one():
+    for sent in ("Yes, often; no", "Yes\nNo"):
+        with pytest.raises(BadArguments, match="options must be a valid list"):
+            read(BY_NAME["update_question"], {"questionId": ID, "options": sent})
+
+
+@pytest.mark.parametrize(
+    "nobody", [[], "[]", " ", ",", [""], [None], "null", ["null"], {"item": []}, {"0": ""}, "[[]]"]
+)
+@pytest.mark.parametrize(
+    "tool",
+    ["compare_candidates", "search_transcripts", "export_results", "wait_for_sessions", "end_interview_sessions"],
+)
+async def test_a_list_that_comes_to_no_id_never_means_everybody(agent, tool, nobody):
+    made = (await ok(agent, "create_interview", title="T"))["id"]
+    argument = "ids" if tool == "end_interview_sessions" else "sessionIds"
+    said = await refused(agent, tool, least(tool) | {"interviewId": made, argument: nobody})
+    assert re.search(rf"{argument}(\[0\])? must", said)
+
+
+@pytest.mark.parametrize(
+    ("sent", "remark"),
+    [
+        ({"assessmentCriteria": "[]", "objective": "  "}, True),
+        ({"assessmentCriteria": ["null"], "timeLimitMinutes": "null", "aiTone": "None"}, False),
+        ({"timeLimitMinutes": "undefined", "chatEnabled": "null", "followUpDepth": "undefined"}, False),
+        ({"assessmentCriteria": {"item": []}, "timeLimitMinutes": " "}, True),
+    ],
+    ids=json.dumps,
+)
+async def test_nothing_in_any_spelling_erases_nothing(agent, sent, remark):
+    criteria = [{"name": "Design", "description": "Names trade-offs."}]
+    settings = {"objective": "O", "timeLimitMinutes": 30, "aiTone": "FORMAL", "assessmentCriteria": criteria}
+    made = await ok(agent, "create_interview", title="T", **settings)
+    said = await ok(agent, "update_interview", interviewId=made["id"], title="U", **sent)
+    now = await ok(agent, "get_interview", interviewId=made["id"])
+    assert {name: now[name] for name in settings} == settings
+    assert (now["title"], "remarks" in said) == ("U", remark)
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(2026, "2026"), (-7, "-7"), ("007", "007")])
+async def test_a_number_where_a_text_is_wanted_is_its_digits(agent, sent, kept):
+    assert (await ok(agent, "create_interview", title=sent))["title"] == kept
+
+
+@pytest.mark.parametrize("sent", [True, 20.5, 10**15, [2026], {"value": "T"}])
+async def test_what_is_no_text_is_refused(agent, sent):
+    assert "title must be a valid string" in await refused(agent, "create_interview", {"title": sent})
+
+
 # ── Schemas ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -283,10 +518,17 @@ def test_hosts_are_shown_no_schema_that_a_converter_refuses(name):
 async def test_code_by_language_is_taken_as_pairs_and_as_an_object(agent):
     interview = (await ok(agent, "create_interview", title="T"))["id"]
     pairs = [{"language": "python", "code": "pass"}, {"language": "go", "code": "func f() {}"}]
-    for sent in (pairs, {"python": "pass", "go": "func f() {}"}, json.dumps(pairs)):
+    for sent in (pairs, {"python": "pass", "go": "func f() {}"}, json.dumps(pairs), {"0": pairs[0], "1": pairs[1]}):
         asked = [{"text": "Reverse it.", "type": "CODING", "starterCode": sent}]
         made = await ok(agent, "create_questions", interviewId=interview, questions=asked, allowDuplicate=True)
         assert made["data"][0]["starterCode"] == {"python": "pass", "go": "func f() {}"}
+
+
+async def test_one_pair_of_language_and_code_without_its_list_is_that_pair(agent):
+    interview = (await ok(agent, "create_interview", title="T"))["id"]
+    asked = [{"text": "Reverse it.", "type": "CODING", "starterCode": {"language": "python", "code": "pass"}}]
+    made = await ok(agent, "create_questions", interviewId=interview, questions=asked)
+    assert made["data"][0]["starterCode"] == {"python": "pass"}
 
 
 async def test_no_prompt_tool_or_resource_shares_a_name(agent):

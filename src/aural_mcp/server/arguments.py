@@ -1,8 +1,8 @@
 """Arguments as hosts send them, read as an operation: null is left out, text is read, and nothing is guessed.
 
 Hosts and frameworks fill what was not given with null, an empty text or an empty list, write numbers, lists and
-objects as text, and add names of their own. All of that is taken for what it means; a name that is nobody's is an
-error that says the nearest one.
+objects as text, a list of one without its brackets, and add names and envelopes of their own. All of that is taken
+for what it means; a name that is nobody's is an error that says the nearest one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aural_mcp.api.operations import AnyOperation, Operation
 from aural_mcp.bounds import TooMuch, is_large, weigh
 from aural_mcp.safety import quoted
 from aural_mcp.server.access import arguments_of
-from aural_mcp.tools.schemas import Schema, input_schema, is_map, main_branch
+from aural_mcp.tools.schemas import PAIR, Schema, input_schema, is_map, main_branch
 
 MOST_PROBLEMS, LONGEST_NAME = 10, 100
 """What is said of arguments that are wrong in many ways, and looked at of a name that is none."""
@@ -37,10 +37,16 @@ ADDED = {
 }
 BESIDE = {"tool", "sessionId", "action"}
 """Names that hosts put in by themselves, and those that they put in only beside one of them."""
-ENVELOPES = ("arguments", "args", "kwargs", "parameters", "params", "input")
-"""A single argument of this name that is an object holds the arguments."""
+ENVELOPES = {
+    *("arguments", "args", "kwargs", "parameters", "params", "input", "request", "properties"),
+    *("tool_input", "toolInput", "tool_args", "action_input"),  # agents of LangChain and kin
+}
+"""An object under one of these names holds the arguments, when beside it there is only what names the call."""
+KINDS_OF_CALL = ("function", "tool_use", "tool_call", "object")
 NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*")
 TRUTH = {"true": True, "false": False}
+NOTHING = ("null", "none", "undefined")
+"""What templates write for nothing."""
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -75,7 +81,7 @@ def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = Tru
     known = schema["properties"]
     reading = _Reading(keeps_empty=operation.effect == "update")
     try:
-        sent = _opened(sent, known)
+        sent = _opened(operation.tool_name(), sent, known)
         added = _added(sent, known)
         code = _code(operation, sent)
         named = {name: value for name, value in sent.items() if name not in added}
@@ -99,13 +105,28 @@ def _refusal(operation: AnyOperation, said: str) -> BadArguments:
     return BadArguments(f"{operation.tool_title()} was not called, nothing changed. {said}")
 
 
-def _opened(sent: Mapping[str, Any], known: Collection[str]) -> Mapping[str, Any]:
-    """The arguments themselves, where a host put them into an envelope."""
-    if len(sent) == 1 and (name := next(iter(sent))) in ENVELOPES and name not in known:
+def _opened(tool: str, sent: Mapping[str, Any], known: Collection[str]) -> Mapping[str, Any]:
+    """The arguments themselves, where a host put them into an envelope, or into one in another."""
+    for _ in range(2):
+        names = (ENVELOPES & sent.keys()).difference(known)
+        if len(names) != 1 or len(sent) > MOST_NAMES:
+            break
+        (name,) = names
+        beside = {each: value for each, value in sent.items() if each != name and not _says_which(each, value, tool)}
         inner = _from_json(sent[name]) if isinstance(sent[name], str) else sent[name]
-        if isinstance(inner, dict):
-            return cast("dict[str, Any]", inner)
+        if not beside.keys() <= ADDED or not (isinstance(inner, dict) or inner in EMPTY):
+            break
+        sent = {**beside, **cast("dict[str, Any]", inner or {})}
     return sent
+
+
+def _says_which(name: str, value: Any, tool: str) -> bool:
+    """Whether a field only says which call this is: the tool, with a host's prefix or without, a kind, or a number."""
+    if not isinstance(value, str):
+        return False
+    if name in ("type", "id"):
+        return value in KINDS_OF_CALL or value.startswith(("call_", "toolu_"))
+    return value == tool or value.endswith(tuple(f"{mark}{tool}" for mark in "_.:/-"))
 
 
 def _added(sent: Mapping[str, Any], known: Collection[str]) -> list[str]:
@@ -159,9 +180,10 @@ class _Reading:
         for name, value in sent.items():
             spelled = _camel(name, known)
             wanted = known.get(spelled)
-            if wanted is None or spelled in required or not self._is_left_out(spelled, value):
-                self._at = spelled
-                read[spelled] = self.value(value, wanted or {})
+            self._at = spelled
+            meant = self.value(value, wanted or {}, ids=_are_ids(spelled))
+            if wanted is None or spelled in required or not self._is_left_out(spelled, meant):
+                read[spelled] = meant
         return read
 
     def remarks(self) -> list[str]:
@@ -169,36 +191,51 @@ class _Reading:
         names = ", ".join(dict.fromkeys(self._left))
         return [f"Sent empty, so left as it was: {names}. To empty a field, name it in clear."] if names else []
 
-    def value(self, value: Any, wanted: Schema) -> Any:
+    def value(self, value: Any, wanted: Schema, *, ids: bool = False) -> Any:
         """A value as the schema wants it, at any depth; what cannot be read stays as it is."""
-        kinds = {branch.get("type") for branch in [wanted, *wanted.get("anyOf", [])]}
         schema = main_branch(wanted)
+        value = _scalar(value, schema, {branch.get("type") for branch in [wanted, *wanted.get("anyOf", [])]})
         if isinstance(value, str):
-            read = value if "string" in kinds else _from_text(value, kinds)
-            if read is value:
-                self._check(len(value), schema.get("maxLength", LONGEST_TEXT), "characters")
-            value = read
-        if isinstance(value, float) and "integer" in kinds and value.is_integer():
-            return int(value)
+            self._check(len(value), schema.get("maxLength", LONGEST_TEXT), "characters")
+        items = PAIR if is_map(schema) else schema.get("items")
+        if items is not None:
+            value = _listed(value, items, apart=ids)
         if isinstance(value, list):
             self._check(len(cast("list[Any]", value)), schema.get("maxItems", MOST_ITEMS), "items")
         if isinstance(value, list | dict) and not {"items", "properties"} & schema.keys():
             self._check_free(value)
-        if isinstance(value, list) and is_map(schema):
+        if isinstance(value, list) and items is PAIR:
             return _map(cast("list[Any]", value))
-        if isinstance(value, list) and "items" in schema:
-            return [self.value(item, schema["items"]) for item in cast("list[Any]", value)]
+        if isinstance(value, list) and items is not None:
+            return [self.value(_bare(item, items), items) for item in cast("list[Any]", value)]
         if isinstance(value, dict) and "properties" in schema:
             return self.fields(cast("dict[str, Any]", value), schema)
         return cast("Any", value)
 
     def _is_left_out(self, name: str, value: Any) -> bool:
-        """Null and what is empty; an empty list of ids stays, for it must never come to mean everybody."""
-        if value not in EMPTY or (value == [] and name.lower().endswith("ids")):
+        """Null and what is empty or blank; an empty list of ids stays, for it must never come to mean everybody."""
+        blank = isinstance(value, str) and not value.strip()
+        if not (value in EMPTY or blank) or (_are_ids(name) and value not in (None, "", {})):
             return False
         if self._keeps_empty and value is not None:
             self._left.append(name)
         return True
+
+
+def _scalar(value: Any, schema: Schema, kinds: Collection[Any]) -> Any:
+    """Numbers, truths and texts in the type that is wanted, and what else was written as text."""
+    if isinstance(value, str) and "string" not in kinds:
+        value = _from_text(value, kinds)
+    if isinstance(value, float) and "integer" in kinds and value.is_integer():
+        return int(value)
+    if type(value) is int and set(kinds) <= {"string", "null"} and abs(value) < 10**15:
+        return str(value)
+    choices = schema.get("enum", ())
+    return None if choices and value not in choices and _is_nothing(value) else value
+
+
+def _is_nothing(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NUMBER and value.strip().lower() in NOTHING
 
 
 def _from_text(text: str, kinds: Collection[Any]) -> Any:
@@ -208,12 +245,14 @@ def _from_text(text: str, kinds: Collection[Any]) -> Any:
         return int(number) if number.is_integer() else number
     if len(text) <= LONGEST_NUMBER and "boolean" in kinds and text.strip().lower() in TRUTH:
         return TRUTH[text.strip().lower()]
-    return _from_json(text) if {"array", "object"} & set(kinds) else text
+    if {"array", "object"} & set(kinds):
+        return _from_json(text)
+    return None if {"integer", "number", "boolean"} & set(kinds) and _is_nothing(text) else text
 
 
-def _from_json(text: str) -> Any:
-    """The array or object in a text; any other text stays as it is, also `null`."""
-    if text.lstrip()[:1] not in ("[", "{"):
+def _from_json(text: str, *, once_more: bool = True) -> Any:
+    """The array or object in a text, or in a text in a text; any other stays as it is, also `null`."""
+    if text.lstrip()[:1] not in ("[", "{", '"'):
         return text
     try:
         weigh(text)
@@ -222,7 +261,52 @@ def _from_json(text: str) -> Any:
         raise TooMany(f"A text {much}.") from None
     except (ValueError, RecursionError):
         return text
+    if isinstance(read, str) and once_more:
+        read = _from_json(read, once_more=False)
     return cast("Any", read) if isinstance(read, list | dict) else text
+
+
+# ── Lists ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _are_ids(name: str) -> bool:
+    return name.lower().endswith("ids")
+
+
+def _listed(value: Any, items: Schema, *, apart: bool) -> Any:
+    """What a host sent in place of a list, as that list: counted fields, an XML element, or its only item.
+
+    Args:
+        apart: whether a comma can only stand between items, as it is between ids.
+    """
+    if isinstance(value, dict):
+        return _list_of_fields(cast("dict[str, Any]", value), items)
+    if value == ["null"]:  # how Claude Code writes null where a list is wanted; of ids that is none, not all
+        return [] if apart else None
+    if isinstance(value, str) and (text := value.strip()) and not _is_nothing(text):
+        apart = apart or "enum" in items or items.get("type") in ("integer", "number")
+        if apart:
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return [value] if items.get("type") == "string" and not re.search(r"[,;\n]", text) else value
+    return [value] if type(value) is int and items.get("type") in ("integer", "number") else value
+
+
+def _list_of_fields(fields: dict[str, Any], items: Schema) -> Any:
+    known = items.get("properties", {})
+    whole = not known or all(isinstance(each, dict | list) for each in fields.values())
+    if whole and fields and all(str(number) in fields for number in range(len(fields))):
+        return [fields[str(number)] for number in range(len(fields))]
+    if whole and len(fields) == 1 and (name := next(iter(fields))) in ("item", "items"):
+        return fields[name] if isinstance(fields[name], list) else [fields[name]]
+    one = len(fields) <= MOST_NAMES and any(_camel(name, known) in known for name in fields)
+    return [fields] if one else fields
+
+
+def _bare(item: Any, items: Schema) -> Any:
+    """An item of a list without the name that a host wrapped it in."""
+    if not isinstance(item, dict) or item.keys() != {"item"} or "item" in items.get("properties", {}):
+        return cast("Any", item)
+    return cast("dict[str, Any]", item)["item"]
 
 
 def _map(pairs: list[Any]) -> Any:
@@ -339,6 +423,7 @@ WORDS = {
     "Input should be a valid integer": "must be a whole number",
     "Input should": "must",
     "List should": "must",
+    "String should": "must",
     " after validation": "",
 }
 """What pydantic says, and how it reads after an argument's name."""

@@ -148,9 +148,9 @@ class ImportCandidates(Operation[Imported]):
         Text | MISSING, Field(description="In place of data: a name in the folder that the operator allows (--files).")
     ] = MISSING
     columns: Annotated[
-        list[ColumnInput] | MISSING,
+        Annotated[list[ColumnInput], Field(max_length=200)] | MISSING,
         BeforeValidator(_pairs),
-        Field(max_length=200, description="What a refusal proposes, corrected; an object works too."),
+        Field(description="What a refusal proposes, corrected; an object works too."),
     ] = MISSING
     encoding: Annotated[Text | MISSING, Field(description="Of file, if it was read wrongly: cp1250.")] = MISSING
     dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
