@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import anyio.to_thread
 from pydantic import MISSING, BeforeValidator, Field, model_validator
 
 from aural_mcp.api.errors import AuralError, Unanswered
@@ -26,7 +27,7 @@ from aural_mcp.api.operations import (
     Operation,
     Text,
 )
-from aural_mcp.bounds import aside
+from aural_mcp.bounds import LARGE, aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
@@ -186,8 +187,15 @@ async def planned(client: Caller, given: ImportCandidates, spent: Spent) -> tupl
     """
     from aural_mcp.workflows.lists.matching import matched
 
-    read, people = await aside(_read, client, given)
+    elsewhere = anyio.to_thread.run_sync if _is_short(given) else aside
+    read, people = await elsewhere(_read, client, given)
     return read, await matched(client, given.interview_id, people, spent)
+
+
+def _is_short(given: ImportCandidates) -> bool:
+    """Whether a list is read in no time, so that it need not wait until a long one is."""
+    people = 0 if given.candidates is MISSING else len(given.candidates)
+    return given.file is MISSING and people < AT_ONCE and (given.data is MISSING or len(given.data) < LARGE)
 
 
 def agreement(client: Caller, given: ImportCandidates) -> str:

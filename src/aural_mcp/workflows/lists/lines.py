@@ -26,6 +26,8 @@ PHONE_AT_END = re.compile(
 PARTICLES = frozenset(
     "de la le da di do dos das del della der den van von zu ter ten te af av y e i bin bint ibn al el ben ua op".split()
 )
+LONGEST_END = 80
+"""Characters at the end of a line among which a phone number is looked for."""
 EDGES = " \t,;:|<>()[]\"'`*/\\-–—=•·→"
 """What stands around a name and is none of it."""
 NOBODY = (
@@ -135,7 +137,7 @@ def _person(address: str, name: str, end: str) -> dict[str, str]:
         REMARK.sub(lambda found: " " if _is_remark(found[1]) else f" {found[1]} ", each) for each in (name, end)
     )
     for place, text in enumerate((end, name)):
-        if found := PHONE_AT_END.search(text):
+        if found := PHONE_AT_END.search(text, max(0, len(text) - LONGEST_END)):
             values.setdefault("phone", found[1])
             name, end = (name, text[: found.start()]) if place == 0 else (text[: found.start()], end)
     if rest := end.strip(" \t,;:|<>()[]\"'`*/\\-–—=•·→."):
@@ -179,7 +181,7 @@ def _called(line: str) -> dict[str, str] | None:
     """Somebody without an address: a name, maybe a phone number and a remark."""
     notes = [each for each in REMARK.findall(line) if _is_remark(each)]
     rest, values = REMARK.sub(" ", line), dict[str, str]()
-    if found := PHONE_AT_END.search(rest):
+    if found := PHONE_AT_END.search(rest, max(0, len(rest) - LONGEST_END)):
         values["phone"], rest = repaired(found[1]), rest[: found.start()]
     name = _stripped(rest)
     if is_end(name) or meant(name).sure or not _reads_like_name(name):

@@ -98,9 +98,11 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     local = client.raw.local
     asked = ListEverybody if local else ListCandidates
     listed = (await client.raw.call(asked(interview_id=interview_id), spent=spent)).data
-    keys = await aside(_keys, people, listed)
+    many = len(people.people) + len(listed) > AT_ONCE
+    keys = await aside(_keys, people, listed) if many else _keys(people, listed)
     noted = await _noted(journal(client, interview_id), keys.wanted)
-    return await aside(_settled, Plan(people, listed, noted, local=local), keys, client.raw.skew)
+    plan = Plan(people, listed, noted, local=local)
+    return await aside(_settled, plan, keys, client.raw.skew) if many else _settled(plan, keys, client.raw.skew)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,7 @@ def _one_person(columns: Sequence[Column], chosen: dict[int, str]) -> None:
 
 def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dict[int, str]) -> None:
     """Add the columns of names, whole or in parts, to what is chosen."""
-    varied = [
-        each for each in free if (each.distinct >= 0.4 or len(set(each.cells)) > 7) and not meant(each.heading).other
-    ]
+    varied = [each for each in free if _is_varied(each) and not meant(each.heading).other]
     likely = [each for each in free if each.like >= 0.3] or varied or list(free)
     there = [each for each in columns if chosen.get(each.place) in NAMES]
     if not there:
@@ -94,6 +92,12 @@ def _name_columns(columns: Sequence[Column], free: Sequence[Column], chosen: dic
         if one == "name" and there[0].single:
             one = chosen[there[0].place] = "first"
         chosen[likely[0].place] = {"first": "last", "last": "first"}.get(one, "notes")
+
+
+def _is_varied(each: Column) -> bool:
+    """Whether a column has as many values as names have; Chinese and Korean surnames are few, and one letter."""
+    letters = all(len(cell) == 1 and "\u3400" <= cell <= "\ud7a3" for cell in each.cells)
+    return each.distinct >= 0.4 or len(set(each.cells)) > 7 or (letters and len(set(each.cells)) > 2)
 
 
 def _partner(likely: Sequence[Column], varied: Sequence[Column]) -> list[Column]:

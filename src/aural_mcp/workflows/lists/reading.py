@@ -180,7 +180,7 @@ def _is_shared(place: int, rows: Sequence[Record]) -> bool:
 
 
 def _address(cell: str) -> str:
-    found = EMAIL.findall(cell)
+    found = EMAIL.findall(cell) if "@" in cell else []
     return found[0] if len(found) == 1 else cell
 
 

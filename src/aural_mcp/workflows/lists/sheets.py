@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aural_mcp.api.errors import BadRequest
 
-Record = tuple[int, list[str]]
+Record = tuple[int, Sequence[str]]
 """The cells of a line, and its number, as an editor counts."""
 LINES, COLUMNS, LONGEST_LINE, CHARACTERS = 20_000, 200, 50_000, 10_000_000
 """How much a list may be: more takes longer than a call may."""

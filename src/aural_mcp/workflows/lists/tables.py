@@ -113,7 +113,7 @@ def _records(text: str, delimiter: str, read: Sheet) -> Iterator[Record]:
                 break
             cells = [each.strip() for each in cells]
             if any(map(_says_something, cells)):
-                yield line, cells
+                yield line, tuple(cells)  # the garbage collector passes over tuples of texts
             line = reader.line_num + 1
         else:
             return
