@@ -13,7 +13,7 @@ from anyio.lowlevel import RunVar
 T = TypeVar("T")
 LARGE = 64 * 1024
 """Characters or bytes from which a text is weighed before it is read."""
-MOST_VALUES, MOST_STRINGS = 100_000, 250_000
+MOST_VALUES = 100_000
 """What one JSON text may hold: reading each value costs about a microsecond, and nothing else runs meanwhile."""
 _lane: RunVar[anyio.CapacityLimiter] = RunVar("lane")
 
@@ -21,11 +21,11 @@ _lane: RunVar[anyio.CapacityLimiter] = RunVar("lane")
 class TooMuch(ValueError):
     """A JSON text holds more values than are read."""
 
-    def __init__(self) -> None:
-        super().__init__(f"holds more than {MOST_VALUES:,} values")
+    def __init__(self, most: int) -> None:
+        super().__init__(f"holds more than {most:,} values")
 
 
-def weigh(text: str | bytes) -> None:
+def weigh(text: str | bytes, most: int = MOST_VALUES) -> None:
     """Count what a JSON text holds, in a few passes that are fast and short; what is no JSON is for its reader.
 
     Raises:
@@ -33,11 +33,11 @@ def weigh(text: str | bytes) -> None:
     """
     raw = text.encode(errors="replace") if isinstance(text, str) else text
     plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > 2 * MOST_STRINGS:
-        raise TooMuch
+    if plain.count(b'"') > 5 * most:
+        raise TooMuch(most)
     outside = b"".join(plain.split(b'"')[::2])
-    if sum(map(outside.count, (b",", b"{", b"["))) > MOST_VALUES:
-        raise TooMuch
+    if sum(map(outside.count, (b",", b"{", b"["))) > most:
+        raise TooMuch(most)
 
 
 def is_large(value: Any, most: int = LARGE) -> bool:

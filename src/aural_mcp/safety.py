@@ -328,7 +328,9 @@ def inert_all(value: Value) -> Value:
     return mapped(value, inert)
 
 
-CONTACT = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+WORD = r"\w\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+"""What words are written with, the marks of Indic and other scripts too."""
+CONTACT = re.compile(rf"[{WORD}.+'-]{{1,64}}@[{WORD}-]+(?:\.[{WORD}-]+)+")
 WEB = re.compile(r"https?://[\w.-]+(?::\d+)?(?:[/?#][\w./?#&=%+:;,@!$*~-]*)?")
 
 

@@ -140,6 +140,15 @@ def test_apply_takes_a_file_as_an_editor_on_windows_saves_it(tmp_path):
     assert "would be made  Backend engineer" in out
 
 
+def test_apply_takes_out_a_character_that_nothing_can_store_and_says_so(tmp_path):
+    file = tmp_path / "roles.json"
+    file.write_text(json.dumps([GOOD | {"title": "Back\0end engineer"}]))
+    code, out, err = aural_mcp(tmp_path, "apply", str(file))
+    assert code == 0
+    assert "made  Backend engineer" in out
+    assert "Taken out, as it cannot be stored: the character U+0000, in interviews[0].title." in err
+
+
 # ── backend, install ────────────────────────────────────────────────────────────────────────────
 
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from mcp import Client
 
+from aural_mcp.client import bodies, ledger, retry
 from aural_mcp.client import client as client_module
-from aural_mcp.client import ledger, retry
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import KEY, ok, refused, text_of
@@ -127,7 +127,7 @@ async def test_what_is_not_http_or_never_ends_is_no_answer(monkeypatch, answer, 
 
 
 async def test_an_answer_without_an_end_is_not_read_into_memory(monkeypatch):
-    monkeypatch.setattr(client_module, "LARGEST_BODY", 1_000_000)
+    monkeypatch.setattr(bodies, "LARGEST", 1_000_000)
     read = []
 
     class Endless(httpx.AsyncByteStream):

@@ -123,6 +123,30 @@ async def test_a_file_in_two_encodings_is_refused_with_the_line(agent, interview
     assert "Line 3 is in another encoding" in said
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+async def test_a_zero_in_a_file_is_taken_out(world, agent, interview, encoding):
+    text = "Name,Email,Notes\nJür\0gen Groß,j@x.org,a\0b\nBo Lee,bo\0@x.org,\n"
+    (agent.folder / "a.csv").write_bytes(text.encode(encoding))
+    done = await ok(agent, "import_candidates", interviewId=interview, file="a.csv", dryRun=False)
+    assert done["registered"] == 2
+    assert registered(world, interview) == {("Jürgen Groß", "j@x.org"): 1, ("Bo Lee", "bo@x.org"): 1}
+
+
+@pytest.mark.parametrize("how", ["data", "candidates"])
+async def test_a_zero_in_a_call_is_taken_out(world, agent, interview, how):
+    given = "name,email\nBo\0 Lee,bo@x.org" if how == "data" else [{"name": "Bo\0 Lee", "email": "bo\0@x.org"}]
+    done = await ok(agent, "import_candidates", interviewId=interview, dryRun=False, **{how: given})
+    assert done["registered"] == 1
+    assert registered(world, interview) == {("Bo Lee", "bo@x.org"): 1}
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "idna", "unicode_escape", "base64", "rot13", "undefined"])
+async def test_what_is_no_encoding_of_files_is_not_tried(agent, interview, encoding):
+    (agent.folder / "a.csv").write_bytes(b"name,email\n" + b"a" * 1_000_000)
+    asked = {"interviewId": interview, "file": "a.csv", "encoding": encoding}
+    assert "is not known" in await refused(agent, "import_candidates", asked)
+
+
 # ── Registered before ───────────────────────────────────────────────────────────────────────────
 
 

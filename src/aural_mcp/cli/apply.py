@@ -41,10 +41,13 @@ def document(data: bytes, *, dry_run: bool) -> LaunchInterviews:
         raise click.ClickException('The file must hold {"interviews": [...]}, or the list alone.')
     sent = {**given, "dryRun": True} if dry_run else given
     try:
-        return cast(LaunchInterviews, arguments.read(LaunchInterviews, sent).arguments)
+        asked = arguments.read(LaunchInterviews, sent)
     except arguments.BadArguments as error:
         said = str(error).replace("Launch interviews was not called, nothing changed.", "Nothing was made.")
         raise click.ClickException(said.replace("call launch_interviews again", "apply it again")) from error
+    for remark in asked.remarks:
+        click.echo(outside(remark), err=True)
+    return cast(LaunchInterviews, asked.arguments)
 
 
 @dataclass(frozen=True)

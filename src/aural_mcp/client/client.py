@@ -24,10 +24,11 @@ from pydantic import MISSING, ValidationError
 from aural_mcp._version import __version__
 from aural_mcp.api import errors
 from aural_mcp.api.models import Deleted, Record, Rows, Wire
-from aural_mcp.client import links, retry
+from aural_mcp.bounds import LARGE, aside
+from aural_mcp.client import bodies, links, retry
 from aural_mcp.client.budget import Budget
 from aural_mcp.client.deployment import Loss, Offers, losses
-from aural_mcp.client.refusals import after_silence, rate_limited, read_json, refusal, unanswered
+from aural_mcp.client.refusals import after_silence, rate_limited, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
 from aural_mcp.client.state import State
 from aural_mcp.config import CLOUD, GET_A_KEY, usable_key
@@ -45,14 +46,8 @@ DEADLINE = 45.0
 SPARE = 5.0
 """Seconds of the deadline that waiting for the rate limit leaves to the request itself."""
 TIMEOUT = httpx.Timeout(connect=3, read=15, write=15, pool=2)
-LARGEST_BODY = 64_000_000
-"""Bytes of an answer, unpacked, beyond which it is not read any further."""
 LARGE_TIMEOUT = httpx.Timeout(connect=3, read=30, write=15, pool=2)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-
-
-class TooLarge(Exception):
-    """An answer that is not read any further."""
 
 
 class _Identified(Protocol):
@@ -117,16 +112,9 @@ class Connections:
             self._wire = self.transport or (Proxied() if getproxies() else Pool())
         response = await self._wire.handle_async_request(request)
         try:
-            said, body = response.headers.get("content-length", ""), bytearray()
-            if said.isdecimal() and int(said[:20]) > LARGEST_BODY:
-                raise TooLarge
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > LARGEST_BODY:
-                    raise TooLarge
+            return await bodies.whole(response)
         finally:
             await response.aclose()
-        return httpx.Response(response.status_code, headers=_as_read(response), content=bytes(body), request=request)
 
     def note_key(self, tenant: str, *, accepted: bool) -> None:
         """Remember whether a key was accepted just now."""
@@ -337,7 +325,8 @@ class AuralClient:
         self._connections.offers.note(operation)
         if operation.tool_name() != "get_usage":  # revoked keys are told it too
             self._connections.note_key(self.tenant, accepted=True)
-        return _result(operation, response)
+        large = len(response.content) > LARGE
+        return await aside(_result, operation, response) if large else _result(operation, response)
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
         """Send and receive; a write is not given up once it has left, a read is."""
@@ -350,9 +339,9 @@ class AuralClient:
                     f"The backend at {self._connections.base_url} cannot be reached, so nothing was done.",
                     "Check the network and AURAL_BASE_URL, then call again.",
                 ) from error
-            except TooLarge as error:
+            except bodies.TooLarge as error:
                 raise errors.ServerError(
-                    f"The backend's answer is larger than {LARGEST_BODY // 1_000_000} MB.",
+                    f"The backend's answer is larger than {bodies.LARGEST // 1_000_000} MB.",
                     after_silence(operation),
                     status=200,
                     code="TOO_LARGE",
@@ -373,7 +362,7 @@ class AuralClient:
             headers={
                 "authorization": f"Bearer {key}",
                 "accept": "application/json",
-                "accept-encoding": "gzip, deflate",
+                "accept-encoding": "gzip",
                 "user-agent": USER_AGENT,
             },
             extensions={"timeout": timeout.as_dict()},
@@ -395,7 +384,7 @@ def _tenant(key: str) -> str:
 def _result(operation: Operation[R], response: httpx.Response) -> R:
     model = operation.result_type()
     try:
-        body = read_json(response)
+        body = bodies.read_json(response)
         return model.model_validate(body if issubclass(model, Rows) else body["data"])
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(
@@ -404,12 +393,6 @@ def _result(operation: Operation[R], response: httpx.Response) -> R:
             status=200,
             code="UNREADABLE",
         ) from error
-
-
-def _as_read(response: httpx.Response) -> list[tuple[bytes, bytes]]:
-    """The headers of a response whose body has been unpacked."""
-    packing = (b"content-encoding", b"content-length", b"transfer-encoding")
-    return [(name, value) for name, value in response.headers.raw if name.lower() not in packing]
 
 
 def _skew(response: httpx.Response, known: float) -> float:

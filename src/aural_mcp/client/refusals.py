@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,8 +9,9 @@ import httpx
 
 from aural_mcp.api import errors
 from aural_mcp.client import retry
+from aural_mcp.client.bodies import read_json
 from aural_mcp.config import GET_A_KEY
-from aural_mcp.safety import inert_all, keyless, mapped, quoted
+from aural_mcp.safety import inert_all, quoted
 
 if TYPE_CHECKING:
     from aural_mcp.api.operations import Operation
@@ -66,10 +65,6 @@ REFUSALS: dict[int, tuple[type[errors.ApiError], str]] = {
 }
 CODE = re.compile(r"[A-Z][A-Z0-9_]{1,40}")
 """What a code of Aural's looks like; anything else is not repeated."""
-HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
-"""What may spell one, which nobody could write down."""
-DEEPEST = 100
-"""Levels of an answer; Aural's have ten at most."""
 NOTHING_KNOWN = "No valid fields to update"
 """What Aural answers to a change of which it knows no field; the tools send none without one."""
 PLAN_STEP = "Tell the user that the plan's limit is reached. Calling again will not help."
@@ -110,37 +105,6 @@ def unanswered(operation: Operation[Any], *, timed_out: bool) -> errors.Unanswer
         after_silence(operation),
         timed_out=timed_out,
     )
-
-
-def read_json(response: httpx.Response) -> Any:
-    """What a body says, without keys. A number that is none, as some backends write for nothing, is null.
-
-    Raises:
-        ValueError: it is not JSON, or nested deeper than anything of Aural's.
-    """
-    try:
-        body = response.json(parse_constant=_finite, parse_float=_finite)
-        if HALF_A_CHARACTER.search(response.content):
-            text = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            body = json.loads(text.decode("utf-8", "replace"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    level = [body]
-    for _ in range(DEEPEST):
-        if not (level := [inner for each in level for inner in _within(each)]):
-            return mapped(body, keyless)
-    raise ValueError("nested too deeply")
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def _within(value: Any) -> list[Any]:
-    """The lists and objects that a value holds."""
-    held = [*cast("dict[str, Any]", value).values()] if isinstance(value, dict) else cast("list[Any]", value)
-    return [each for each in held if isinstance(each, dict | list)] if isinstance(value, dict | list) else []
 
 
 def _error_object(response: httpx.Response) -> dict[str, Any] | None:

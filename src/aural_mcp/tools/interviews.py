@@ -265,7 +265,7 @@ async def _begun(client: Caller, interview_id: str, spent: Spent) -> list[str]:
     """What a changed question means to those who may have answered it."""
     try:
         interview = await client.call(GetInterview(interview_id=interview_id), spent=spent)
-    except AuralError:
+    except (AuralError, ValueError):  # also where the answer has no id
         return [UNKNOWN_BEGUN]
     number = (interview.counts.sessions if interview.counts else None) or 0
     people = "1 person has" if number == 1 else f"{number:,} people have"

@@ -67,6 +67,8 @@ SPELLED = str.maketrans(
 """How addresses spell letters that are no letter with an accent."""
 WIDE = ("gb18030", "cp932", "cp949", "big5", "euc_jp")
 SHOWN = {"cp932": "Shift_JIS", "gb18030": "GB18030", "cp949": "EUC-KR", "big5": "Big5", "euc_jp": "EUC-JP"}
+NO_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
+"""Codecs of Python that are no encoding of files, and slow."""
 READ_AS = (
     "The file is not UTF-8: it was read as {encoding}{names}. Have the user check these letters; if they are wrong, "
     "give `encoding`, such as {others}, or save the file as CSV UTF-8."
@@ -93,16 +95,26 @@ def decoded(raw: bytes, encoding: str = "") -> Decoded:
         return Decoded(_named(raw, encoding))
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Decoded(raw.decode("utf-16", "replace"))
-    if b"\0" in raw[:1000]:
-        return Decoded(raw.decode("utf-16-le" if raw[:1000].find(b"\0") % 2 else "utf-16-be", "replace"))
+    if encoding := _sixteen(raw[:1000]):
+        return Decoded(raw.decode(encoding, "replace"))
     try:
         return Decoded(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return _guessed(raw)
+        return _guessed(raw.replace(b"\0", b""))
+
+
+def _sixteen(sample: bytes) -> str:
+    """UTF-16 without a mark: the zero bytes of its Latin letters, line ends and commas are many, and on one side."""
+    sides = [sample[place::2].count(0) for place in (0, 1)]
+    if min(sides) * 10 > max(sides) or max(sides) * 20 < len(sample):
+        return ""
+    return "utf-16-le" if sides[1] > sides[0] else "utf-16-be"
 
 
 def _named(raw: bytes, encoding: str) -> str:
     try:
+        if codecs.lookup(encoding).name in NO_FILES:
+            raise LookupError
         return raw.decode("utf-8-sig" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else encoding)
     except LookupError as error:
         raise unusable(f"encoding: {quoted(encoding)} is not known", "Give utf-8, cp1252, shift_jis, ...") from error
@@ -215,7 +227,7 @@ BREAKS = (
     ),
     re.compile(r"ς(?=[^\W\d_])|(?<![^\W\d_])[α-ω]*[Α-Ω][α-ω]{2,}(?![^\W\d_])"),
 )
-"""Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, no accent in Greek."""
+"""Letters where no word has them: a capital behind a small letter, signs in words, two scripts in one, ..."""
 
 
 def _likely(character: str, encoding: str) -> float:
@@ -246,13 +258,24 @@ LEVELS = {
     "big5": ("big5", 0xA440, 0xC67E),
     "cp949": ("euc_kr", 0xB0A1, 0xC8FE),
 }
-JAPANESE = "佐藤鈴木高橋田中伊渡辺山本村小林加吉松井上斎斉清水森池阿部石前川後岡長谷近太郎一二三子美恵真由香里健大翔裕介直樹和也浩明陽智野島崎原口氏名前電話番号"
+JAPANESE = (
+    "佐藤鈴木高橋田中伊渡辺山本村小林加吉松井上斎斉清水森池阿部石前川後岡長谷近太郎一二三子美恵真由香"
+    "里健大翔裕介直樹和也浩明陽智野島崎原口氏名前電話番号"
+)
 NAMED = {
-    "gb18030": "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏"
-    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文志小晓春梅雪婷宇佳鑫斌姓名邮箱电话手机",
-    "big5": "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾彭游詹胡施沈余盧梁趙顏柯翁魏孫戴范方宋鄧杜侯曹"
-    "志明美玲淑芬怡君雅婷家豪俊傑惠雯冠宇佳文建宏麗華玉秀英姓名電話手機信箱",
-    "cp949": "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민지영수현진은미경희선혜준호재동상승원철예아연숙자순름메일화",
+    "gb18030": (
+        "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁"
+        "任沈姚卢姜崔钟谭陆汪范金石廖贾夏伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国文志小"
+        "晓春梅雪婷宇佳鑫斌姓名邮箱电话手机"
+    ),
+    "big5": (
+        "陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾彭游詹胡施沈余盧梁趙顏柯翁魏"
+        "孫戴范方宋鄧杜侯曹志明美玲淑芬怡君雅婷家豪俊傑惠雯冠宇佳文建宏麗華玉秀英姓名電話手機信箱"
+    ),
+    "cp949": (
+        "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민지영수현진은미경희"
+        "선혜준호재동상승원철예아연숙자순름메일화"
+    ),
     "cp932": JAPANESE,
     "euc_jp": JAPANESE,
 }

@@ -28,7 +28,7 @@ class Heading:
 @lru_cache(4_096)
 def meant(text: str) -> Heading:
     """What a heading says."""
-    words = words_of(text)
+    words = () if "@" in text else words_of(text)
     if not words:
         return Heading()
     for name, listed in ALONE.items():
@@ -73,7 +73,7 @@ def _phrases(listed: str) -> tuple[Phrase, ...]:
     """The phrases of a table, longest first; each word may end in `*`."""
     found = {
         tuple(f"{word}*" if star else word for word, star in _starred(each))
-        for each in listed.split(",")
+        for each in re.split(r"[,\n]", listed)
         if each.strip()
     }
     return tuple(sorted(found, key=lambda each: (-len(each), -len("".join(each)), each)))

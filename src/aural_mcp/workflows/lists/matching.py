@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio.lowlevel
+import anyio.to_thread
 
 from aural_mcp.api.models import Candidate
 from aural_mcp.api.operations import LISTED, ListCandidates
@@ -77,24 +78,46 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
         AuralError: the candidates cannot be listed.
     """
     listed = (await client.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+    keys = await anyio.to_thread.run_sync(_keys, people, listed)
+    noted = await _noted(journal(client, interview_id), keys.wanted)
+    return await anyio.to_thread.run_sync(_settled, Plan(people, listed, noted), keys, client.raw.skew)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """By what people are compared; thousands of them take a while."""
+
+    there: Mapping[str, Candidate]
+    alike: Mapping[str, Sequence[str]]
+    namesakes: frozenset[str]
+
+    @property
+    def wanted(self) -> list[str]:
+        return list(dict.fromkeys([*self.there, *self.alike, *(key for keys in self.alike.values() for key in keys)]))
+
+
+def _keys(people: Roster, listed: Sequence[Candidate]) -> _Keys:
     there = {key_of(row.name, row.email, row.phone): row for row in reversed(listed)}
     alike = {each.key: _alike(each) for each in people.people}
-    namesakes = {key for row in listed for key in _namesake(row)}
-    wanted = dict.fromkeys([*there, *alike, *(key for keys in alike.values() for key in keys)])
-    noted = await _noted(journal(client, interview_id), list(wanted))
-    plan = Plan(people, listed, noted)
-    fates = _fates(plan, there, client.raw.skew)
+    return _Keys(there, alike, frozenset(key for row in listed for key in _namesake(row)))
+
+
+def _settled(plan: Plan, keys: _Keys, skew: float) -> Plan:
+    """The plan with everybody of the list in it."""
+    fates = _fates(plan, keys.there, skew)
     groups = {"done": plan.registered, "new": plan.new, "under way": plan.under_way, "uncertain": plan.uncertain}
-    for person in people.people:
-        entry = noted.get(person.key, {})
-        known = person.key in there or "done" in entry
+    for person in plan.roster.people:
+        entry = plan.noted.get(person.key, {})
+        known = person.key in keys.there or "done" in entry
         fate = "done" if known else fates.get(entry.get("chunk"), "new")
-        if fate == "new" and any(key in namesakes or "done" in noted.get(key, {}) for key in alike[person.key]):
+        if fate == "new" and any(
+            key in keys.namesakes or "done" in plan.noted.get(key, {}) for key in keys.alike[person.key]
+        ):
             plan.doubtful.append(person)
             continue
         groups[fate].append(person)
-        plan.gone += plan.whole and "done" in entry and person.key not in there
-    plan.found = [key for key, entry in noted.items() if fates.get(entry.get("chunk")) == "done"]
+        plan.gone += plan.whole and "done" in entry and person.key not in keys.there
+    plan.found = [key for key, entry in plan.noted.items() if fates.get(entry.get("chunk")) == "done"]
     return plan
 
 

@@ -12,7 +12,7 @@ from aural_mcp.api.operations import CandidateInput
 from aural_mcp.safety import quoted
 from aural_mcp.tools.people import is_address
 from aural_mcp.workflows.base import digest
-from aural_mcp.workflows.lists.cells import MANY_LINES, SPLIT, addresses, day, fit, is_nothing, is_phone, tidy
+from aural_mcp.workflows.lists.cells import LONGEST, MANY_LINES, SPLIT, addresses, day, fit, is_nothing, is_phone, tidy
 from aural_mcp.workflows.lists.sheets import Row, Sheet
 
 WORDS = {"work_experience": "workExperience", "graduation_year": "graduationYear"}
@@ -139,7 +139,9 @@ def _prefixed(values: dict[str, Any]) -> list[str]:
 
 def _behind_name(values: dict[str, Any]) -> list[str]:
     """What stands in brackets behind a name and is none of it, such as an id, `she/her` or an address; to be noted."""
-    found = re.fullmatch(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]*[\d/@][^()\[\]]*)[)\]]", values["name"])
+    found = len(values["name"]) <= LONGEST["name"] and re.fullmatch(
+        r"([^()\[\]]+?)\s*[(\[]([^()\[\]]*[\d/@][^()\[\]]*)[)\]]", values["name"]
+    )
     if not found:
         return []
     values["name"] = found[1]

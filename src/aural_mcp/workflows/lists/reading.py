@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from aural_mcp.safety import quoted
+from aural_mcp.workflows.lists.blocks import labelled, stacked, upright
 from aural_mcp.workflows.lists.cells import is_date, is_number, is_phone, order_of
 from aural_mcp.workflows.lists.columns import (
     NAMES,
@@ -17,12 +18,11 @@ from aural_mcp.workflows.lists.columns import (
     Column,
     columns_of,
     could_be_name,
-    is_doubtful,
     is_heading_again,
-    mapped,
     place_of_headings,
 )
 from aural_mcp.workflows.lists.encodings import decoded, said_of
+from aural_mcp.workflows.lists.fields import is_doubtful, mapped
 from aural_mcp.workflows.lists.headings import is_candidate, is_end, meant
 from aural_mcp.workflows.lists.lines import EDGES, by_lines
 from aural_mcp.workflows.lists.sheets import LINES, Record, Row, Sheet, unusable
@@ -76,7 +76,7 @@ def sheet(text: str, given: Given, *, blind: bool = False) -> Sheet:
     text = text.removeprefix("\ufeff").replace("\0", "")
     check_size(text)
     read = Sheet()
-    found = records(text, read)
+    found = labelled(text, read) or stacked(text) or upright(records(text, read), read)
     if not found and not read.unreadable:
         raise unusable("There is nobody in it", "Give a person a line, or CSV with the columns name and email")
     place = place_of_headings(found)
@@ -215,9 +215,9 @@ def _people_of(read: Sheet, headings: Sequence[str], found: Sequence[Record]) ->
 
 
 def _has_contact(cells: Iterable[str]) -> bool:
-    return any(
-        "@" in each or (sum(map(str.isdecimal, each)) > 2 and is_phone(each) and not is_date(each)) for each in cells
-    )
+    if any("@" in each for each in cells):
+        return True
+    return any(sum(map(str.isdecimal, each)) > 2 and is_phone(each) and not is_date(each) for each in cells)
 
 
 def _values(columns: Sequence[Column], cells: Sequence[str]) -> dict[str, str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice, zip_longest
+from collections.abc import Iterator
+from itertools import islice
 
-from aural_mcp.workflows.lists.cells import is_certain_phone, is_name
 from aural_mcp.workflows.lists.headings import meant
 from aural_mcp.workflows.lists.sheets import CHARACTERS, COLUMNS, LINES, LONGEST_LINE, Record, Sheet, unusable
 
@@ -18,10 +17,6 @@ LOOKED_AT = 20_000
 FIRST = 30
 """Lines among which the headings are."""
 EMAIL = re.compile(r"[^\s@<>,;\"'()\[\]|`*]{1,64}@[^\s@<>,;\"'()\[\]|`*?]{1,255}")
-LABEL = re.compile(r"[\s\-*•>]*([^\s:：,;|<>@][^:：,;|<>@]{0,39}?)[\s*]*[:：][\s*]*(.*?)\s*")
-"""A field with its name."""
-SAMPLED = 200
-LOOSE = "It stands before the first field: nothing was read from it."
 OPEN = "A quotation mark that opens here does not close: nothing from here on can be read."
 AS_ROWS = "Give them as candidates rows"
 FORMS = {
@@ -57,19 +52,16 @@ def records(text: str, read: Sheet) -> list[Record]:
     Raises:
         BadRequest: there are too many lines or columns.
     """
-    if people := _labelled(text, read) or _stacked(text):
-        return people
     found = _bounded(text, read)
     if len(found) > 1 and all(len(cells) == 1 for _, cells in found) and text.count('"') >= 2 * len(found):
         within = {line: " ".join(cells[0].split()) for line, cells in found}
         found = _bounded("\n".join(within.get(line, "") for line in range(1, found[-1][0] + 1)), read)
     widths = [len(cells) for _, cells in found]
     width = max(set(widths), key=widths.count, default=1)
-    found = [
+    return [
         (line, _parted_otherwise(cells[0], width) or cells if len(cells) == 1 < width else cells)
         for line, cells in found
     ]
-    return _upright(found, read)
 
 
 def _bounded(text: str, read: Sheet) -> list[Record]:
@@ -79,7 +71,7 @@ def _bounded(text: str, read: Sheet) -> list[Record]:
     found = [each for each in islice(_records(text, delimiter, read), LINES + FIRST + 1) if each[0] > skipped]
     if len(found) > LINES + FIRST:
         raise unusable(f"There are more than {LINES:,} rows", "Split the list")
-    if found and max(len(cells) for _, cells in found) > COLUMNS:
+    if any(len(cells) > COLUMNS and 2 * sum("@" in each for each in cells) < len(cells) for _, cells in found):
         raise unusable(f"There are more than {COLUMNS} columns", "Leave out what is not about the people")
     return found
 
@@ -92,77 +84,6 @@ def _parted_otherwise(cell: str, width: int) -> list[str]:
             if len(parts) == width:
                 return [each.strip() for each in parts]
     return []
-
-
-def _labelled(text: str, read: Sheet) -> list[Record]:
-    """A record a person, where each field has a line of its own with its name: `Email: ana@example.com`."""
-    lines = [
-        (number, part) for number, line in enumerate(text.splitlines(), 1) for part in _fields(line) if part.strip()
-    ]
-    pairs = [LABEL.fullmatch(line[:LOOKED_AT]) for _, line in lines[:SAMPLED]]
-    known = [meant(each[1]).field for each in pairs if each and meant(each[1]).sure]
-    if 2 * len(known) <= len(pairs) or not {"name", "first", "last"} & {*known} or not {"email", "phone"} & {*known}:
-        return []
-    people: list[tuple[int, dict[str, str]]] = []
-    headings, label = dict[str, None](), ""
-    for number, line in lines:
-        found = LABEL.fullmatch(line)
-        if found and (meant(found[1]).sure or found[1] in headings or not people):
-            label = found[1]
-            if not people or label in people[-1][1]:
-                people.append((number, {}))
-            headings[label] = None
-            people[-1][1][label] = found[2].strip()
-        elif people and label:
-            people[-1][1][label] += f"\n{line.strip()}"
-        else:
-            read.unreadable.append((number, LOOSE))
-    return [(0, [*headings]), *((number, [each.get(name, "") for name in headings]) for number, each in people)]
-
-
-def _fields(line: str) -> list[str]:
-    """The parts of a line in which each field stands with its name."""
-    parts = re.split(r"[,;|\t](?=[^,;|\t:]{1,40}:)", line) if line.count(":") > 1 and len(line) < LOOKED_AT else [line]
-    return parts if all(LABEL.fullmatch(each) for each in parts) else [line]
-
-
-def _stacked(text: str) -> list[Record]:
-    """A record a person, where each has a few lines of their own: the name, then the address and what else there is."""
-    if "@" not in text[:LOOKED_AT] or not re.search(r"\n[ \t\r]*\n", text[:LOOKED_AT]):
-        return []
-    blocks: list[list[tuple[int, str]]] = [[]]
-    for number, line in enumerate(text.splitlines(), 1):
-        blocks[-1] += [(number, line.strip())] if line.strip() else []
-        if not line.strip() and blocks[-1]:
-            blocks.append([])
-    people = [_of_block(each) for each in blocks if each]
-    if not all(people):
-        return []
-    return [(0, ["Name", "Email", "Phone", "Notes"]), *filter(None, people)]
-
-
-def _of_block(lines: Sequence[tuple[int, str]]) -> Record | None:
-    values = [re.sub(r"^(?:[a-zA-Zé-]{1,10}\s?[:.]|[<(]|mailto:)\s*", "", line) for _, line in lines]
-    mails = [each for each in values if EMAIL.fullmatch(each.strip("<>()"))]
-    if not 2 <= len(lines) <= 8 or len(mails) != 1 or not is_name(lines[0][1]) or meant(lines[0][1]).sure:
-        return None
-    phones = [each for each in values[1:] if is_certain_phone(each)]
-    rest = [each for each in values[1:] if each not in (*mails, *phones[:1])]
-    return lines[0][0], [lines[0][1], mails[0].strip("<>()"), *(phones[:1] or [""]), "\n".join(rest)]
-
-
-def _upright(found: list[Record], read: Sheet) -> list[Record]:
-    """The table turned where its headings stand in the first column; a line is a column of it then."""
-    if len(found) > FIRST or any(len(cells) < 2 or sum(meant(each).sure for each in cells) > 1 for _, cells in found):
-        return found
-    side = [meant(cells[0]) for _, cells in found]
-    known = {each.field for each in side if each.sure}
-    if len(known) < 2 or not known & {"name", "first", "last"} or not all(each.sure or each.other for each in side):
-        return found
-    read.remarks.append("The table lies on its side: what is called a line here is a column of it.")
-    return [
-        (place, list(cells)) for place, cells in enumerate(zip_longest(*(cells for _, cells in found), fillvalue=""), 1)
-    ]
 
 
 def _delimiter(text: str) -> tuple[str, int]:
