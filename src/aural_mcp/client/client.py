@@ -286,6 +286,11 @@ class AuralClient:
         return not self._connections.accepted.get(self.tenant, (True, 0.0))[0]
 
     @property
+    def local(self) -> bool:
+        """Whether the backend is a local workspace, which ends with the process that asks it."""
+        return self._connections.tenant is not None
+
+    @property
     def tenant(self) -> str:
         """The SHA-256 of the key, or what stands for it: whose answers these are, for everything that is kept."""
         return _tenant(self._connections.tenant or self._key or "")

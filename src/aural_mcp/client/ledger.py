@@ -101,12 +101,12 @@ class Ledger:
             await anyio.sleep(0.1)
         return await self._send(operation, digest, spent)
 
-    def knows(self, operation: Operation[Any]) -> bool:
+    def knows(self, operation: Operation[Any], mark: str = "") -> bool:
         """Whether the same create was carried out lately, so that it would not be done again."""
         with self._state.changing() as db:
             query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
             since = time.time() - REMEMBERED
-            found = db.execute(query, (self._tenant, _digest(operation, ""), since)).fetchone()
+            found = db.execute(query, (self._tenant, _digest(operation, mark), since)).fetchone()
         return found is not None and found[0] != "started"
 
     async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:

@@ -165,7 +165,8 @@ inviteToken sessionId createdAt
 def list_candidates(call: Call) -> list[Row]:
     interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     found = select(candidates).where(candidates.c.interviewId == interview).order_by(candidates.c.createdAt.desc())
-    return [_only(row, CANDIDATE_FIELDS) for row in rows(call.db, found.limit(1000))]
+    shown = found if call.query.get("everybody") == "True" else found.limit(1000)
+    return [_only(row, CANDIDATE_FIELDS) for row in rows(call.db, shown)]
 
 
 @handles(ops.CreateCandidates)

@@ -95,7 +95,7 @@ class Imported(Record):
     duplicates: int = Field(description="Rows that repeat an earlier one; the first counts.")
     invalid: int = Field(description="Rows that are wrong.")
     registered: int = Field(default=0, description="By this call.")
-    remaining: int = Field(default=0, description="The same call again goes on there.")
+    remaining: int = Field(default=0, description="The same call again goes on there, the uncertain ones aside.")
     uncertain: int = Field(default=0, description="Sent before; nobody can tell whether they are registered.")
     dry_run: bool | None = None
     invites: str | None = Field(default=None, description="The resource with everybody's link, as CSV.")
@@ -235,7 +235,7 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
     await work.all()
     done = {
         "registered": work.registered,
-        "remaining": len(plan.new) - work.registered + len(plan.under_way),
+        "remaining": len(plan.new) - work.registered + len(plan.under_way) + len(plan.uncertain),
         "invites": address_of(given.interview_id),
         **_columns(client, read),
         **_problems(client, plan),
@@ -250,8 +250,10 @@ class _Import:
 
     def __init__(self, client: Caller, given: ImportCandidates, plan: Plan, spent: Spent) -> None:
         self._client, self._interview, self._plan, self._spent = client.raw, given.interview_id, plan, spent
-        from aural_mcp.workflows.lists.matching import journal
+        from aural_mcp.workflows.lists.matching import RUN, journal
 
+        self._newest = plan.listed[0].id if plan.listed else None
+        self._run = RUN
         self._ledger, self._journal = Ledger(client.raw), journal(client, given.interview_id)
         self._keeps = len(plan.listed) + len(plan.new) > LISTED
         self.registered, self.remarks = 0, list[str]()
@@ -283,17 +285,21 @@ class _Import:
         """Register these; False where another process is at it."""
         keys = [each.key for each in people]
         asked = CreateCandidates(interview_id=self._interview, candidates=[each.given for each in people])
-        claim = {"chunk": digest(keys, time.time_ns()), "of": len(keys), "at": time.time()}
+        chunk = digest(keys, time.time_ns())
+        claim = {"chunk": chunk, "of": len(keys), "at": time.time(), "after": self._newest, **self._run}
+        again = self._client.local and any("chunk" in self._plan.noted.get(key, {}) for key in keys)
+        mark = chunk if again else ""  # else the ledger waits for one that nobody sends any more
         if not self._journal.claim(dict.fromkeys(keys, claim), self._plan.noted):
             self.remarks.append(TAKEN)
             return False
         try:
-            made = await self._ledger.once(asked, self._spent)
+            made = await self._ledger.once(asked, self._spent, mark=mark)
         except BaseException:
-            if not self._ledger.knows(asked):
+            if not self._ledger.knows(asked, mark):
                 self._journal.strike(keys)
             raise
         self.registered += len(people)
+        self._newest = made.result.data[0].id if made.result.data else self._newest
         self._journal.note(dict.fromkeys(keys, DONE))
         if self._keeps:
             keep_links(self._client, self._interview, made.result.data)

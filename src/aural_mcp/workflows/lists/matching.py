@@ -7,18 +7,25 @@ afterwards. What became of a group that was claimed and not noted is looked up i
   one moment (a few may have been changed since), or if the list, which is the newest 1,000, ends within it.
 - If it is not there and the list goes back to before it was sent, it was not registered: after `UNSETTLED` seconds,
   in which a backend may still be at it, it is sent again.
-- If the list does not go back that far nobody can know: those people are left out and said to be uncertain.
+- If the list does not go back that far nobody can know: those people are left out and said to be uncertain. It goes
+  back that far if it holds anybody who was seen in it before.
+
+A local workspace lists everybody, and does nothing any more for a process that has ended.
 
 Whoever of the data is seen in the list is noted too: it may not show the next time.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from secrets import token_hex
+from socket import gethostname
+from typing import Any, Literal
 
 import anyio.lowlevel
 import anyio.to_thread
@@ -59,11 +66,22 @@ class Plan:
     """How many were imported here and are not listed, though the list is whole."""
     wait: float = 0.0
     """Seconds until it can be said what became of those under way."""
+    local: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether the list shows everybody who is registered."""
-        return len(self.listed) < LISTED
+        return self.local or len(self.listed) < LISTED
+
+
+class ListEverybody(ListCandidates):
+    """The candidates of a local workspace, however many: no tool, and nothing that Aural knows."""
+
+    everybody: Literal[True] = True
+
+
+RUN = {"host": gethostname(), "pid": os.getpid(), "run": token_hex(8)}
+"""What a claim says of the process that made it."""
 
 
 def journal(client: Caller, interview_id: str) -> Journal:
@@ -77,10 +95,12 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     Raises:
         AuralError: the candidates cannot be listed.
     """
-    listed = (await client.raw.call(ListCandidates(interview_id=interview_id), spent=spent)).data
+    asked = ListEverybody if client.raw.local else ListCandidates
+    listed = (await client.raw.call(asked(interview_id=interview_id), spent=spent)).data
     keys = await anyio.to_thread.run_sync(_keys, people, listed)
     noted = await _noted(journal(client, interview_id), keys.wanted)
-    return await anyio.to_thread.run_sync(_settled, Plan(people, listed, noted), keys, client.raw.skew)
+    plan = Plan(people, listed, noted, local=client.raw.local)
+    return await anyio.to_thread.run_sync(_settled, plan, keys, client.raw.skew)
 
 
 @dataclass(frozen=True)
@@ -170,9 +190,25 @@ def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], skew
     moments = Counter(row.created_at for row in found)
     if max(moments.values(), default=0) >= 0.9 * entry["of"] or oldest in moments:
         return "done"
-    if oldest and time_of(oldest) >= _since(entry, skew):
+    if plan.local and _has_ended(entry):
+        return "new"
+    goes_back = any(row.id == entry.get("after") for row in plan.listed)
+    if oldest and not goes_back and time_of(oldest) >= _since(entry, skew):
         return "uncertain"
     return "under way" if time.time() < entry["at"] + UNSETTLED else "new"
+
+
+def _has_ended(entry: Mapping[str, Any]) -> bool:
+    """Whether the process that made a claim on this computer is known to have ended."""
+    if entry.get("run") == RUN["run"] or entry.get("host") != RUN["host"] or sys.platform == "win32":
+        return False
+    try:
+        os.kill(entry["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return entry["pid"] == RUN["pid"]
 
 
 def _since(entry: Mapping[str, Any], skew: float) -> float:
