@@ -59,6 +59,21 @@ class Narrowing:
 
 
 @dataclass(frozen=True)
+class Starts:
+    """What may be begun by a public link: sessions of one address in an hour (0 is any number), one of a person.
+
+    `address_header` is where a proxy, and nobody else, names the candidate's address.
+    """
+
+    per_hour: int = 30
+    once: bool = False
+    address_header: str = ""
+
+
+STARTS = Starts()
+
+
+@dataclass(frozen=True)
 class Variable:
     """A setting as documents show it: its environment variable(s), what it means, and the flag of `serve` like it."""
 
@@ -86,6 +101,21 @@ VARIABLES = (
     ),
     Variable("AURAL_PAGE_PORT", "Port of the local candidate pages; 0 takes any free one.", "8410, remembered"),
     Variable("AURAL_PUBLIC_URL", "Origin that local candidate links carry, when a tunnel or proxy leads to that port."),
+    Variable(
+        "AURAL_STARTS_PER_HOUR", "Sessions that one address may begin by one public link in an hour; 0 is off.", "30"
+    ),
+    Variable(
+        "AURAL_ADDRESS_HEADER",
+        "The header in which your proxy or tunnel names the candidate's address, e.g. `X-Forwarded-For`, of which the "
+        "last counts. Set it only where every request comes through that proxy.",
+        "the connection's address",
+    ),
+    Variable(
+        "AURAL_ONE_SESSION",
+        "By a public link each person begins once: the same e-mail, device, or name without another e-mail is refused. "
+        "Otherwise it is only noted.",
+        "0",
+    ),
     Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
     Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only", title="Only read"),
     Variable(
@@ -145,6 +175,7 @@ class Settings:
     data_dir: Path | None = None
     requests_per_minute: int = 60
     model: Model | None = None
+    starts: Starts = STARTS
     narrowing: Narrowing = Narrowing()
     confirm: str = "ask"
     state_keys: tuple[bytes, ...] = ()
@@ -188,6 +219,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         data_dir=_path("AURAL_DATA_DIR", data_dir) if data_dir else None,
         requests_per_minute=60 if per_minute is None else per_minute,
         model=_model(environment),
+        starts=_starts(environment),
         narrowing=Narrowing(
             read_only=_switch(environment, "AURAL_READ_ONLY"),
             toolsets=_names(environment, "AURAL_TOOLSETS", guard=True),
@@ -289,6 +321,14 @@ def _model(environment: Mapping[str, str]) -> Model | None:
     if not url or not name:
         raise BadSetting("AURAL_LLM_BASE_URL and AURAL_LLM_MODEL go together: set both, or neither.")
     return Model(_url("AURAL_LLM_BASE_URL", url), name, _value(environment, "AURAL_LLM_API_KEY") or "")
+
+
+def _starts(environment: Mapping[str, str]) -> Starts:
+    per_hour = _number(environment, "AURAL_STARTS_PER_HOUR", most=1_000_000)
+    header = _guard(environment, "AURAL_ADDRESS_HEADER") or ""
+    if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", header):
+        raise BadSetting("AURAL_ADDRESS_HEADER must be the name of a header, such as X-Forwarded-For.")
+    return Starts(Starts.per_hour if per_hour is None else per_hour, _switch(environment, "AURAL_ONE_SESSION"), header)
 
 
 def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:

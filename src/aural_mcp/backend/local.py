@@ -21,6 +21,7 @@ import anyio.to_thread
 import httpx
 
 from aural_mcp.api.errors import Unreachable
+from aural_mcp.config import STARTS, Starts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -47,16 +48,23 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         page_port: for the candidates' pages; None is the remembered one or 8410, 0 any free one.
         public_url: the origin that links carry instead of this computer's.
         model: what interviews and scores; without one, rules interview and nobody scores.
+        starts: what may be begun by a public link.
     """
 
     def __init__(
-        self, folder: Path, *, page_port: int | None = None, public_url: str | None = None, model: Model | None = None
+        self,
+        folder: Path,
+        *,
+        page_port: int | None = None,
+        public_url: str | None = None,
+        model: Model | None = None,
+        starts: Starts = STARTS,
     ) -> None:
         self.secret = f"dlv_local_{secrets.token_urlsafe(32)}"
         self._url = database_url(folder)
         self._wanted_port = page_port
         self._public_url = public_url
-        self._model = model
+        self._model, self._starts = model, starts
         self._port = page_port or PAGE_PORT
         self._opening = anyio.Lock()
         self._pages_known = anyio.Event()
@@ -96,7 +104,7 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
 
             with listener:
                 async with delivering(store, sweep):
-                    await _serve(create_pages(store, self._model, self.origin), listener)
+                    await _serve(create_pages(store, self._model, self.origin, self._starts), listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""
@@ -182,5 +190,7 @@ async def _serve(pages: ASGIApp, listener: socket.socket) -> None:
         def capture_signals(self) -> Generator[None]:
             yield  # signals belong to the process that runs us
 
-    config = uvicorn.Config(pages, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=KEPT_OPEN)
+    config = uvicorn.Config(
+        pages, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=KEPT_OPEN, proxy_headers=False
+    )
     await Server(config).serve(sockets=[listener])

@@ -145,10 +145,16 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
         said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
     click.echo("\n".join(said))
     app = create_app(
-        store, origin=lambda: origin, requests_per_minute=settings.requests_per_minute, model=settings.model
+        store,
+        origin=lambda: origin,
+        requests_per_minute=settings.requests_per_minute,
+        model=settings.model,
+        starts=settings.starts,
     )
     with suppress(KeyboardInterrupt):
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=KEPT_OPEN)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_keep_alive=KEPT_OPEN, proxy_headers=False
+        )
         uvicorn.Server(config).run([listener])
 
 

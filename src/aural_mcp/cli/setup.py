@@ -107,7 +107,11 @@ def _workspace(settings: Settings) -> LocalWorkspace:
     from aural_mcp.config import data_folder
 
     return LocalWorkspace(
-        data_folder(settings), page_port=settings.page_port, public_url=settings.public_url, model=settings.model
+        data_folder(settings),
+        page_port=settings.page_port,
+        public_url=settings.public_url,
+        model=settings.model,
+        starts=settings.starts,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -84,7 +86,11 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
 
 async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | None) -> Response:
     """Answer a page request: act on the form if there is one, then lead back to the page."""
-    link = _link(request)
+    link = replace(
+        _link(request),
+        address=address_of(request, conduct.starts.address_header),
+        agent=f"{request.headers.get('user-agent')} {request.headers.get('accept-language')}",
+    )
     if not _is_ours(request, origin):
         return _elsewhere()
     try:
@@ -141,6 +147,19 @@ async def _shown(conduct: Conduct, link: Link, *, error: str = "", typed: FormDa
     if door.session is not None and door.session["status"] == "COMPLETED" and door.session["insights"] is None:
         response.background = BackgroundTask(conduct.analyse, door.session["id"])
     return response
+
+
+def address_of(request: Request, header: str) -> str:
+    """Where a request comes from: what the proxy's header says last, where one is trusted, else the connection."""
+    said = request.headers.getlist(header)[-1].rpartition(",")[2].strip() if header in request.headers else ""
+    address = said or (request.client.host if request.client else "")
+    try:
+        known = ip_address(address.strip("[]").partition("%")[0])
+    except ValueError:
+        return address
+    if known.version == 6 and known.ipv4_mapped:
+        return str(known.ipv4_mapped)
+    return str(ip_network(f"{known}/64", strict=False)) if known.version == 6 else str(known)
 
 
 async def _form(request: Request) -> FormData:

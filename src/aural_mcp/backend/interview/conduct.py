@@ -18,6 +18,7 @@ from aural_mcp.backend.interview.analyst import AnalysisFailed, Analyst, NoAnaly
 from aural_mcp.backend.interview.answers import Answer, Unclear, answer_of, typed_texts
 from aural_mcp.backend.interview.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
 from aural_mcp.backend.interview.sessions import NO_GRACE, complete, is_over, question_ends, revive, session_ends
+from aural_mcp.backend.interview.starting import Place, begun_before, note_start, refusal
 from aural_mcp.backend.interview.words import words_for
 from aural_mcp.backend.storage.store import (
     UNSTORABLE,
@@ -34,7 +35,7 @@ from aural_mcp.backend.storage.store import (
 )
 from aural_mcp.backend.storage.tables import candidates, conducted, interviews, messages, sessions
 from aural_mcp.backend.webhooks import note_session
-from aural_mcp.config import Model
+from aural_mcp.config import STARTS, Model, Starts
 from aural_mcp.events.outbox import SCORED, STARTED
 
 WORKERS, THINKERS = 4, 40
@@ -57,12 +58,17 @@ class Closed(Exception):
 
 @dataclass(frozen=True)
 class Link:
-    """How a candidate comes: by a private link (`token`), or by the public one (`slug`) and perhaps a cookie."""
+    """How a candidate comes: by a private link (`token`), or by the public one (`slug`) and perhaps a cookie.
+
+    And from where: `address` and `agent`, what the browser says of itself.
+    """
 
     path: str
     slug: str | None = None
     token: str | None = None
     cookie: str | None = None
+    address: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Conduct:
     interviewer: Interviewer
     analyst: Analyst
     workers: anyio.CapacityLimiter
+    starts: Starts = STARTS
 
     async def work(self, call: Callable[..., Result], *given: Any) -> Result:
         """Run one of its methods in a worker thread."""
@@ -138,7 +145,12 @@ class Conduct:
                 raise Unclear(door.words["need.name"])
             if not form.get("consent"):
                 raise Unclear(door.words["need.consent"])
-            door, cookie = _open_session(db, door, name, _field(form, "email", 320))
+            place, email = Place.of(door.interview["id"], link.address, link.agent), _field(form, "email", 320)
+            doubles = begun_before(db, place, name, (door.candidate or {}).get("email") or email)
+            if link.slug and (closed := refusal(db, place, doubles, self.starts)):
+                raise Closed(*closed, door.words)
+            door, cookie = _open_session(db, door, name, email)
+            note_start(db, (door.session or {})["id"], place, doubles, _milliseconds())
             door = self._go_on(db, door)
         self._think(replace(link, cookie=cookie or link.cookie), door)
         return cookie
@@ -236,13 +248,13 @@ class Conduct:
         return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
 
 
-def conduct_of(store: Store, model: Model | None) -> Conduct:
+def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS) -> Conduct:
     """The conduct with a model that interviews and scores, or with rules and nobody who scores."""
     if model is None:
-        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS))
+        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS), starts)
     from aural_mcp.backend.interview.model import ModelAnalyst, ModelInterviewer
 
-    return Conduct(store, ModelInterviewer(model), ModelAnalyst(model), anyio.CapacityLimiter(THINKERS))
+    return Conduct(store, ModelInterviewer(model), ModelAnalyst(model), anyio.CapacityLimiter(THINKERS), starts)
 
 
 def find_door(db: Connection, link: Link) -> Door:

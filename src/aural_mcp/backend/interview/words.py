@@ -91,6 +91,16 @@ ENGLISH = {
     "no_link.text": "There is no interview at this address. Please check the link you were sent.",
     "foreign": "Not from here",
     "foreign.text": "Please send your answer from the interview's own page.",
+    "too_many": "Too many at once",
+    "too_many.text": (
+        "So many interviews were begun from your network just now that no more can begin. Nothing is lost: please try "
+        "again in an hour, or ask whoever sent you the link."
+    ),
+    "once": "Begun already",
+    "once.text": (
+        "Each person takes this interview once, and it was begun with this e-mail, name or device. To go on, open the "
+        "link in the browser in which you began. If that was not you, ask whoever sent you the link."
+    ),
 }
 
 CHINESE = {
@@ -177,6 +187,13 @@ CHINESE = {
     "no_link.text": "此地址没有面试，请检查您收到的链接。",
     "foreign": "来源不符",
     "foreign.text": "请在面试页面上发送您的回答。",
+    "too_many": "暂时无法开始",
+    "too_many.text": "刚才从您所在的网络开始的面试过多，暂时无法再开始。请一小时后重试，或联系发送链接给您的人。",
+    "once": "面试已开始过",
+    "once.text": (
+        "每人只能参加一次，此邮箱、姓名或设备已开始过本次面试。如需继续，请用开始时的浏览器打开链接；"
+        "如果不是您本人开始的，请联系发送链接给您的人。"
+    ),
 }
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}

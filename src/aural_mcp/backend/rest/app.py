@@ -58,7 +58,7 @@ from aural_mcp.backend.rest.scope import Call, scope_of
 from aural_mcp.backend.storage.store import Store, digest, now
 from aural_mcp.backend.storage.tables import api_keys
 from aural_mcp.backend.webhooks import delivering
-from aural_mcp.config import Model
+from aural_mcp.config import STARTS, Model, Starts
 from aural_mcp.documents import render
 
 PREFIX = "/api/v1"
@@ -131,6 +131,7 @@ def create_app(
     local_key: LocalKey | None = None,
     requests_per_minute: int = 60,
     model: Model | None = None,
+    starts: Starts = STARTS,
     generation: int = 2,
 ) -> Starlette:
     """The whole backend: REST under `/api/v1`, and the candidate's pages; where it is served, webhooks beside them.
@@ -140,6 +141,7 @@ def create_app(
         local_key: the in-process key of a local workspace.
         requests_per_minute: per key, as Aural's 60; 0 is off.
         model: what interviews and scores; without one, rules interview and nobody scores.
+        starts: what may be begun by a public link.
         generation: 1 answers as deployments with 15 operations do, for tests.
     """
     limit = rate_limit_of(store, requests_per_minute)
@@ -148,13 +150,18 @@ def create_app(
     for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model), origin)]
+    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts), origin)]
     return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 1 else _older_error)
 
 
-def create_pages(store: Store, model: Model | None = None, origin: Callable[[], str] = str) -> Starlette:
+def create_pages(
+    store: Store,
+    model: Model | None = None,
+    origin: Callable[[], str] = str,
+    starts: Starts = STARTS,
+) -> Starlette:
     """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
-    return _app(candidate_routes(conduct_of(store, model), origin))
+    return _app(candidate_routes(conduct_of(store, model, starts), origin))
 
 
 def _documents(origin: Callable[[], str]) -> list[BaseRoute]:

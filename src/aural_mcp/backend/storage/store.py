@@ -29,12 +29,13 @@ from aural_mcp.backend.storage.tables import (
     settings,
     stamp_of,
     stamp_text,
+    starts,
 )
 from aural_mcp.database import CannotOpen as CannotOpen
 from aural_mcp.database import Database
 from aural_mcp.events import outbox
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text."""
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -101,7 +102,7 @@ def _bring_up_to_date(db: Connection) -> None:
         save_setting(db, "schema_version", SCHEMA_VERSION)
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables, 2: starts.create}
 """What leads from a schema version to the next one."""
 
 

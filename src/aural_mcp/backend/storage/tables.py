@@ -72,6 +72,16 @@ conducted = Table(  # the sessions that candidates took here, each with the hash
     Column("sessionId", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
     Column("cookie", String, unique=True),
 )
+starts = Table(  # which of them were begun from where; only digests that differ for each interview
+    "aural_mcp_starts",
+    metadata,
+    Column("sessionId", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("interviewId", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("device", String, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("starts_lately", "interviewId", "address", "at"),
+)
 rate_windows = Table(
     "aural_mcp_rate_windows",
     metadata,
