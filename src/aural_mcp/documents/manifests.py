@@ -108,7 +108,7 @@ def links() -> str:
 
 
 def _from_folder(folder: str) -> Json:
-    """How uv starts the server of a folder that holds this project; keys and addresses that were not given stay unexpanded."""
+    """How uv starts the server of a folder with this project; without answer or default a setting stays `${...}`."""
     env = {each.names: f"${{user_config.{_key(each)}}}" for each in VARIABLES if each.title}
     return {"command": "uv", "args": ["run", "--directory", folder, "--no-dev", NAME], "env": env}
 
