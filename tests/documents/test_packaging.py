@@ -9,16 +9,20 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from contextlib import contextmanager
+from importlib.metadata import requires, version
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 import yaml
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
 from aural_mcp import __version__
@@ -48,9 +52,7 @@ def test_the_registry_entry_and_the_readme_name_the_same_server():
     entry = written("server.json")
     assert f"<!-- mcp-name: {entry['name']} -->" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert f'server.name="{entry["name"]}"' in (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert entry["packages"][0]["version"] == __version__
     assert len(entry["description"]) <= 100
-    assert {each["name"] for each in entry["packages"][0]["environmentVariables"] if each["isSecret"]} == SECRETS
 
 
 @pytest.mark.parametrize("name", ["manifest.json", ".claude-plugin/plugin.json"])
@@ -59,7 +61,12 @@ def test_what_a_host_asks_for_reaches_the_server(name):
     started = manifest["server"]["mcp_config"] if "server" in manifest else manifest["mcpServers"]["aural"]
     asked = manifest.get("user_config") or manifest["userConfig"]
     assert set(started["env"].values()) == {f"${{user_config.{each}}}" for each in asked}
-    assert read_settings(started["env"]).embedded  # nothing was answered, and nothing filled in
+    filled = {
+        f"${{user_config.{name}}}": str(each["default"]).lower() for name, each in asked.items() if "default" in each
+    }
+    assert {"${user_config.read_only}", "${user_config.blind}"} == filled.keys(), "a guard is never left unanswered"
+    unanswered = {name: filled.get(text, text) for name, text in started["env"].items()}
+    assert read_settings(unanswered).embedded  # keys and addresses that nobody filled in
     given = {"api_key": "dlv_test_1", "base_url": "https://aural.test/api/v1", "read_only": "true", "blind": "false"}
     settings = read_settings({each: given[text[14:-1]] for each, text in started["env"].items()})
     assert (settings.api_key, settings.base_url) == ("dlv_test_1", "https://aural.test/api/v1")
@@ -73,14 +80,53 @@ def test_keys_are_asked_for_as_secrets():
         assert secret == SECRETS & titled == {"AURAL_API_KEY"}
 
 
-def test_the_links_start_the_server_of_the_registry_and_ask_for_the_key():
-    cursor, code = re.findall(r"\((https://[^)]+)\)", manifests.links())
-    configured = json.loads(base64.b64decode(parse_qs(urlsplit(cursor).query)["config"][0]))
-    assert configured == {"command": "uvx", "args": ["aural-mcp"], "env": {"AURAL_API_KEY": ""}}
-    query = parse_qs(urlsplit(code).query)
-    (asked,) = json.loads(query["inputs"][0])
-    assert json.loads(query["config"][0])["env"] == {"AURAL_API_KEY": f"${{input:{asked['id']}}}"}
-    assert asked["password"] is True
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/hosts.md", "docs/http.md", "docs/configuration.md", *manifests.FILES]
+)
+def test_nothing_starts_a_package_of_a_name_that_nobody_owns(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"(uvx|pipx run|uv tool (run|install)|npx)[ \"',\[-]+aural-mcp", text)
+    assert "registryType" not in text
+    for encoded in re.findall(r"config=([\w%]+)", text):
+        assert b"uvx" not in base64.b64decode(unquote(encoded) + "==")
+        assert "uvx" not in unquote(encoded)
+
+
+def runtime():
+    """What is installed at run time with every extra of ours, by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for name in ("postgres", "ai", "otel") for line in project["optional-dependencies"][name]]
+    left, found = [Requirement(line) for line in [*project["dependencies"], *extras]], {}
+    while left:
+        wanted = left.pop()
+        if (canonicalize_name(wanted.name), frozenset(wanted.extras)) in found:
+            continue
+        found[canonicalize_name(wanted.name), frozenset(wanted.extras)] = version(wanted.name)
+        more = [Requirement(line) for line in requires(wanted.name) or []]
+        left += [each for each in more if not each.marker or _applies(each.marker, wanted.extras)]
+    return {name: found for (name, _), found in found.items()}
+
+
+def _applies(marker, extras):
+    return any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
+
+
+def pinned(lines):
+    return {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+
+
+def test_everything_that_is_installed_at_run_time_is_pinned_and_nothing_names_a_registry():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    held = pinned(text.split())
+    assert {name: held.get(name) for name in runtime()} == runtime()
+    assert "://" not in text
+    assert "-c constraints.txt" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_plugin_and_bundle_resolve_to_the_same_versions():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    lines = tools["uv"]["constraint-dependencies"]
+    assert pinned(lines) == {name: pinned((ROOT / "constraints.txt").read_text().split())[name] for name in runtime()}
 
 
 # ── The bundle ──────────────────────────────────────────────────────────────────────────────────

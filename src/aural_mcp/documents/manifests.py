@@ -6,10 +6,9 @@ of Claude Code and a marketplace that offers it. `aural_mcp.documents.render` wr
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from aural_mcp._version import __version__
 from aural_mcp.api.operations import OPERATIONS
@@ -17,7 +16,7 @@ from aural_mcp.config import NO, VARIABLES, Variable
 
 SITE = "https://aural-ai.com"
 REGISTRY_NAME = "com.aural-ai/aural-mcp"
-"""Our name in the MCP registry; the README holds it too, which proves that the package on PyPI is ours."""
+"""Our name in the MCP registry; the README holds it too, which will prove that a package is ours."""
 NAME, TITLE = "aural-mcp", "Aural interviews"
 ABOUT = "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent."
 ICON = "docs/icon.png"
@@ -35,20 +34,7 @@ WHO: Json = {
 
 
 def server_json() -> Json:
-    """The entry of the MCP registry: what this is, how it is started, and what can be set."""
-    variables = [
-        {"name": name, "description": _plain(each), "isRequired": False, "isSecret": each.secret}
-        for each in VARIABLES
-        for name in each.names.split(", ")
-    ]
-    package = {
-        "registryType": "pypi",
-        "identifier": NAME,
-        "version": __version__,
-        "runtimeHint": "uvx",
-        "transport": {"type": "stdio"},
-        "environmentVariables": variables,
-    }
+    """The entry of the MCP registry: what this is. It names no package as long as none of ours is published."""
     return {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": REGISTRY_NAME,
@@ -56,7 +42,6 @@ def server_json() -> Json:
         "description": ABOUT,
         "version": __version__,
         "websiteUrl": SITE,
-        "packages": [package],
     }
 
 
@@ -115,21 +100,15 @@ def text(name: str) -> str:
 
 
 def links() -> str:
-    """Links that put the server into Cursor and VS Code, started by uvx; Markdown."""
-    start: Json = {"command": "uvx", "args": [NAME]}
-    secret = {"type": "promptString", "id": "key", "description": _plain(VARIABLES[0]), "password": True}
-    cursor = base64.b64encode(json.dumps({**start, "env": {"AURAL_API_KEY": ""}}).encode()).decode()
-    code = json.dumps({"type": "stdio", **start, "env": {"AURAL_API_KEY": "${input:key}"}})
-    inputs = quote(json.dumps([secret]))
+    """What stands where links of one click will: none may start a name that nobody owns; Markdown."""
     return (
-        f"[Install in Cursor](https://cursor.com/en/install-mcp?name=aural&config={quote(cursor)}) · "
-        f"[Install in VS Code](https://insiders.vscode.dev/redirect/mcp/install?name=aural&inputs={inputs}"
-        f"&config={quote(code)})"
+        f"There is no release yet: whatever a package index calls `{NAME}` is not ours, so nothing here starts it by "
+        f"that name. `{NAME} install` puts in this checkout."
     )
 
 
 def _from_folder(folder: str) -> Json:
-    """How uv starts the server of a folder that holds this project; settings that were not given stay unexpanded."""
+    """How uv starts the server of a folder with this project; without answer or default a setting stays `${...}`."""
     env = {each.names: f"${{user_config.{_key(each)}}}" for each in VARIABLES if each.title}
     return {"command": "uv", "args": ["run", "--directory", folder, "--no-dev", NAME], "env": env}
 

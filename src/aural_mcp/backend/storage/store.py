@@ -100,6 +100,7 @@ def _bring_up_to_date(db: Connection) -> None:
         for step in range(version, SCHEMA_VERSION):
             MIGRATIONS[step](db)
         save_setting(db, "schema_version", SCHEMA_VERSION)
+    starts.create(db, checkfirst=True)  # a version that does not know it is not hindered by it
 
 
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables, 2: starts.create}
