@@ -1,0 +1,138 @@
+"""Worst inputs of all tools and pages at once, for a minute, and what eight well-behaved callers notice of them.
+
+    python tests/bench/hold.py [SECONDS]
+
+`serve --http` relays to `backend`, each a process of its own; the worst inputs come from two more. Printed for a quiet
+run (the control) and for one under load: calls, the longest wait and the 99th percentile of the eight, answers of 5xx,
+and the resident memory of both servers at the beginning and at the end. Exit status 1 when a caller waits over 250 ms
+longer than in the quiet run, or anything is answered with 5xx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from processes import aural_mcp, backend, free_port, http_server
+from worst import TEXTS, shapes
+
+CALLERS, ALLOWED = 8, 0.25
+SIZES = [2**each for each in range(16, 23)]
+JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+def message(method: str, **params: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+
+def wire(url: str, key: str) -> httpx.AsyncClient:
+    headers = {**JSON, "authorization": f"Bearer {key}", "mcp-protocol-version": "2025-06-18"}
+    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=120)
+
+
+async def calling(url: str, key: str, interview: str, until: float, waits: list[float], statuses: Counter[int]) -> None:
+    """One who works with the server as an agent does."""
+    calls = [("list_interviews", {}), ("get_interview", {"interviewId": interview}), ("get_usage", {})]
+    async with wire(url, key) as client:
+        for name, arguments in itertools.cycle(calls):
+            if (begun := time.perf_counter()) > until:
+                return
+            answer = await client.post("", content=message("tools/call", name=name, arguments=arguments))
+            waits.append(time.perf_counter() - begun)
+            statuses[answer.status_code] += 1
+            await asyncio.sleep(0.05)
+
+
+async def attack(url: str, api: str, slug: str, key: str, seed: int, seconds: float) -> None:
+    """Worst inputs in turn, to tools, to the API and to a candidate's page; prints the statuses."""
+    chance, end, statuses = random.Random(seed), time.monotonic() + seconds, Counter[int]()
+    async with wire(url, key) as client:
+        listed = await client.post("", content=message("tools/list"))
+        tools = listed.json()["result"]["tools"]
+        while time.monotonic() < end:
+            tool, size = chance.choice(tools), chance.choice(SIZES)
+            _, arguments = chance.choice(list(shapes(tool["inputSchema"], min(size, 500_000))))
+            text = chance.choice(list(TEXTS.values()))
+            for answer in (
+                await client.post("", content=message("tools/call", name=tool["name"], arguments=arguments)),
+                await client.post(f"{api}/api/v1/interviews", json=arguments),
+                await client.post(f"{api}/i/{slug}/start", data={"name": text * (size // 8), "consent": "yes"}),
+            ):
+                statuses[answer.status_code] += 1
+    print(json.dumps(statuses))
+
+
+async def run(url: str, key: str, interview: str, seconds: float) -> tuple[list[float], Counter[int]]:
+    waits, statuses, until = list[float](), Counter[int](), time.perf_counter() + seconds
+    async with anyio.create_task_group() as tasks:
+        for _ in range(CALLERS):
+            tasks.start_soon(calling, url, key, interview, until, waits, statuses)
+    return waits, statuses
+
+
+def told(what: str, waits: list[float], statuses: Counter[int], memory: list[int]) -> float:
+    waits.sort()
+    longest, usual = waits[-1], waits[len(waits) * 99 // 100]
+    print(f"{what}: {len(waits)} calls, longest {longest * 1e3:.0f} ms, p99 {usual * 1e3:.0f} ms, {dict(statuses)}")
+    print(f"{what}: resident {' and '.join(f'{each} MB' for each in memory)}")
+    return longest
+
+
+async def main(seconds: float) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        port, home = free_port(), Path(folder) / "backend"
+        key = aural_mcp(home, "backend", "keys", "create", "Load")[1].split()[-1]
+        settings = {"AURAL_REQUESTS_PER_MINUTE": "0", "AURAL_STARTS_PER_HOUR": "0"}
+        api = f"http://127.0.0.1:{port}"
+        served = backend(home, port, **settings)
+        async with (
+            served,
+            http_server(Path(folder) / "server", AURAL_BASE_URL=f"{api}/api/v1", **settings) as url,
+            wire(f"{api}/api/v1/", key) as client,
+        ):
+            interview = (await client.post("interviews", json={"title": "Backend engineer"})).json()["data"]["id"]
+            await client.post(f"interviews/{interview}/questions", json=[{"text": "Why?"}])
+            slug = (await client.post(f"interviews/{interview}/publish")).json()["data"]["publicSlug"]
+            ours = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+            def memory() -> list[int]:
+                said = [Path(f"/proc/{each}/status").read_text() for each in ours]
+                return [int(re.search(r"VmRSS:\s+(\d+)", each)[1]) // 1024 for each in said]
+
+            quiet = told("quiet", *await run(url, key, interview, seconds / 3), memory())
+            command = [sys.executable, __file__, "attack", url, api, slug, key]
+            attackers = [
+                subprocess.Popen([*command, str(seed), str(seconds)], stdout=subprocess.PIPE, text=True)
+                for seed in (1, 2)
+            ]
+            waits, statuses = await run(url, key, interview, seconds)
+            answers = Counter[str]()
+            for each in attackers:
+                answers.update(json.loads((await anyio.to_thread.run_sync(each.communicate))[0]))
+            longest = told("loaded", waits, statuses, memory())
+            print(f"worst inputs: {sum(answers.values())}, {dict(answers)}")
+    failed = [each for each in (*map(str, statuses), *answers) if each.startswith("5")]
+    print(f"beyond the quiet run: {(longest - quiet) * 1e3:.0f} ms (at most {ALLOWED * 1e3:.0f}); 5xx: {failed or 0}")
+    return longest - quiet <= ALLOWED and not failed
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["attack"]:
+        asyncio.run(attack(*sys.argv[2:6], int(sys.argv[6]), float(sys.argv[7])))
+    else:
+        sys.exit(not asyncio.run(main(float(sys.argv[1]) if sys.argv[1:] else 60.0)))
