@@ -225,7 +225,7 @@ class Guarded:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
         asked = await as_stored(self.raw, operation, self._memory.homes, spent)
-        return await self.seen(operation, await self.raw.call(asked, spent=spent), spent)
+        return await self.seen(asked, await self.raw.call(asked, spent=spent), spent)
 
     async def session(self, row: SessionSummary, spent: Spent) -> Session:
         """The session of a row that `call` gave just now; a finished one is asked for once, whatever the mode."""
