@@ -132,6 +132,13 @@ def test_plugin_and_bundle_resolve_to_the_same_versions():
 # ── The bundle ──────────────────────────────────────────────────────────────────────────────────
 
 
+def unanswered(environment, asked):
+    """The settings as a host fills them in for a user who answers nothing: with defaults, else not at all."""
+    defaults = {f"${{user_config.{name}}}": each.get("default") for name, each in asked.items()}
+    given = {name: defaults[text] for name, text in environment.items()}
+    return {name: environment[name] if each is None else str(each).lower() for name, each in given.items()}
+
+
 async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
     mcpb, uv = needs("mcpb"), find_uv_bin()
     bundle, unpacked = tmp_path / "aural-mcp.mcpb", tmp_path / "unpacked"
@@ -143,9 +150,15 @@ async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
     assert there == {"manifest.json", "pyproject.toml", "README.md", "LICENSE", "src", "skill", "docs"}
     assert [path.name for path in (unpacked / "docs").iterdir()] == ["icon.png"]
     assert not list(unpacked.rglob("*.pyc"))
-    config = json.loads((unpacked / "manifest.json").read_text())["server"]["mcp_config"]
+    manifest = json.loads((unpacked / "manifest.json").read_text())
+    config, asked = manifest["server"]["mcp_config"], manifest["user_config"]
     arguments = [each.replace("${__dirname}", str(unpacked)) for each in config["args"]]
-    settings = {**os.environ, **config["env"], "AURAL_DATA_DIR": str(tmp_path), "AURAL_PAGE_PORT": "0"}
+    settings = {
+        **os.environ,
+        **unanswered(config["env"], asked),
+        "AURAL_DATA_DIR": str(tmp_path),
+        "AURAL_PAGE_PORT": "0",
+    }
     subprocess.run([uv, "sync", "--quiet", "--no-dev", "--directory", unpacked], check=True, env=settings)
     async with Client(StdioServerParameters(command=uv, args=arguments, env=settings)) as agent:
         tools = {each.name for each in (await agent.list_tools()).tools}

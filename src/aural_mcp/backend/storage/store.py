@@ -35,7 +35,7 @@ from aural_mcp.database import CannotOpen as CannotOpen
 from aural_mcp.database import Database
 from aural_mcp.events import outbox
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 2
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text."""
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -103,7 +103,7 @@ def _bring_up_to_date(db: Connection) -> None:
     starts.create(db, checkfirst=True)  # a version that does not know it is not hindered by it
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables, 2: starts.create}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}
 """What leads from a schema version to the next one."""
 
 
