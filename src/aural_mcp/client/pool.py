@@ -103,8 +103,8 @@ class Proxied(httpx.AsyncBaseTransport):
         self._client = httpx.AsyncClient(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and give its whole response."""
-        return await self._client.send(request)
+        """Send a request and give its response as soon as the head is there."""
+        return await self._client.send(request, stream=True)
 
     async def aclose(self) -> None:
         """Close every connection."""
