@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from starlette.applications import Starlette
 from aural_mcp.backend.rest.app import LocalKey, create_app
 from aural_mcp.backend.storage.store import Store, owner
 from aural_mcp.client.client import AuralClient
+from aural_mcp.log import Redacting
 from aural_mcp.server.server import AuralServer, OneClient
 
 ORIGIN = "https://interviews.example"
@@ -205,3 +207,22 @@ async def answer(browser: httpx.AsyncClient, page: httpx.Response, *answers: str
     turn = re.search(r'name="turn" value="([^"]+)"', page.text)
     assert turn, page.text
     return await browser.post(f"{page.url}/answer", data={"turn": turn[1], "answer": list(answers), **fields})
+
+
+@pytest.fixture
+def everything_logged():
+    """All that is logged at DEBUG by everybody, as the handler of the command writes it."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            lines.append(self.format(record))
+
+    handler, root = Handler(), logging.getLogger()
+    handler.setFormatter(Redacting("%(levelname)s %(name)s %(message)s"))
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield lines
+    root.setLevel(level)
+    root.removeHandler(handler)

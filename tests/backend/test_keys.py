@@ -39,25 +39,6 @@ def found_in(text, secret=CANARY):
     return [shape for shape in shapes_of(secret) if shape in text]
 
 
-@pytest.fixture
-def everything_logged():
-    """All that is logged at DEBUG by everybody, as the handler of the command writes it."""
-    lines = []
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            lines.append(self.format(record))
-
-    handler, root = Handler(), logging.getLogger()
-    handler.setFormatter(Redacting("%(levelname)s %(name)s %(message)s"))
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield lines
-    root.setLevel(level)
-    root.removeHandler(handler)
-
-
 def answering(status):
     """A backend that echoes the key wherever a backend might."""
 

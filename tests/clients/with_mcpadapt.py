@@ -14,15 +14,10 @@ from steps import ARGUMENTS, COMMAND, ENVIRONMENT, walk
 
 class Dumped(ToolAdapter):
     def adapt(self, func, mcp_tool):
-        raise NotImplementedError
-
-    def async_adapt(self, afunc, mcp_tool):
         model = create_model_from_json_schema(mcp_tool.inputSchema)
+        return mcp_tool, lambda arguments: func(model(**arguments).model_dump())
 
-        async def run(arguments):
-            return await afunc(model(**arguments).model_dump())
-
-        return mcp_tool, run
+    async_adapt = adapt
 
 
 async def main():

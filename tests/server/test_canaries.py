@@ -1,6 +1,5 @@
 """A backend that repeats keys in everything it says: none reaches a result, a resource, a log or a file."""
 
-import logging
 import re
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,7 +18,6 @@ from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE
 from aural_mcp.client import ledger, retry
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
-from aural_mcp.log import Redacting
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import resources
@@ -105,25 +103,6 @@ BACKENDS = {
 }
 
 
-@pytest.fixture
-def logged():
-    """All that is logged at DEBUG, as the command's own handler writes it."""
-    lines: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            lines.append(self.format(record))
-
-    handler, root = Handler(), logging.getLogger()
-    handler.setFormatter(Redacting("%(levelname)s %(name)s %(message)s"))
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield lines
-    root.setLevel(level)
-    root.removeHandler(handler)
-
-
 async def everything(agent: Client) -> list[str]:
     """What every tool, resource, prompt and completion says."""
     ids = dict.fromkeys(("interviewId", "sessionId", "candidateId", "practiceId", "questionId"), ID)
@@ -150,7 +129,7 @@ async def everything(agent: Client) -> list[str]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("exposure", [Exposure(), Exposure(blind=True)], ids=["named", "blind"])
-async def test_no_key_that_a_backend_repeats_goes_further(monkeypatch, tmp_path, logged, backend, exposure):
+async def test_no_key_that_a_backend_repeats_goes_further(monkeypatch, tmp_path, everything_logged, backend, exposure):
     monkeypatch.setattr(retry, "FIRST", 0.0)
     monkeypatch.setattr(ledger, "LOOK_AGAIN", 0.0)
     state = State(lambda: tmp_path / "state.db")
@@ -164,7 +143,7 @@ async def test_no_key_that_a_backend_repeats_goes_further(monkeypatch, tmp_path,
         async with Client(server) as agent:
             said = await everything(agent)
         assert [each for each in said if "canary" in each] == []
-    assert [each for each in logged if "canary" in each] == []
+    assert [each for each in everything_logged if "canary" in each] == []
     assert [path.name for path in tmp_path.iterdir() if b"canary" in path.read_bytes()] == []
 
 

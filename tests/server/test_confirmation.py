@@ -13,8 +13,9 @@ from mcp.types import ElicitResult, ErrorData
 from aural_mcp.api.operations import ArchiveInterview, DeleteQuestion
 from aural_mcp.backend.storage import store
 from aural_mcp.client.state import State
+from aural_mcp.privacy import stored
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server import asking, confirmation
+from aural_mcp.server import confirmation
 from aural_mcp.server.confirmation import Codes
 from conftest import MODES, answer, begin, ok, refused, text_of
 from consenting import NO, YES, person, server_on
@@ -458,7 +459,7 @@ async def test_a_question_names_what_a_person_knows(world):
 async def test_whose_question_it_is_is_looked_up_and_what_cannot_be_found_is_named_by_its_id(world, monkeypatch):
     arguments = (await scene(world))["delete_question"]
     assert "“Q”" in await preview(server_on(world), "delete_question", **arguments)
-    monkeypatch.setattr(asking, "MOST_REQUESTS", 1)
+    monkeypatch.setattr(stored, "MOST_REQUESTS", 1)
     said = await preview(server_on(world), "delete_question", **arguments)
     assert f"the question with the id “{arguments['questionId']}”" in said
     assert "1 interviews changed last" not in said

@@ -24,6 +24,8 @@ class Journal:
 
     def done(self, items: Sequence[str]) -> dict[str, Any]:
         """What is written down of these items."""
+        if not items:
+            return {}
         with self._state.changing() as db:
             self._expire(db)
             return self._read(db, items)
@@ -68,9 +70,10 @@ class Journal:
         db.execute(change, (tenant, since, kind, f"{kind} %"))
 
     def _read(self, db: sqlite3.Connection, items: Iterable[str]) -> dict[str, Any]:
-        query = "select done from journal where tenant = ? and task = ? and item = ?"
-        rows = ((item, db.execute(query, (*self._place, item)).fetchone()) for item in items)
-        return {item: json.loads(row[0]) for item, row in rows if row}
+        query = """select item, done from journal where tenant = ? and task = ?
+            and item in (select value from json_each(?))"""
+        found = db.execute(query, (*self._place, json.dumps(list(items)))).fetchall()
+        return {item: json.loads(done) for item, done in found}
 
     def _write(self, db: sqlite3.Connection, items: Mapping[str, Any]) -> None:
         rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]

@@ -96,9 +96,7 @@ async def _row(raw: AuralClient, asked: Operation[Any], homes: Homes, spent: Spe
     return next((each for each in found.questions if each.id == question), None) if found else None
 
 
-async def home_of(
-    raw: AuralClient, question_id: str, homes: Homes, spent: Spent, most: int = MOST_REQUESTS
-) -> tuple[InterviewDetail | None, int]:
+async def home_of(raw: AuralClient, question_id: str, homes: Homes, spent: Spent) -> tuple[InterviewDetail | None, int]:
     """The interview that has the question, else how many were looked through."""
     known = homes.of(raw.tenant, question_id)
     if known and (found := await _having(raw, known, question_id, homes, spent)):
@@ -106,7 +104,7 @@ async def home_of(
     listed = (await raw.call(ListInterviews(limit=100), spent=spent)).data
     for looked_at, row in enumerate(listed):
         left = raw.remaining
-        if looked_at == most or (left is not None and left < SPARE):
+        if looked_at == MOST_REQUESTS or (left is not None and left < SPARE):
             return None, looked_at
         if (found := await _having(raw, row.id, question_id, homes, spent)) is not None:
             return found, looked_at

@@ -27,7 +27,7 @@ from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
-from aural_mcp.privacy.stored import MOST_REQUESTS, Homes, home_of
+from aural_mcp.privacy.stored import Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
@@ -121,9 +121,7 @@ async def _archive(looking: Looking, operation: ArchiveInterview) -> Seen:
 
 
 async def _delete(looking: Looking, operation: DeleteQuestion) -> Seen:
-    found, looked_at = await home_of(
-        looking.client.raw, operation.question_id, looking.homes, looking.spent, MOST_REQUESTS
-    )
+    found, looked_at = await home_of(looking.client.raw, operation.question_id, looking.homes, looking.spent)
     for_good = "That cannot be undone; given answers stay in transcripts."
     if found is None:
         those = "interview" if looked_at == 1 else f"{looked_at} interviews"

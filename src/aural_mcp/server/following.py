@@ -16,8 +16,9 @@ from aural_mcp.api.errors import AuralError, Forbidden, NotFound
 from aural_mcp.api.models import SessionSummary
 from aural_mcp.api.operations import GetSession, ListSessions
 from aural_mcp.client.caller import Caller
+from aural_mcp.privacy.stored import SPARE
 from aural_mcp.server import resources
-from aural_mcp.server.recent import SPARE, Recent
+from aural_mcp.server.recent import Recent
 
 EVERY = 20.0
 """Seconds between two looks."""

@@ -18,12 +18,11 @@ from aural_mcp.api.errors import AuralError, Forbidden, Unauthorized
 from aural_mcp.api.models import Interview, SessionSummary
 from aural_mcp.api.operations import ListCandidates, ListInterviews, ListSessions
 from aural_mcp.client.caller import Caller
+from aural_mcp.privacy.stored import SPARE
 from aural_mcp.safety import inert
 
 FRESH = 60.0
 """Seconds for which a listing is used again."""
-SPARE = 10
-"""Requests that stay free for tools: below that nothing is asked for."""
 MOST_NAMES = 500
 MOST_LOOKS = 5
 """Interviews whose sessions are listed for one name."""

@@ -62,7 +62,7 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     asked = plain(ListSessions, given)
     found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
     rows, cursor = fitting(found.rows, found.cursor)
-    ended = ended_by_team(client, [each.id for each in rows])
+    ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     return SessionTable(data=list(shown), cursor=cursor, **looked_at)
@@ -153,9 +153,9 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
     )
 
 
-def ended_by_team(client: Caller, ids: Sequence[str]) -> Collection[str]:
+def ended_by_team(client: Caller, rows: Sequence[SessionSummary]) -> Collection[str]:
     """Those of the sessions that were ended from this computer: Aural shows them as COMPLETED, as all others."""
-    return _ended_here(client).done(ids)
+    return _ended_here(client).done([row.id for row in rows if row.status == "COMPLETED"])
 
 
 def _ended_here(client: Caller) -> Journal:

@@ -174,7 +174,7 @@ class _Comparing:
 
     def add(self, rows: Sequence[SessionSummary]) -> None:
         """Those who are compared, looked at as far as the list goes."""
-        ended = ended_by_team(self._client, [row.id for row in rows])
+        ended = ended_by_team(self._client, rows)
         self.all = [
             Candidate(row, card_of(row.insights, self.rubric, lockdown=self._locked), ended=row.id in ended)
             for row in rows

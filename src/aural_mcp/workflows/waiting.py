@@ -222,7 +222,7 @@ class _Waiting:
 
     def _attention(self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
         """Who may need a word; a field for each kind of which there is somebody."""
-        ended = ended_by_team(self._client, [row.id for row in rows])
+        ended = ended_by_team(self._client, rows)
 
         def sessions(state: str, *, silent: bool = False) -> list[Someone]:
             found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
