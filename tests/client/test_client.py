@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -243,3 +244,34 @@ async def test_cookies_are_not_kept():
     await client.call(GetUsage())
     await client.call(GetUsage())
     assert "cookie" not in seen[1].headers
+
+
+@pytest.mark.parametrize(
+    ("dates", "takes", "ahead"),
+    [
+        ([0], 0.2, 0),  # whole seconds say less than a clock does
+        ([-1], 0, 0),  # a server that renews its date once a second
+        ([0], 20, 0),  # the answer was long on its way
+        ([90], 0.2, 89),
+        ([-90], 0.2, -91),
+        ([90, 89, 90], 0.2, 89),
+        ([90, 0], 0.2, -1),  # one of the clocks was set
+        ([None], 0.2, 0),
+        (["yesterday"], 0.2, 0),
+    ],
+)
+async def test_a_slow_answer_is_not_a_slow_clock(monkeypatch, dates, takes, ahead):
+    now, left = [1_800_000_000.8], list(dates)
+    monkeypatch.setattr("aural_mcp.client.client.time.time", lambda: now[0])
+
+    def answer(_):
+        offset = left.pop(0)
+        date = formatdate(now[0] + offset, usegmt=True) if isinstance(offset, int) else offset
+        now[0] += takes
+        return httpx.Response(200, json={"data": []}, headers={"date": date} if date else {})
+
+    async with AuralClient(KEY, BASE, transport=httpx.MockTransport(answer)) as client:
+        for _ in dates:
+            await client.call(ListInterviews(limit=1))
+        assert client.skew == pytest.approx(ahead, abs=1.01)
+        assert (client.skew == 0) == (ahead == 0)

@@ -110,7 +110,9 @@ class Connections:
             from aural_mcp.client.pool import Pool, Proxied
 
             self._wire = self.transport or (Proxied() if getproxies() else Pool())
+        sent = time.time()
         response = await self._wire.handle_async_request(request)
+        self.skew = _skew(response, sent, self.skew)
         try:
             return await bodies.whole(response)
         finally:
@@ -316,7 +318,6 @@ class AuralClient:
     async def _attempt(self, operation: Operation[R], key: str, deadline: float, *, lost: bool) -> R:
         """One request. After a lost answer, a row that is no longer there has been deleted."""
         response = await self._exchange(operation, key, deadline)
-        self._connections.skew = _skew(response, self._connections.skew)
         if response.status_code == 429:
             raise rate_limited(response)
         if response.status_code == 404 and lost and operation.result_type() is Deleted:
@@ -400,9 +401,15 @@ def _result(operation: Operation[R], response: httpx.Response) -> R:
         ) from error
 
 
-def _skew(response: httpx.Response, known: float) -> float:
-    """How far the backend's clock is ahead, by the date of its answer."""
+def _skew(response: httpx.Response, sent: float, known: float) -> float:
+    """How far the backend's clock is ahead: what is known of it, unless the date of an answer contradicts.
+
+    That date was noted between the request and now, in whole seconds, by servers that renew it once a second. Of what
+    is possible the least is taken: who asks what came after a moment then hears of too much, and of nothing too late.
+    """
     try:
-        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+        date = parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, ValueError, TypeError):
         return known
+    least, most = date - time.time(), date + 2 - sent
+    return known if least <= known <= most else least
