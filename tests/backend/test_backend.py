@@ -102,6 +102,7 @@ async def test_an_id_that_is_no_uuid_is_simply_not_found(world, method, path):
         (b'{"title": "T", "timeLimitMinutes": 2147483648}', "timeLimitMinutes must be at most 2147483647."),
         (b'{"title": "T", "timeLimitMinutes": NaN}', "Invalid JSON body."),
         (b"[" * 100_000, "Invalid JSON body."),
+        (b"[" + b"1," * 200_000 + b"1]", "The request body holds more than 100,000 values."),
         (b"\xff", "Invalid JSON body."),
     ],
 )
@@ -110,6 +111,18 @@ async def test_what_would_crash_elsewhere_is_a_400_that_names_the_field(world, b
         response = await http.post("/interviews", content=body)
     assert response.status_code == 400
     assert says in response.json()["error"]["message"]
+
+
+async def test_what_is_nested_too_deeply_to_be_read_as_text_is_refused(world, agent):
+    made = await ok(agent, "create_interview", title="T")
+    async with http_of(world.app) as http:
+        response = await http.post(
+            f"/interviews/{made['id']}/questions", content=b'[{"text": ' + b"[" * 900 + b"]" * 900 + b"}]"
+        )
+    assert (response.status_code, response.json()["error"]["message"]) == (
+        400,
+        "The request body is nested too deeply.",
+    )
 
 
 async def test_a_body_without_end_is_refused(world):

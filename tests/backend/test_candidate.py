@@ -246,6 +246,18 @@ async def test_an_answer_that_is_too_long_is_kept_on_the_page(agent, world):
     assert "x" * 50_001 in page.text
 
 
+async def test_a_form_of_more_than_a_page_has_is_refused_in_words_and_the_next_answer_is_taken(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        page = await begin(browser, made["url"])
+        for status, sent in ((400, "a=&" * 500_000), (413, "text=" + "漢" * 2_000_000)):
+            form = {"content-type": "application/x-www-form-urlencoded"}
+            refused = await browser.post(f"{made['url']}/answer", content=sent, headers=form)
+            assert (refused.status_code, "Go back, make it shorter" in refused.text) == (status, True)
+        await answer(browser, page, LONG)
+    assert said(await transcript(agent, made["id"])) == [LONG]
+
+
 async def test_a_form_or_a_name_of_another_page_is_refused_and_a_404_has_the_same_headers(agent, world):
     made = await published(agent, [{"text": "Q"}])
     async with world.browser() as browser:

@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 
 from aural_mcp.backend.interview.interviewer import CHOICES
 from aural_mcp.backend.storage.store import UNSTORABLE, Row
+from aural_mcp.bounds import weigh
 
 LONGEST_ANSWER = 50_000
 """Characters."""
@@ -130,6 +131,7 @@ def _strokes(given: Any, words: Mapping[str, str]) -> list[Stroke]:
     if not isinstance(given, str) or not given:
         return []
     try:
+        weigh(given, 4 * MOST_POINTS)
         strokes = [[_point(point) for point in stroke] for stroke in cast("list[list[Any]]", json.loads(given))]
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise Unclear(words["bad.drawing"]) from None

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -25,6 +26,7 @@ from aural_mcp.backend.interview.answers import Unclear
 from aural_mcp.backend.interview.conduct import Closed, Conduct, Link
 from aural_mcp.backend.interview.pages import Page, message_page, page_of
 from aural_mcp.backend.storage.store import Store, setting
+from aural_mcp.bounds import LARGE, aside
 
 COOKIE, TRIED = "aural_session", "aural_cookies"
 """What leads back to a session, and what shows before one is begun that this browser keeps cookies."""
@@ -32,6 +34,9 @@ AGAIN = "again"
 HOST = re.compile(r"[\w.-]+(:\d{1,5})?|\[[\da-f:.]+\](:\d{1,5})?", re.ASCII | re.IGNORECASE)
 ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[\da-f:.]*:[\da-f:.]*", re.ASCII | re.IGNORECASE)
 COOKIE_AGE = 30 * 24 * 3600
+LONGEST_FORM = 3 << 19
+"""Bytes: the largest drawing, or over 150,000 characters of any script; reading it takes a quarter of a second."""
+MOST_FIELDS = 1000
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
@@ -163,7 +168,18 @@ def address_of(request: Request, header: str) -> str:
 
 
 async def _form(request: Request) -> FormData:
-    sent = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    raw = await request.body()
+    if len(raw) > LONGEST_FORM:
+        raise HTTPException(413)
+    try:
+        return await aside(_read, raw) if len(raw) > LARGE else _read(raw)
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+def _read(raw: bytes) -> FormData:
+    """The fields of a form; ValueError when there are more than a page has."""
+    sent = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     return FormData([*sent])
 
 

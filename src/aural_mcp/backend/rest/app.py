@@ -91,8 +91,8 @@ class Backend:
     workers: anyio.CapacityLimiter
     generation: int
 
-    def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Any:
-        """Authenticate, count, carry out. Runs in a worker thread, as one transaction."""
+    def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Response:
+        """Authenticate, count, carry out, write down. Runs in a worker thread, as one transaction."""
         if operation in SWEPT:
             sweep(self.store)
         door = self.store.reading if operation.effect == "read" else self.store.writing
@@ -105,7 +105,8 @@ class Backend:
             raw = raw if self.generation > 1 else older.body(operation, raw)
             call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
             found = HANDLERS[operation](call)
-        return found if self.generation > 1 else older.answer(operation, found)
+        found = found if self.generation > 1 else older.answer(operation, found)
+        return _json({"data": found, "cursor": found.cursor} if isinstance(found, Paged) else {"data": found})
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -232,15 +233,16 @@ def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Rou
         operation = methods["GET" if request.method == "HEAD" else request.method]
         try:
             raw = await request.body()
-            found = await anyio.to_thread.run_sync(backend.answer, operation, request, raw, limiter=backend.workers)
+            return await anyio.to_thread.run_sync(backend.answer, operation, request, raw, limiter=backend.workers)
         except Refused as refused:
             return _error(refused.status, refused.message)
+        except RecursionError:
+            return _error(400, "The request body is nested too deeply.")
         except RateLimited as limited:
             return _too_many(limited)
         except SQLAlchemyError:
             log.exception("the database refused")
             return _error(503, "The database is busy or cannot be written. Nothing was changed; try again.")
-        return _json({"data": found, "cursor": found.cursor} if isinstance(found, Paged) else {"data": found})
 
     return Route(PREFIX + path, endpoint, methods=allowed)
 
@@ -292,7 +294,10 @@ async def _older_error(request: Request, error: Exception) -> Response:
 
 
 def _page(refused: HTTPException) -> Response:
-    page = message_page("Nothing here", "There is no page at this address. Please check the link you were sent.")
+    words = "Nothing here", "There is no page at this address. Please check the link you were sent."
+    if refused.status_code in (400, 413):
+        words = "Not taken", "That was more than can be taken at once. Go back, make it shorter, and send it again."
+    page = message_page(*words)
     return Response(page, refused.status_code, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
 
 

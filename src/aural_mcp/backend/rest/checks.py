@@ -7,6 +7,7 @@ from typing import Any, NoReturn, cast
 
 from aural_mcp.backend.rest.javascript import kind_of
 from aural_mcp.backend.storage.store import UNSTORABLE, Row
+from aural_mcp.bounds import TooMuch, weigh
 
 INT4 = 2147483647
 
@@ -31,9 +32,12 @@ def expected(wanted: str, value: Any) -> NoReturn:
 
 
 def parse(raw: bytes, message: str) -> Any:
-    """The JSON of a body; anything else is refused with the route's message."""
+    """The JSON of a body; anything else is refused with the route's message, one that takes too long with ours."""
     try:
+        weigh(raw)
         return json.loads(raw, parse_constant=_no_constant)
+    except TooMuch as much:
+        bad(f"The request body {much}.")
     except (ValueError, RecursionError):
         bad(message)
 
