@@ -2,10 +2,13 @@
 # Each request brings its own key. compose.yaml runs it with the backend on PostgreSQL beside it.
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY requirements.txt ./
+RUN python -m venv /opt/aural \
+  && /opt/aural/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY skill skill
-RUN python -m venv /opt/aural && /opt/aural/bin/pip install --no-cache-dir -c constraints.txt '.[postgres,ai,otel]'
+RUN /opt/aural/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 LABEL io.modelcontextprotocol.server.name="com.aural-ai/aural-mcp"

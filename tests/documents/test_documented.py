@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*
 BIN = Path(sys.executable).parent
 ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
+    "uv pip compile": "is run by tests/documents/test_packaging.py",
     "docker compose": "needs a Docker daemon",
     ".venv/bin/pytest": "would run these tests within themselves",
     ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",

@@ -12,7 +12,7 @@ import time
 import tomllib
 import zipfile
 from contextlib import contextmanager
-from importlib.metadata import requires, version
+from importlib.metadata import distributions, requires, version
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -92,6 +92,9 @@ def test_nothing_starts_a_package_of_a_name_that_nobody_owns(name):
         assert "uvx" not in unquote(encoded)
 
 
+# ── What is installed ───────────────────────────────────────────────────────────────────────────
+
+
 def runtime():
     """What is installed at run time with every extra of ours, by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -111,22 +114,99 @@ def _applies(marker, extras):
     return any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
 
 
-def pinned(lines):
+def pinned():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     return {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
 
 
-def test_everything_that_is_installed_at_run_time_is_pinned_and_nothing_names_a_registry():
-    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    held = pinned(text.split())
-    assert {name: held.get(name) for name in runtime()} == runtime()
-    assert "://" not in text
-    assert "-c constraints.txt" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+def hashed(folder=ROOT):
+    """What `requirements.txt` names, each with its hashes."""
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    parts = [line.split("--hash=sha256:") for line in lines]
+    return {Requirement(wanted): {each.strip() for each in hashes} for wanted, *hashes in parts}
 
 
-def test_plugin_and_bundle_resolve_to_the_same_versions():
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    lines = tools["uv"]["constraint-dependencies"]
-    assert pinned(lines) == {name: pinned((ROOT / "constraints.txt").read_text().split())[name] for name in runtime()}
+def versions(requirements):
+    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}
+
+
+def test_everything_that_is_installed_at_run_time_has_one_version_and_hashes_and_nothing_names_a_registry():
+    assert runtime().items() <= versions(hashed()).items() <= pinned().items()
+    assert all(hashes for hashes in hashed().values())
+    assert all(re.fullmatch(r"[0-9a-f]{64}", each) for hashes in hashed().values() for each in hashes)
+    for name in ("constraints.txt", "requirements.txt", "pyproject.toml"):
+        assert not re.search(r"://|--(index|extra-index|find-links)", (ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_the_command_of_the_maintainers_renews_the_hashes(tmp_path):
+    guide = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    command = next(line for line in guide.splitlines() if "uv pip compile" in line)
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    subprocess.run(command.replace(".venv/bin/uv", find_uv_bin()), shell=True, cwd=tmp_path, check=True)
+    assert versions(hashed(tmp_path)) == versions(hashed())
+    assert all(hashes <= hashed(tmp_path)[wanted] for wanted, hashes in hashed().items())  # files may have come since
+
+
+def tampered(text, package, digest):
+    """`requirements.txt` with another hash for a package, or with none."""
+    start = re.search(rf"^{package}==\S+", text, re.M).end()
+    end = re.compile(r"^(?! )|\Z", re.M).search(text, start).start()
+    return text[:start] + (f" --hash=sha256:{digest}" if digest else "") + "\n" + text[end:]
+
+
+@pytest.mark.parametrize(("change", "why"), [("0" * 64, "DO NOT MATCH THE HASHES"), (None, "Hashes are required")])
+def test_the_image_takes_only_files_with_the_hash_that_was_noted(change, why, tmp_path):
+    line = next(rest for name, rest in steps(1) if name == "RUN" and "requirements.txt" in rest)
+    command = [sys.executable, "-m", "pip", *shlex.split(line.split("bin/pip ")[1]), "--target", "there"]
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    noted = text[text.index("annotated-types==") : text.index("anyio==")]
+    for text in (tampered(noted, "annotated-types", change), noted):
+        assert not (tmp_path / "there").exists()
+        (tmp_path / "requirements.txt").write_text(text, encoding="utf-8")
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode == 0) == (text == noted), done.stderr
+        assert text == noted or why in done.stderr
+    assert (tmp_path / "there" / "annotated_types").is_dir()
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """What bundle and plugin start, in a folder of its own."""
+    for name in ("start.py", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def start(folder, **environment):
+    """The server of a folder, started as hosts start it, only to say its version."""
+    command = manifests.plugin()["mcpServers"]["aural"]
+    args = [each.replace("${CLAUDE_PLUGIN_ROOT}", str(folder)) for each in command["args"]]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([find_uv_bin(), *args, "--version"], env={**os.environ, **environment}, **pipes)
+
+
+@pytest.mark.parametrize("change", ["0" * 64, None])
+def test_bundle_and_plugin_start_nothing_with_a_package_of_another_hash_or_of_none(change, checkout):
+    hashes = checkout / "requirements.txt"
+    hashes.write_text(tampered(hashes.read_text(encoding="utf-8"), "annotated-types", change), encoding="utf-8")
+    server = start(checkout)
+    output, said = server.communicate()
+    assert (server.returncode, output) == (1, "")
+    assert "annotated-types" in said
+    assert "Not started: a package is missing, or is not the one whose hash is in" in said
+    assert not list((checkout / ".packages").iterdir())
+
+
+def test_hosts_that_start_it_at_once_get_it_and_the_next_start_needs_no_network(checkout):
+    for server in (start(checkout), start(checkout)):
+        assert __version__ in server.communicate()[0]
+    (ready,) = (checkout / ".packages").iterdir()
+    found = {canonicalize_name(each.name): each.version for each in distributions(path=[str(ready)])}
+    assert found.items() <= versions(hashed()).items()
+    assert {"mcp", "pydantic", "sqlalchemy"} < found.keys()
+    assert __version__ in start(checkout, UV_OFFLINE="1").communicate()[0]
 
 
 # ── The bundle ──────────────────────────────────────────────────────────────────────────────────
@@ -147,7 +227,8 @@ async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
     with zipfile.ZipFile(bundle) as packed:
         packed.extractall(unpacked)
     there = {path.relative_to(unpacked).parts[0] for path in unpacked.rglob("*")}
-    assert there == {"manifest.json", "pyproject.toml", "README.md", "LICENSE", "src", "skill", "docs"}
+    needed = {"start.py", "requirements.txt", "pyproject.toml", "src", "skill"}
+    assert there == needed | {"manifest.json", "README.md", "LICENSE", "docs"}
     assert [path.name for path in (unpacked / "docs").iterdir()] == ["icon.png"]
     assert not list(unpacked.rglob("*.pyc"))
     manifest = json.loads((unpacked / "manifest.json").read_text())
@@ -159,7 +240,6 @@ async def test_the_bundle_starts_from_an_unpacked_copy(tmp_path):
         "AURAL_DATA_DIR": str(tmp_path),
         "AURAL_PAGE_PORT": "0",
     }
-    subprocess.run([uv, "sync", "--quiet", "--no-dev", "--directory", unpacked], check=True, env=settings)
     async with Client(StdioServerParameters(command=uv, args=arguments, env=settings)) as agent:
         tools = {each.name for each in (await agent.list_tools()).tools}
         assert tools >= {each.tool_name() for each in OPERATIONS}

@@ -20,6 +20,8 @@ REGISTRY_NAME = "com.aural-ai/aural-mcp"
 NAME, TITLE = "aural-mcp", "Aural interviews"
 ABOUT = "Run hiring interviews with Aural: design, invite, follow, read and compare, from any agent."
 ICON = "docs/icon.png"
+START = "start.py"
+"""What starts the server of a folder with this project, with packages whose hashes it compares."""
 Json = dict[str, Any]
 WHO: Json = {
     "name": NAME,
@@ -54,7 +56,7 @@ def bundle() -> Json:
         "icon": ICON,
         "server": {
             "type": "uv",
-            "entry_point": "src/aural_mcp/__main__.py",
+            "entry_point": START,
             "mcp_config": _from_folder("${__dirname}"),
         },
         "tools": [{"name": each.tool_name(), "description": each.first_sentence()} for each in OPERATIONS],
@@ -108,9 +110,9 @@ def links() -> str:
 
 
 def _from_folder(folder: str) -> Json:
-    """How uv starts the server of a folder with this project; without answer or default a setting stays `${...}`."""
+    """How uv starts the server of a folder; without answer or default a setting stays `${...}`."""
     env = {each.names: f"${{user_config.{_key(each)}}}" for each in VARIABLES if each.title}
-    return {"command": "uv", "args": ["run", "--directory", folder, "--no-dev", NAME], "env": env}
+    return {"command": "uv", "args": ["run", "--script", f"{folder}/{START}"], "env": env}
 
 
 def _asked() -> Json:
