@@ -13,7 +13,7 @@ What is done, and why:
   tell its address what it read, and many make a link of a bare host. The host is named; the syntax of links and of
   HTML that loads is broken. `typed` is for fields that hold an address and nothing else.
 - `fenced` sets what others wrote in an answer apart from ours, between two lines that cannot be guessed; `literal` does
-  so for one value in a line of ours. Both are reductions: a model can still be talked to, so it reads whose words it is.
+  so for one value in a line of ours. Both are reductions: a model can still be talked to, so it is told whose they are.
 """
 
 from __future__ import annotations

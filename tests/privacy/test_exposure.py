@@ -74,7 +74,7 @@ def server_on(world, seen, **more):
 
 
 MADE_UP = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+|\b[0-9a-f]{6,8}\b|\b(?=[a-z]*\d)[0-9a-z]{20}\b"
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+|\b[0-9a-f]{6}\b(?=[]:])|\b(?=[a-z]*\d)[0-9a-z]{20}\b"
 )
 """Ids, moments, marks and tokens: one in a hundred runs has a 1990 or 2014 in them, which is no leak."""
 
