@@ -73,7 +73,7 @@ async def test_a_prompt_attaches_what_it_speaks_of_and_names_the_tool_that_shows
 
 def without_expiry(text):
     """Without what differs from answer to answer: the end of links, and the mark of the fence."""
-    return re.sub(r"linksExpireAt: \S+|\b[0-9a-f]{8}\b", "", text)
+    return re.sub(r"linksExpireAt: \S+|\b[0-9a-f]{6}\b", "", text)
 
 
 async def test_scoring_gets_the_rubric_the_questions_and_the_numbered_turns(agent, world):

@@ -57,7 +57,7 @@ async def at(agent, address):
 
 
 def without_time(text):
-    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b[0-9a-f]{8}\b(?=\])", "", text)
+    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b[0-9a-f]{6}\b(?=\])", "", text)
 
 
 async def test_csv_reads_back_as_a_row_for_each_and_a_column_for_each_score(agent, world):
@@ -116,7 +116,7 @@ async def test_markdown_is_a_document_and_what_others_wrote_is_fenced_and_quoted
     interview, _ = await everybody(agent, world)
     exported = await ok(agent, "export_results", interviewId=interview)
     text = (await at(agent, exported["address"])).text
-    assert re.match(r"\[[0-9a-f]{8}\] Written by others", text)
+    assert re.match(r"\[[0-9a-f]{6}\] Others' words", text)
     for words in (
         "# Results: Backend engineer",
         "| 2 | Bo Ek | 4.5 | 5 | 5 | 5 | 5 | 0 | not scored | 6 | 6 | 6 |",

@@ -40,7 +40,7 @@ async def test_a_hit_says_who_in_which_turn_and_what_was_said_and_how_many_were_
     assert (result.structured_content["sessionsRead"], result.structured_content["sessionsLeft"]) == (2, 0)
     text = text_of(result)
     assert "Remark: 2 of 2 sessions were read." in text
-    assert text.index("Written by others") < text.index("Kafka lost") < text.index("End of what others wrote")
+    assert text.index("Others' words") < text.index("Kafka lost") < text.index("] End.")
 
 
 @pytest.mark.parametrize(

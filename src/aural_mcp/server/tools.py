@@ -86,7 +86,7 @@ async def run(
         said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
         return results.failure(results.advice(" ".join(said), client.lacking))
     remarks = [*asked.remarks, *_lost(spent), *_remarks(operation, client, spent)]
-    return results.answer(operation, result, remarks=remarks, client=client)
+    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments)
 
 
 def _with_code(operation: AnyOperation, schema: Schema) -> Schema:

@@ -117,7 +117,7 @@ class QuestionView(Record):
 
 
 class InterviewView(Record):
-    """An interview's settings; what is left out is not set."""
+    """An interview's settings; what is left out is not set, and an interviewer without a name is called Aural."""
 
     id: str
     title: str = ""
@@ -288,7 +288,7 @@ def _view(interview: Interview, origin: str) -> dict[str, Any]:
     row = interview.model_dump(mode="json", by_alias=True)
     names = [InterviewView.model_fields[name].alias or name for name in InterviewView.model_fields]
     url = f"{origin}/i/{interview.public_slug}" if _state(interview) == "public" and interview.public_slug else None
-    return brief({**row, "state": _state(interview), "url": url}, dict.fromkeys(names))
+    return brief({**row, "state": _state(interview), "url": url}, {**dict.fromkeys(names), "aiName": "Aural"})
 
 
 def _question_table(questions: Sequence[Question], asked: Operation[Any], remarks: list[str]) -> QuestionTable:
