@@ -11,8 +11,8 @@ import pytest
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation, Toolset
 from aural_mcp.backend.rest.handlers import HANDLERS
-from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.tools import arguments_of, tool_for
+from aural_mcp.server.access import BY_NAME, arguments_of
+from aural_mcp.server.tools import tool_for
 from aural_mcp.tools.schemas import input_schema
 
 ALL = (*OPERATIONS, *LOCAL_OPERATIONS)

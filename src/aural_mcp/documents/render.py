@@ -6,6 +6,7 @@ compare.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.config import VARIABLES
 from aural_mcp.documents import manifests
 from aural_mcp.documents.manifests import SITE
-from aural_mcp.tools.schemas import Schema, input_schema, main_branch, result_schema
+from aural_mcp.privacy.exposure import RevealCandidate
+from aural_mcp.tools import SHAPES
+from aural_mcp.tools.schemas import Schema, input_schema, main_branch, result_schema, schemas_of
 from aural_mcp.workflows import WORKFLOWS
 
 PREFIX = "/api/v1"
 DOCUMENTS = ("README.md", "docs/configuration.md", "skill/aural-hiring/SKILL.md")
+SCHEMAS = "src/aural_mcp/tools/schemas.json"
 ERRORS = {
     400: "A value is missing or wrong; the message says which.",
     401: "The key is missing, unknown, revoked or expired.",
@@ -348,6 +352,14 @@ def settings_table() -> str:
     return "\n".join(["| Variable | Meaning | Default | `serve` |", "|---|---|---|---|", *rows])
 
 
+def schemas_json() -> str:
+    """What hosts are shown of the arguments and the result of each tool, a line for each."""
+    tools = (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
+    made = {each.tool_name(): schemas_of(each, (SHAPES | WORKFLOWS).get(each)) for each in tools}
+    lines = [f"{json.dumps(name)}:{json.dumps(each, separators=(',', ':'))}" for name, each in made.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 SECTIONS = {"tools": tool_table, "operations": operation_list, "settings": settings_table, "links": manifests.links}
 MARKED = re.compile(r"(<!-- (tools|operations|settings|links): [^\n]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
@@ -360,15 +372,21 @@ def rendered(text: str) -> str:
 def stale(root: Path, *, write: bool) -> list[str]:
     """The documents that are not current; with `write` they are brought up to date."""
     late: list[str] = []
-    for name in (*DOCUMENTS, *manifests.FILES):
+    for name in (*DOCUMENTS, SCHEMAS, *manifests.FILES):
         path = root / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if (fresh := rendered(text) if name in DOCUMENTS else manifests.text(name)) != text:
+        if (fresh := _fresh(name, text)) != text:
             late.append(name)
             if write:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(fresh, encoding="utf-8")
     return late
+
+
+def _fresh(name: str, text: str) -> str:
+    if name == SCHEMAS:
+        return schemas_json()
+    return rendered(text) if name in DOCUMENTS else manifests.text(name)
 
 
 def _acts(operation: AnyOperation) -> str:

@@ -17,9 +17,9 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.deployment import sentence
 from aural_mcp.safety import quoted
 from aural_mcp.server import results
-from aural_mcp.server.access import SHAPES, arguments_of
+from aural_mcp.server.access import SHAPES
 from aural_mcp.server.arguments import BadArguments, read
-from aural_mcp.tools.schemas import CODE, Schema, argument_schema, output_schema
+from aural_mcp.tools.schemas import Schema, listed, schemas_of
 
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
@@ -40,16 +40,14 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
         writes: whether it may have an argument that writes a file.
         saves: whether that argument would be of use, so that the tool does not only read.
     """
-    shape = SHAPES.get(operation)
     effect = "create" if saves and operation.saves_as else operation.effect
-    schema = _with_code(operation, argument_schema(arguments_of(operation)))
-    result = shape.result if shape else operation.result_type()
+    schemas = listed().get(operation.tool_name()) or schemas_of(operation, SHAPES.get(operation))
     return Tool(
         name=operation.tool_name(),
         title=operation.tool_title(),
         description=operation.documentation(),
-        input_schema=schema if writes else _without(schema, operation.saves_as),
-        output_schema=output_schema(result, confirmed=operation.confirmed),
+        input_schema=schemas["input"] if writes else _without(schemas["input"], operation.saves_as),
+        output_schema=schemas["output"],
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),
     )
 
@@ -87,13 +85,6 @@ async def run(
         return results.failure(results.advice(" ".join(said), client.lacking))
     remarks = [*asked.remarks, *_lost(spent), *_remarks(operation, client, spent)]
     return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments)
-
-
-def _with_code(operation: AnyOperation, schema: Schema) -> Schema:
-    """The schema with `confirmation` where the tool may ask for one."""
-    if not operation.confirmed:
-        return schema
-    return {**schema, "properties": {**schema["properties"], "confirmation": CODE}}
 
 
 def _without(schema: Schema, argument: str) -> Schema:

@@ -1,14 +1,21 @@
-"""The JSON Schemas of an operation, as hosts and documents show them."""
+"""The JSON Schemas of an operation, as hosts and documents show them.
+
+Making those of all tools takes pydantic longer than all else of a start, so what hosts are shown is made when
+documents are, and stands in `schemas.json`.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
 
 from aural_mcp.api.operations import AnyOperation
+from aural_mcp.tools.shape import Shape
 
 Schema = dict[str, Any]
 
@@ -32,6 +39,12 @@ CODE: Schema = {"type": "string", "description": "From the same call, after the 
 
 
 @cache
+def listed() -> dict[str, dict[str, Schema]]:
+    """What hosts are shown of the `input` and the `output` of each tool, by its name."""
+    return json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
+
+
+@cache
 def input_schema(operation: AnyOperation) -> Schema:
     """The JSON Schema of the arguments: no generated titles, no references."""
     raw = operation.model_json_schema()
@@ -41,14 +54,16 @@ def input_schema(operation: AnyOperation) -> Schema:
     return schema
 
 
-@cache
 def argument_schema(operation: AnyOperation) -> Schema:
     """The arguments as hosts are shown them: in words that every converter takes.
 
     Google's refuses a boolean `additionalProperties`, OpenAI's strict mode an object with free names; and null means
     left out, so it is not offered where an argument may be left out.
     """
-    return _portable(input_schema(operation))
+    schema = _portable(input_schema(operation))
+    if operation.confirmed:
+        schema["properties"]["confirmation"] = CODE
+    return schema
 
 
 def _portable(schema: Schema) -> Schema:
@@ -109,6 +124,12 @@ def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema
         schema["properties"]["confirmation"] = CONFIRMATION
         schema.pop("required", None)
     return schema
+
+
+def schemas_of(operation: AnyOperation, shape: Shape[Any] | None) -> dict[str, Schema]:
+    """What `listed` has of a tool, made anew."""
+    arguments, result = (shape.arguments, shape.result) if shape else (operation, operation.result_type())
+    return {"input": argument_schema(arguments), "output": output_schema(result, confirmed=operation.confirmed)}
 
 
 def main_branch(schema: Schema) -> Schema:
