@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from aural_mcp import safety
 from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE
 from aural_mcp.backend.storage import store, tables
-from aural_mcp.server import prompts, resources
+from aural_mcp.server import prompts, resources, results
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import answer, begin, ok, text_of
 
@@ -240,7 +240,7 @@ async def test_no_tool_resource_prompt_or_error_lets_hidden_text_through(world):
 
 async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
     """The control: the test above finds nothing because `outside` cleans, not because nothing was planted."""
-    for module in (safety, prompts, resources):
+    for module in (safety, prompts, resources, results):
         monkeypatch.setattr(module, "outside", lambda text: text)
     said = await everything_said(world)
     silent = {name for name, words in said.items() if TAG not in words}
@@ -255,3 +255,9 @@ CARRY_NO_TEXT = {
     "aural://usage",
     "unknown resource",
 }
+
+
+def test_what_is_taken_for_clean_at_a_glance_is_clean_beside_anything():
+    usual = [chr(code) for code in range(0x80, 0x10000) if not safety.UNUSUAL.search(chr(code))]
+    assert len(usual) > 30_000
+    assert [each for each in usual if not safety._is_plain(each)] == []

@@ -31,13 +31,27 @@ def weigh(text: str | bytes, most: int = MOST_VALUES) -> None:
     Raises:
         TooMuch: it is more than is read.
     """
+    if len(text) <= 2 * most:  # each value takes two characters
+        return
     raw = text.encode(errors="replace") if isinstance(text, str) else text
-    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    plain = _unescaped(raw)
     if plain.count(b'"') > 5 * most:
         raise TooMuch(most)
-    outside = b"".join(plain.split(b'"')[::2])
-    if sum(map(outside.count, (b",", b"{", b"["))) > most:
+    if sum(map(_between(plain).count, (b",", b"{", b"["))) > most:
         raise TooMuch(most)
+
+
+def between_strings(raw: bytes) -> bytes:
+    """What of a JSON text stands outside its strings."""
+    return _between(_unescaped(raw))
+
+
+def _unescaped(raw: bytes) -> bytes:
+    return raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+def _between(plain: bytes) -> bytes:
+    return b"".join(plain.split(b'"')[::2])
 
 
 def is_large(value: Any, most: int = LARGE) -> bool:

@@ -35,7 +35,11 @@ Value = TypeVar("Value")
 # ── Characters ──────────────────────────────────────────────────────────────────────────────────
 
 NEWLINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-NOT_PRINTED = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+UNUSUAL = re.compile(
+    "[^\t\n -~\xa0-\xac\xae-\u02ff\u0388-\u0482\u048a-\u0590\u1e00-\u1f70\u2010-\u2027\u2030-\u205e\u3041-\u3096"
+    "\u30a0-\u3163\u3165-\u9fff\uac00-\ud7a3\uff01-\uff9f]"
+)
+"""A text without is clean: no rule is about any of its characters, whatever stands beside it (`_is_plain`)."""
 HIDDEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for newline and tab
@@ -101,7 +105,7 @@ def keyless(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    if (text.isascii() and not NOT_PRINTED.search(text)) or _plain.issuperset(text):
+    if not UNUSUAL.search(text) or _plain.issuperset(text):
         return text
     distinct = "".join(set(text))
     _plain.update(filter(_is_plain, distinct))

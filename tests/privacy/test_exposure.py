@@ -12,7 +12,7 @@ from aural_mcp.api import models
 from aural_mcp.backend.storage import tables
 from aural_mcp.privacy import exposure
 from aural_mcp.privacy.audit import AuditLog, read, verify
-from aural_mcp.privacy.exposure import FIELDS, Exposure
+from aural_mcp.privacy.views import FIELDS, Exposure
 from aural_mcp.server import resources
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import make_world, ok, refused, text_of

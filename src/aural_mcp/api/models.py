@@ -8,9 +8,10 @@ Source of every field: Aural Developer API v1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WithJsonSchema, WrapSerializer
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
@@ -231,10 +232,18 @@ class InterviewHead(Record):
     objective: str | None = None
 
 
+def _one_by_one(turns: Sequence[Any], write: SerializerFunctionWrapHandler) -> Any:
+    return write([*turns])
+
+
+ONE_BY_ONE = WrapSerializer(_one_by_one)
+"""Writes down whatever a sequence gives: turns can become what may be seen of them when they are looked at."""
+
+
 class Session(SessionBase):
     """One candidate's interview with its whole transcript, oldest turn first."""
 
-    messages: list[Message] = []
+    messages: Annotated[list[Message], ONE_BY_ONE] = []
     interview: InterviewHead | None = None
 
 
@@ -296,7 +305,7 @@ class SessionReport(Record):
     insights: Json | None = None
     themes: list[Any] = []
     sentiment: Json | str | None = None
-    messages: list[ReportMessage] = []
+    messages: Annotated[list[ReportMessage], ONE_BY_ONE] = []
     total_duration_seconds: int | None = None
     audio_recording_url: str | None = None
     audio_recordings: list[AudioRecording] = []

@@ -6,14 +6,21 @@ import json
 import math
 import re
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import anyio.lowlevel
 import httpx
+from pydantic import BaseModel, create_model
 
-from aural_mcp.bounds import LARGE, weigh
+from aural_mcp.api.models import Rows
+from aural_mcp.bounds import between_strings, weigh
+from aural_mcp.config import KEY_PREFIX
 from aural_mcp.safety import keyless, mapped
+
+M = TypeVar("M", bound=BaseModel)
 
 LARGEST, MOST_VALUES = 64_000_000, 500_000
 """Bytes of an answer, unpacked, beyond which it is not read any further, and values that it may hold."""
@@ -69,14 +76,45 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
         raise httpx.DecodingError("The end of the answer is missing.")
 
 
+def read(model: type[M], response: httpx.Response) -> M:
+    """What a body holds under `data`, without keys; of rows, what stands beside them too.
+
+    Raises:
+        ValueError: as `read_json`, or it is not what the model says.
+        KeyError, TypeError: there is no `data` in it.
+    """
+    weigh(response.content, MOST_VALUES)
+    if _is_plain(response.content):
+        with suppress(ValueError):  # the other way says what is wrong with it
+            return _in_one_go(model)(response.content)
+    body = read_json(response)
+    return model.model_validate(body if issubclass(model, Rows) else body["data"])
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether a body spells no key, half a character or a number that is none, whatever its form."""
+    return not (KEY_PREFIX.encode() in raw or b"\\u" in raw or NO_NUMBER.search(between_strings(raw)))
+
+
+NO_NUMBER = re.compile(rb"NaN|Infinity|\d[eE]|\d{300}")
+
+
+@cache
+def _in_one_go(model: type[M]) -> Callable[[bytes], M]:
+    """Reads and validates at once, which takes a third less."""
+    if issubclass(model, Rows):
+        return model.model_validate_json
+    envelope = create_model("Envelope", data=(model, ...))
+    return lambda content: cast("Any", envelope.model_validate_json(content)).data
+
+
 def read_json(response: httpx.Response) -> Any:
     """What a body says, without keys. A number that is none, as some backends write for nothing, is null.
 
     Raises:
         ValueError: it is not JSON, or holds more, or is nested deeper, than anything of Aural's.
     """
-    if len(response.content) > LARGE:
-        weigh(response.content, MOST_VALUES)
+    weigh(response.content, MOST_VALUES)
     try:
         body = response.json(parse_constant=_finite, parse_float=_finite)
         if HALF_A_CHARACTER.search(response.content):

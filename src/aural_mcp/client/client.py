@@ -331,7 +331,7 @@ class AuralClient:
         self._connections.offers.note(operation)
         if operation.tool_name() != "get_usage":  # revoked keys are told it too
             self._connections.note_key(self.tenant, accepted=True)
-        large = len(response.content) > LARGE
+        large = len(response.content) > 4 * LARGE
         return await aside(_result, operation, response) if large else _result(operation, response)
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
@@ -388,10 +388,8 @@ def _tenant(key: str) -> str:
 
 
 def _result(operation: Operation[R], response: httpx.Response) -> R:
-    model = operation.result_type()
     try:
-        body = bodies.read_json(response)
-        return model.model_validate(body if issubclass(model, Rows) else body["data"])
+        return bodies.read(operation.result_type(), response)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(
             "The backend said success, but its answer cannot be read.",

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,6 +26,7 @@ PHONE = re.compile(
     r"(?<![\w.])(?:\+\d[\d ()./-]{6,}\d|\(\d{2,5}\)[\d ./-]{5,}\d|0\d[\d ()/-]{6,}\d|\d{3}[-. ]\d{3,4}[-. ]\d{4}"
     r"|1[3-9]\d{9})(?!\w)"
 )
+DIGIT = re.compile(r"\d")
 BORN = re.compile(r"(?i)(?<=\bborn)\s(?:in|on)\s[\w ,./-]{0,20}\b(?:19|20)\d\d\b|\b(?:19|20)\d\d年出?生")
 GENDER = {
     r"\bhe/him(?:/his)?\b|\bshe/her(?:/hers)?\b": "they/them",
@@ -40,7 +41,14 @@ GENDER = {
     "先生|女士|小姐": "",
     "男性|女性|男生|女生": "（性别）",
 }
-GENDERED = [(re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in GENDER.items()]
+GENDERED = re.compile(
+    r"\b(?=[bfghlmsw])(?:{})|(?=[他她先女小男])(?:{})".format(
+        *("|".join(f"({each})" for each in GENDER if each.startswith(r"\b") == spaced) for spaced in (True, False))
+    ),
+    re.IGNORECASE,
+)
+"""All of them in one pass; the letters that they begin with are looked at first."""
+NEUTRAL = ["", *GENDER.values()]
 GENERIC = frozenset(
     "university college institute school academy faculty technology science sciences state national technical of the "
     "and for in at de la du des der die das für und a an to with from as by on i my me we our was is am had have since "
@@ -74,9 +82,7 @@ def pseudonym(secret: bytes, tenant: str, person: str) -> str:
 
 def genderless(text: str) -> str:
     """The text with words for any gender."""
-    for pattern, instead in GENDERED:
-        text = pattern.sub(instead, text)
-    return text
+    return GENDERED.sub(lambda found: NEUTRAL[found.lastindex or 0], text)
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Redactor:
 
     def __init__(self, facts: Facts, usual: Iterable[str] = ()) -> None:
         known = GENERIC | frozenset(usual)
-        self._any = [(re.compile(pattern), label) for pattern, label in _patterns(facts, known)]
+        self._any = [(re.compile(pattern), label, words) for pattern, label, words in _patterns(facts, known)]
         digits = re.sub(r"\D", "", facts.phone)
         dialled = r"(?:[+(]?\d[\d ()./-]*)?" + r"[\s()./-]*".join(digits[-9:])
         self._phone = re.compile(dialled) if len(digits) >= 7 else None
@@ -109,17 +115,20 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """The text without what tells who it is about."""
         text = inert(text, "(link)")
-        text = EMAIL.sub("(e-mail address)", text)
-        text = self._phone.sub("(phone number)", text) if self._phone else text
-        text = BORN.sub(" (date)", PHONE.sub("(phone number)", text))
-        for pattern, label in self._any:
-            text = _replaced(text, pattern, label)
+        text = EMAIL.sub("(e-mail address)", text) if "@" in text else text
+        if DIGIT.search(text):
+            text = self._phone.sub("(phone number)", text) if self._phone else text
+            text = BORN.sub(" (date)", PHONE.sub("(phone number)", text))
+        plain, places = folded(text) if self._any else ("", ())
+        for pattern, label, words in self._any:
+            if any(map(plain.__contains__, words)) and pattern.search(plain):
+                text = _replaced(text, plain, places, pattern, label)
+                plain, places = folded(text)
         return text
 
 
-def _replaced(text: str, pattern: re.Pattern[str], label: str) -> str:
-    """The text with every match, accents and upper case aside, replaced by the label."""
-    plain, places = folded(text)
+def _replaced(text: str, plain: str, places: Sequence[int], pattern: re.Pattern[str], label: str) -> str:
+    """The text with every match in what it reads like folded replaced by the label."""
     parts: list[str] = []
     end = 0
     for found in pattern.finditer(plain):
@@ -133,38 +142,52 @@ def _replaced(text: str, pattern: re.Pattern[str], label: str) -> str:
     return "".join(parts) + text[end:] if parts else text
 
 
-def folded(text: str) -> tuple[str, list[int] | range]:
+def folded(text: str) -> tuple[str, Sequence[int]]:
     """The text without case and accents, and where in the text each of its characters comes from."""
     if text.isascii():
         return text.lower(), range(len(text))
-    letters: list[str] = []
-    places: list[int] = []
-    for place, letter in enumerate(text):
-        for each in unicodedata.normalize("NFKD", letter.casefold()):
-            if not unicodedata.combining(each):
-                letters.append(each)
-                places.append(place)
-    return "".join(letters), places
+    plain = text.translate(_folds)
+    if _folds.uneven.isdisjoint(text):
+        return plain, range(len(text))
+    return plain, [place for place, letter in enumerate(text) for _ in _folds[ord(letter)]]
+
+
+class _Folds(dict[int, str]):
+    """What each letter is without case and accents."""
+
+    def __init__(self) -> None:
+        self.uneven: set[str] = set()
+        """Letters of which none remains, or more than one."""
+
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFKD", chr(code).casefold())
+        self[code] = plain = "".join(each for each in parts if not unicodedata.combining(each))
+        if len(plain) != 1:
+            self.uneven.add(chr(code))
+        return plain
+
+
+_folds = _Folds()
 
 
 def _fold(text: str) -> str:
     return folded(outside(text))[0]
 
 
-def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Patterns of folded text and what stands for each; what is longer first."""
+def _patterns(facts: Facts, known: frozenset[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Patterns of folded text, what stands for each, and words of which it has one; what is longer first."""
     for phrase in _dates(facts.birthday):
-        yield phrase, "(date)"
+        yield phrase, "(date)", [""]
     for label, text in (("(school)", facts.schools), ("(employer)", facts.employers)):
         phrases = sorted(_places(text, known), key=len, reverse=True)
         if phrases:
-            yield "|".join(_word(phrase) for phrase in phrases), label
+            yield "|".join(_word(phrase) for phrase in phrases), label, [_parts(each)[0] for each in phrases]
     names = {part for name in facts.names for part in _names(name[:LONGEST_NAME])} | {
         _fold(facts.email).partition("@")[0]
     }
     for name in sorted((each for each in names if re.search(r"\w", each)), key=len, reverse=True):
         careful = name in COMMON or (name.isascii() and len(name) < 4)
-        yield (f"(?P<capital>{_word(name)})" if careful else _word(name)), "(name)"
+        yield (f"(?P<capital>{_word(name)})" if careful else _word(name)), "(name)", _parts(name)[:1]
 
 
 def _names(name: str) -> Iterator[str]:
@@ -190,8 +213,12 @@ APART = re.compile(r"[\u0000-\u2fff]")
 
 def _word(phrase: str) -> str:
     """A pattern of the phrase as a word of its own, also with an `s`; anywhere where words are not set apart."""
-    spaced = r"[\W_]+".join(re.escape(part) for part in BETWEEN.split(phrase) if part)
+    spaced = r"[\W_]+".join(map(re.escape, _parts(phrase)))
     return rf"(?<![^\W_]){spaced}(?:['’]?s)?(?![^\W_])" if APART.match(phrase) else spaced
+
+
+def _parts(phrase: str) -> list[str]:
+    return [part for part in BETWEEN.split(phrase) if part]
 
 
 CAPITAL = r"[^\W\d_a-z][\w&'’.-]*"

@@ -138,7 +138,8 @@ def _meant(field: str, texts: Sequence[str], own: Sequence[str], others: Sequenc
         alike = [each for each in left if inert(each) == text]
         _check_one(field, text, [each for each in own if inert(each) == text], texts.count(text))
         found.append(alike[0] if alike else None)
-        left = [each for each in left if each is not found[-1]]
+        if alike:
+            left.remove(alike[0])
     rest = [text for text, whole in zip(texts, found, strict=True) if whole is None]
     for shown, originals in sorted({**_pieces(others), **_pieces(left)}.items(), key=lambda each: -len(each[0])):
         times = sum(text.count(shown) for text in rest)

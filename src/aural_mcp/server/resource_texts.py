@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from aural_mcp.api import errors, operations
-from aural_mcp.api.models import Record, SessionReport, Wire
+from aural_mcp.api.models import SessionReport
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.safety import literal, outside_all, quote
-from aural_mcp.server.results import without_secrets
+from aural_mcp.server.results import clean
 from aural_mcp.tools import SHAPES
 from aural_mcp.tools.formatting import moment, outline, table, transcript
 from aural_mcp.tools.interviews import question_view
@@ -51,7 +51,7 @@ async def _rows(client: Caller, operation: operations.AnyOperation, **given: Any
     shape, found, goes_on = SHAPES[operation], cast("list[Any]", []), cast("dict[str, Any]", {})
     said: dict[str, None] = {}
     for _ in range(MOST_PAGES):
-        page = _clean(await shape.run(client, shape.arguments.model_validate({**given, **goes_on}), Spent()))
+        page = clean(await shape.run(client, shape.arguments.model_validate({**given, **goes_on}), Spent()))
         found += page["data"]
         said |= dict.fromkeys(page.get("remarks", []))
         if page.get("cursor") is not None:
@@ -68,7 +68,7 @@ async def _rows(client: Caller, operation: operations.AnyOperation, **given: Any
 
 async def interview_text(client: Caller, ids: Ids) -> str:
     shape = SHAPES[operations.GetInterview]
-    interview = _clean(await shape.run(client, shape.arguments.model_validate(ids), Spent()))
+    interview = clean(await shape.run(client, shape.arguments.model_validate(ids), Spent()))
     questions = interview.pop("questions", [])
     if interview.pop("remarks", []):
         questions = await _all_questions(client, ids)
@@ -81,7 +81,7 @@ async def questions_text(client: Caller, ids: Ids) -> str:
 
 async def _all_questions(client: Caller, ids: Ids) -> list[Any]:
     found = await client.call(operations.ListQuestions.model_validate(ids))
-    return [_clean(question_view(each)) for each in found.data]
+    return [clean(question_view(each)) for each in found.data]
 
 
 # ── Sessions ────────────────────────────────────────────────────────────────────────────────────
@@ -138,7 +138,7 @@ OLDER = "This deployment of Aural is older and gives no recordings, integrity lo
 
 def report_page(report: SessionReport, session_id: str) -> str:
     """Everything about a session as a Markdown document: analysis, tone, integrity, media, transcript."""
-    session = _clean(report)
+    session = clean(report)
     found = session.get("insights")
     insights = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     turns = [{"turn": number, **outside_all(all_of(each))} for number, each in enumerate(report.messages, 1)]
@@ -168,11 +168,11 @@ def report_page(report: SessionReport, session_id: str) -> str:
 
 async def session_json(client: Caller, ids: Ids) -> str:
     session = await client.call(operations.GetSession.model_validate(ids))
-    return json.dumps(_clean(session), ensure_ascii=False, indent=1)
+    return json.dumps(clean(session), ensure_ascii=False, indent=1)
 
 
 async def usage_text(client: Caller, ids: Ids) -> str:
-    usage = _clean(await SHAPES[operations.GetUsage].run(client, operations.GetUsage(), Spent()))
+    usage = clean(await SHAPES[operations.GetUsage].run(client, operations.GetUsage(), Spent()))
     remarks = "".join(f"\n\n{remark}" for remark in usage.pop("remarks", []))
     return f"# Usage\n\n{outline(usage)}{remarks}\n"
 
@@ -187,10 +187,6 @@ def exported(form: str, format: str) -> Callable[[Caller, Ids], Awaitable[str]]:
         return marked(written(await collected(client, asked, Spent()), asked), asked)
 
     return read
-
-
-def _clean(result: Record | Wire) -> dict[str, Any]:
-    return without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
 
 
 def line(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -14,8 +14,8 @@ from aural_mcp.api.models import Record, Wire
 from aural_mcp.api.operations import AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.config import is_inner, is_loopback
-from aural_mcp.privacy.exposure import FIELDS, MEDIA
-from aural_mcp.safety import fenced, outside_all
+from aural_mcp.privacy.views import FIELDS, MEDIA
+from aural_mcp.safety import fenced, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
@@ -55,8 +55,9 @@ def answer(
 ) -> CallToolResult:
     """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
     lacking = client.lacking if client else ()
-    structured = without_secrets(outside_all(result.model_dump(mode="json", exclude_unset=True)))
-    remarks = [*structured.pop("remarks", []), *remarks, *_about_links(structured, client)]
+    links: list[str] = []
+    structured = clean(result, links)
+    remarks = [*structured.pop("remarks", []), *remarks, *_about_links(links, client)]
     remarks = [kept for each in remarks if (kept := advice(each, lacking))]
     sent = asked.model_dump(mode="json") if asked and operation.effect != "read" else None
     shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else structured
@@ -163,35 +164,35 @@ def _which_turns(value: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     return f"Transcript, turns {first} to {last} of {value.get('turns', len(messages))}.{more}"
 
 
-def without_secrets(value: Any) -> Any:
-    """The value without raw invite tokens: who needs one gets the link that is made of it."""
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {name: without_secrets(item) for name, item in items if name not in SECRETS}
-    return [without_secrets(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+def clean(result: Record | Wire, links: list[str] | None = None) -> dict[str, Any]:
+    """What came of a result, cleaned, without raw invite tokens: who needs one gets the link that is made of it.
+
+    Args:
+        links: gets the candidate links that are in it.
+    """
+    return _clean(result.model_dump(mode="json", exclude_unset=True), [] if links is None else links)
 
 
-def _about_links(structured: dict[str, Any], client: Caller | None) -> list[str]:
+def _clean(value: Any, links: list[str]) -> Any:
+    if isinstance(value, str):
+        return outside(value)
+    if isinstance(value, list):
+        return [_clean(item, links) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    links += [each for name in LINKS if (each := fields.get(name)) and CANDIDATE_LINK.fullmatch(str(each))]
+    return {outside(name): _clean(item, links) for name, item in fields.items() if name not in SECRETS}
+
+
+def _about_links(links: Sequence[str], client: Caller | None) -> list[str]:
     """What a person should know before a candidate link is sent."""
-    link = next(_candidate_links(structured), None)
-    if link is None or client is None:
+    if not links or client is None:
         return []
-    where, origin = urlsplit(link), client.links_from
+    where, origin = urlsplit(links[0]), client.links_from
     own = where.netloc == urlsplit(client.base_url).netloc
     if is_loopback(where.hostname) and not own:
         return [LOCAL_LINK]
     if is_inner(where.hostname):
         return [INNER_LINK.format(host=where.netloc)]
     return [GUESSED_LINK] if own and origin[1] == "guessed" else []
-
-
-def _candidate_links(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in cast("dict[str, Any]", value).items():
-            if name in LINKS and isinstance(item, str) and CANDIDATE_LINK.fullmatch(item):
-                yield item
-            else:
-                yield from _candidate_links(item)
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _candidate_links(item)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 from pydantic import MISSING, Field
 
@@ -90,16 +91,16 @@ class GetSessionArguments(GetSession):
 async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) -> SessionPage:
     """Metadata, summary and scores with a page of the transcript; tone is left to the report."""
     session = await client.call(plain(GetSession, given), spent=spent)
-    turns = list(enumerate(session.messages, 1))
+    turns = range(1, len(session.messages) + 1)
     if given.question_id is not MISSING:
         report = await client.call(GetSessionReport(session_id=given.session_id), spent=spent)
         on_it = _turns_on(report.messages, given.question_id)
-        turns = [(number, each) for number, each in turns if each.id in on_it]
+        turns = [number for number, each in enumerate(session.messages, 1) if each.id in on_it]
     head = {**_head(session, given), "interview": session.interview}
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
-    page = _page(head, turns, _words, given, len(session.messages))
+    page = _page(head, turns, lambda number: _words(session.messages[number - 1]), given, len(session.messages))
     remarks += warnings_of(session)
     return SessionPage.model_validate({**page, "remarks": remarks if given.from_turn == 1 else []})
 
@@ -226,8 +227,9 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     integrity, left_out = integrity_of(report, MOST_EVENTS, given.session_id)
     about = {"title": report.interview_title, "objective": report.interview_objective}
     first = {**integrity, **media} if given.from_turn == 1 else {}
-    turns = list(enumerate(report.messages, 1))
-    page = _page({**_head(report, given), "interview": about, **first}, turns, all_of, given, len(turns))
+    turns = range(1, len(report.messages) + 1)
+    head = {**_head(report, given), "interview": about, **first}
+    page = _page(head, turns, lambda number: all_of(report.messages[number - 1]), given, len(turns))
     return ReportPage.model_validate(
         {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
     )
@@ -235,7 +237,7 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
 
 def media_of(report: SessionReport, most: int, session_id: str) -> tuple[dict[str, Any], list[str]]:
     """Recordings and pictures with the time at which their links stop working."""
-    row = report.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    row = report.model_dump(mode="json", by_alias=True, include={"audio_recordings", "screenshots"}, exclude_unset=True)
     recordings = list(row.get("audioRecordings") or [])
     if not recordings and report.audio_recording_url:
         recordings = [{"url": report.audio_recording_url, "duration": report.audio_duration}]
@@ -293,28 +295,26 @@ def _unless_said(drawn: Any, content: str) -> Any:
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
 
-M = TypeVar("M", bound=Message)
-
 
 def _page(
     head: Mapping[str, Any],
-    messages: Sequence[tuple[int, M]],
-    shown: Callable[[M], Row],
+    turns: Sequence[int],
+    turn: Callable[[int], Row],
     given: GetSessionArguments | GetSessionReportArguments,
     total: int,
 ) -> Row:
-    """The head with the turns that fit; `nextTurn` says where the rest begins."""
-    wanted = [(number, each) for number, each in messages if number >= given.from_turn]
+    """The head with the turns that fit, and no other is looked at; `nextTurn` says where the rest begins."""
+    wanted = turns[bisect_left(turns, given.from_turn) :]
     plain_head = {name: value.model_dump() if isinstance(value, Record) else value for name, value in head.items()}
     most = len(wanted) if given.max_turns is MISSING else given.max_turns
-    turns = ({"turn": number, **shown(each)} for number, each in wanted[:most])
-    page = _fitting(turns, max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
+    shown = ({"turn": number, **turn(number)} for number in wanted[:most])
+    page = _fitting(shown, max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
     rest = wanted[len(page) :]
     return {
         "id": given.session_id,
         **plain_head,
         "turns": total,
-        "nextTurn": rest[0][0] if rest else None,
+        "nextTurn": rest[0] if rest else None,
         "messages": page,
     }
 
