@@ -49,7 +49,7 @@ class AssessmentCriterion(Wire):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = Field(description="E.g. `System design`.")
+    name: str
     description: str = Field(description="What a strong answer shows.")
 
 

@@ -54,11 +54,8 @@ class InterviewTable(Record):
 class ListInterviewsArguments(ListInterviews):
     """The tool's arguments."""
 
-    title: Annotated[Text | MISSING, Field(description="Only whose title contains this.")] = MISSING
-    only: Annotated[
-        Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING,
-        Field(description="Only these."),
-    ] = MISSING
+    title: Annotated[Text | MISSING, Field(description="A part of it.")] = MISSING
+    only: Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING = MISSING
     detail: Detail = "summary"
 
 

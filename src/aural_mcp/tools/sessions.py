@@ -49,10 +49,8 @@ class SessionTable(Record):
 class ListSessionsArguments(ListSessions):
     """The tool's arguments."""
 
-    status: Annotated[Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")] = (
-        MISSING
-    )
-    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    status: Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING = MISSING
+    name: Annotated[Text | MISSING, Field(description="A part of name or e-mail.")] = MISSING
     detail: Detail = "summary"
 
 

@@ -61,8 +61,7 @@ class Hits(Record):
 class SearchTranscripts(Operation[Hits]):
     """Find words or a phrase in the transcripts of one interview: session, turn and a short excerpt for each hit.
 
-    Each session is read, newest first, as far as 40 s and the budget go; it says how many were read and how many are
-    left. That somebody did not say a word is no evidence against them.
+    That somebody did not say a word is no evidence against them.
     """
 
     effect, toolset = "read", "workflows"
@@ -74,13 +73,11 @@ class SearchTranscripts(Operation[Hits]):
             max_length=300,
             description=(
                 "All words must occur in one turn, each also as a beginning (reconcil finds reconciled); "
-                '"a phrase" as it is. Capitals and accents do not matter.'
+                '"a phrase" as it is.'
             ),
         ),
     ]
-    session_ids: Annotated[
-        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all when omitted.")
-    ] = MISSING
+    session_ids: Annotated[list[Id] | MISSING, Field(min_length=1, max_length=500)] = MISSING
     speaker: Annotated[Literal["candidate", "anyone"], Field(description="Whose turns.")] = "candidate"
     cursor: Cursor = MISSING
 
