@@ -48,7 +48,7 @@ class InterviewTable(Record):
 
     data: list[InterviewRow | Interview]
     cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
-    looked_at: int | None = Field(default=None, description="With title or only: how many interviews were looked at.")
+    looked_at: int = Field(default=0, description="With title or only: how many interviews were looked at.")
 
 
 class ListInterviewsArguments(ListInterviews):

@@ -32,6 +32,8 @@ GIVEN: Sequence[tuple[str, Any]] = (
     ("default", False),
 )
 """What goes without saying, and is checked all the same."""
+DEEPEST = 2
+"""Objects in rows of a result: what is in them is not said."""
 ANYTHING: Schema = {"anyOf": [{"type": each} for each in ("array", "boolean", "null", "number", "object", "string")]}
 CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
 
@@ -150,23 +152,26 @@ def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema
     return schema
 
 
-def _bare(schema: Schema) -> Schema:
-    """Types only. Of two kinds of rows it has the first, as far as the second agrees; of what can be anything, none."""
+def _bare(schema: Schema, depth: int = 0) -> Schema:
+    """Types only; rows without a field that is always there, and objects further inside, are only said to be objects.
+
+    Of two kinds of rows it has the first, as far as the second agrees; of what can be anything, nothing.
+    """
     node = {name: item for name, item in schema.items() if name != "description"}
     if branches := node.pop("anyOf", None):
-        kinds = [_bare(each) for each in branches]
-        if all("properties" in each for each in kinds):
-            return _common(kinds)
-        for each in kinds:
-            node |= each
-        return {**node, "type": [each["type"] for each in kinds]}
+        kinds = [_bare(each, depth) for each in branches]
+        return _common(kinds) if all("properties" in each for each in kinds) else {**node, "anyOf": kinds}
     if node.get("items", {}).get("anyOf") == ANYTHING["anyOf"]:
         del node["items"]
     if "items" in node:
-        node["items"] = _bare(node["items"])
+        node["items"] = _bare(node["items"], depth)
+        if "required" not in node["items"]:
+            node["items"].pop("properties", None)
     if "properties" in node:
-        properties = node["properties"].items()
-        node["properties"] = {name: _bare(each) for name, each in properties if each.get("anyOf") != ANYTHING["anyOf"]}
+        inner = {name: each for name, each in node["properties"].items() if each.get("anyOf") != ANYTHING["anyOf"]}
+        node["properties"] = {name: _bare(each, depth + 1) for name, each in inner.items()}
+    if depth == DEEPEST and node.get("type") == "object":
+        return {"type": "object"}
     return node
 
 

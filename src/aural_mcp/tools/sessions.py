@@ -43,7 +43,7 @@ class SessionTable(Record):
 
     data: list[SessionRow | SessionSummary]
     cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
-    looked_at: int | None = Field(default=None, description="With status or name: how many sessions were looked at.")
+    looked_at: int = Field(default=0, description="With status or name: how many sessions were looked at.")
 
 
 class ListSessionsArguments(ListSessions):

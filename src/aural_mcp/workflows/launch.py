@@ -46,7 +46,7 @@ class Launched(Record):
 
     data: list[LaunchedRow]
     remaining: int = Field(default=0, description="How many are not complete; the same call again goes on there.")
-    dry_run: bool | None = None
+    dry_run: bool = False
 
 
 class LaunchInterviews(Operation[Launched]):

@@ -98,7 +98,7 @@ class Imported(Record):
     registered: int = Field(default=0, description="By this call.")
     remaining: int = Field(default=0, description="The same call again goes on there, the uncertain ones aside.")
     uncertain: int = Field(default=0, description="Sent before; nobody can tell whether they are registered.")
-    dry_run: bool | None = None
+    dry_run: bool = False
     invites: str | None = Field(default=None, description="The resource with everybody's link, as CSV.")
     columns: dict[str, str] = Field(default={}, description="What each field was read from.")
     left_out: list[str] = Field(default=[], description="Columns that nothing is read from, and what is in them.")
