@@ -137,6 +137,9 @@ class Operation(Arguments, Generic[R]):
         return {name for name, field in cls.model_fields.items() if field.alias in variables}
 
 
+Operation.__annotations__.clear()  # class variables, which pydantic would evaluate anew for each operation
+
+
 def _opaque(value: str) -> str:
     if not value or len(value) > 200 or value in (".", "..") or re.search(r"[\x00-\x1f\x7f-\x9f]", value):
         raise ValueError("is not an id: give one exactly as a list or create tool returned it")
