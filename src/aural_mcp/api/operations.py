@@ -5,8 +5,7 @@ its class attributes say how it travels. The HTTP client, the MCP tools, the emb
 and the generated documents all read these classes; nothing about an operation is written twice.
 They stand in workflow order, which is the order in which hosts and documents list them.
 """
-
-from __future__ import annotations
+# No annotations as text: pydantic would compile every one of them at each start.
 
 import re
 from collections.abc import Mapping
@@ -77,7 +76,7 @@ class Operation(Arguments, Generic[R]):
     large: ClassVar[bool] = False
     saves_as: ClassVar[str] = ""
     body: ClassVar[str | None] = None
-    as_in: ClassVar[tuple[AnyOperation, ...]] = ()
+    as_in: ClassVar[tuple["AnyOperation", ...]] = ()
     unshown: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -270,7 +269,7 @@ class UpdateInterview(Operation[Interview]):
     anti_cheating_enabled: Annotated[bool | MISSING, Field(description="Log leaving the page and pasting.")] = MISSING
 
     @model_validator(mode="after")
-    def _something_changes(self) -> UpdateInterview:
+    def _something_changes(self) -> "UpdateInterview":
         return _changed(self)
 
 
@@ -326,7 +325,7 @@ class QuestionInput(Arguments):
     allowed_file_types: Annotated[list[str], Field(description="MIME types.")] = []
 
     @model_validator(mode="after")
-    def _choices_have_options(self) -> QuestionInput:
+    def _choices_have_options(self) -> "QuestionInput":
         if self.type in ("SINGLE_CHOICE", "MULTIPLE_CHOICE") and (
             self.options is MISSING or self.options is None or len(self.options) < 2
         ):
@@ -384,7 +383,7 @@ class UpdateQuestion(Operation[Question]):
     allowed_file_types: Annotated[list[str] | MISSING, Field(description="MIME types.")] = MISSING
 
     @model_validator(mode="after")
-    def _something_changes(self) -> UpdateQuestion:
+    def _something_changes(self) -> "UpdateQuestion":
         return _changed(self)
 
 
@@ -476,7 +475,7 @@ class UpdateCandidate(Operation[UpdatedCandidate]):
     work_experience: str | None | MISSING = MISSING
 
     @model_validator(mode="after")
-    def _something_changes(self) -> UpdateCandidate:
+    def _something_changes(self) -> "UpdateCandidate":
         return _changed(self)
 
 

@@ -26,8 +26,8 @@ LONGEST_EXCERPT = 200
 PHRASE = re.compile(r'["“”„«»「」]([^"“”„«»「」]*)["“”„«»「」]|(\S+)')
 AROUND = '*.,;:!?()[]…、，。；：！？（）"“”„«»「」'
 """What stands around a word and is not part of it."""
-SPACED = re.compile(r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-"""A letter of a script that sets words apart, and does not join them as Korean does."""
+SPACED = r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+"""A letter of a script that sets words apart, and does not join them as Korean does; compiled when first needed."""
 ENDED = "Time or budget ended before all sessions were listed: {again} with the same arguments."
 NOT_KNOWN = ": what is in them is not known"
 NEAREST = "Nearest words that do occur: {words}."
@@ -208,8 +208,8 @@ def wanted_by(query: str) -> list[Wanted]:
     for phrase, word in PHRASE.findall(folded(outside(query))[0]):
         said = phrase.strip() or word.strip(AROUND)
         if re.search(r"\w", said):
-            begins = r"(?<![^\W_])" if SPACED.match(said) else ""
-            ends = r"(?![^\W_])" if phrase and SPACED.match(said[-1]) else ""
+            begins = r"(?<![^\W_])" if re.match(SPACED, said) else ""
+            ends = r"(?![^\W_])" if phrase and re.match(SPACED, said[-1]) else ""
             forms = [r"\s+".join(map(re.escape, each.split())) for each in dict.fromkeys((said, inert(said)))]
             pattern = re.compile(f"{begins}(?:{'|'.join(forms)}){ends}")
             found.append(Wanted(said, bool(phrase), pattern))
