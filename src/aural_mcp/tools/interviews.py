@@ -66,7 +66,7 @@ async def list_interviews(client: Caller, given: ListInterviewsArguments, spent:
     found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
     rows, cursor = fitting(found.rows, found.cursor)
     shown = rows if given.detail == "full" else [_row(each) for each in rows]
-    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
     return InterviewTable(data=list(shown), cursor=cursor, **looked_at)
 
 

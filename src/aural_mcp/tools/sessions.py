@@ -62,7 +62,7 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     rows, cursor = fitting(found.rows, found.cursor)
     ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
-    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
     return SessionTable(data=list(shown), cursor=cursor, **looked_at)
 
 
