@@ -14,13 +14,19 @@ from mcp import Client
 from aural_mcp import OPERATIONS
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.client.client import AuralClient
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.server import INSTRUCTIONS, AuralServer, KeyPerRequest
+from aural_mcp.tools.schemas import listed
 from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, answer, begin, needs, ok, published, refused
 from processes import http_server, on_stdio, over_http, settings_for
 
 ANSWER = "I ran it for two years: four thousand events a second, exactly once, on call every third week."
 QUESTIONS = [{"text": "Tell me about a service you built."}, {"text": "Why?", "required": False}]
+
+
+def test_a_start_makes_no_schema():
+    assert list(listed()) == list(BY_NAME)
 
 
 @pytest.mark.parametrize("mode", MODES)

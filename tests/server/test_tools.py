@@ -1,5 +1,7 @@
 """How tools take their arguments and say what is wrong with them; what hosts see of each is a snapshot."""
 
+import json
+
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
@@ -9,14 +11,25 @@ from aural_mcp.server.tools import tool_for
 from aural_mcp.workflows import WORKFLOWS
 from conftest import ok, refused, text_of
 
+ALL = [*OPERATIONS, *LOCAL_OPERATIONS, *WORKFLOWS]
 
-@pytest.mark.parametrize(
-    "operation", [*OPERATIONS, *LOCAL_OPERATIONS, *WORKFLOWS], ids=lambda operation: operation.tool_name()
-)
+
+@pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.tool_name())
 def test_a_change_of_what_hosts_see_is_a_reviewed_diff(operation, snapshot):
     tool = tool_for(operation).model_dump(mode="json", by_alias=True, exclude_none=True)
     # run: pytest --snapshot-update tests/server/test_tools.py, and read the diff as a model would
     assert tool == snapshot.use_extension(JSONSnapshotExtension)
+
+
+def test_the_list_stays_small():
+    tools = [tool_for(each, saves=True).model_dump(mode="json", by_alias=True, exclude_none=True) for each in ALL]
+    outputs = [tool.pop("outputSchema") for tool in tools]
+    assert compact(tools) <= 1000 * len(tools)
+    assert compact(outputs) <= 750 * len(tools)
+
+
+def compact(listed):
+    return sum(len(json.dumps(each, separators=(",", ":"), ensure_ascii=False).encode()) for each in listed)
 
 
 async def test_snake_case_names_are_taken_too(agent):

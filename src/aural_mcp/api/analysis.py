@@ -17,45 +17,45 @@ from aural_mcp.api.operations import Arguments, Operation, SessionId, Text
 from aural_mcp.safety import inert
 
 Score = Annotated[
-    Annotated[float, Field(ge=1, le=10)] | None, Field(description="1 (weak) to 10 (outstanding); null for not scored.")
+    Annotated[float, Field(ge=1, le=10)] | None, Field(description="10 is outstanding; null for not scored.")
 ]
-Evidence = Annotated[list[Annotated[int, Field(ge=1)]], Field(description="Turn numbers that support it.")]
+Evidence = Annotated[list[Annotated[int, Field(ge=1)]], Field(description="Turn numbers.")]
 
 
 class QuestionEvaluation(Arguments):
     """How one question was answered."""
 
-    question: Annotated[Text, Field(description="The question's text, exactly.")]
+    question: Annotated[Text, Field(description="Its text, exactly.")]
     score: Score
     evaluation: Annotated[Text, Field(description="Why, in a sentence or two.")]
-    highlights: Annotated[list[str], Field(description="What was strong.")] = []
-    improvements: Annotated[list[str], Field(description="What was missing.")] = []
+    highlights: list[str] = []
+    improvements: list[str] = []
     evidence: Evidence = []
 
 
 class CriterionEvaluation(Arguments):
     """How the whole session meets one line of the rubric."""
 
-    name: Annotated[Text, Field(description="The criterion's name, exactly.")]
+    name: Annotated[Text, Field(description="The criterion's, exactly.")]
     score: Score
-    reasoning: Annotated[Text, Field(description="Why, from what was said.")]
+    reasoning: Text
     evidence: Evidence = []
 
 
 class ToneSegment(Arguments):
     """The tone of one answer."""
 
-    question: Annotated[str, Field(description="The question's text.")]
-    tone: Annotated[str, Field(description="E.g. confident.")]
+    question: str
+    tone: str
     confidence: Annotated[str, Field(description="low, medium or high.")]
-    notes: Annotated[str, Field(description="What shows it.")] = ""
+    notes: str = ""
 
 
 class ToneAnalysis(Arguments):
     """The tone of the session; it is no ground for a score."""
 
     overall: Annotated[str, Field(description="E.g. confident.")]
-    details: Annotated[str, Field(description="What shows it.")] = ""
+    details: str = ""
     segments: Annotated[list[ToneSegment], Field(description="By answer.")] = []
 
 
@@ -63,37 +63,34 @@ class Sentiment(Arguments):
     """The mood of the session."""
 
     overall: Annotated[Text, Field(description="positive, neutral, negative or mixed.")]
-    details: Annotated[str, Field(description="What shows it.")] = ""
+    details: str = ""
 
 
 class Analysis(Arguments):
     """What an analyst says of a session."""
 
-    summary: Annotated[Text, Field(description="A few sentences for the hiring team.")]
-    key_insights: Annotated[list[str], Field(description="What matters most.")] = []
-    question_evaluations: Annotated[
-        list[QuestionEvaluation], Field(description="One for each question of the interview.")
-    ]
-    criteria_evaluations: Annotated[
-        list[CriterionEvaluation], Field(description="One for each criterion of the rubric.")
-    ] = []
-    themes: Annotated[list[str], Field(description="Topics that came up.")] = []
-    sentiment: Annotated[Sentiment | None, Field(description="The mood.")] = None
-    tone_analysis: Annotated[ToneAnalysis | None, Field(description="The tone.")] = None
-    research_findings: Annotated[list[str] | None, Field(description="For RESEARCH questions: what was learnt.")] = None
+    summary: Annotated[Text, Field(description="A few sentences.")]
+    key_insights: list[str] = []
+    question_evaluations: Annotated[list[QuestionEvaluation], Field(description="One for each question.")]
+    criteria_evaluations: Annotated[list[CriterionEvaluation], Field(description="One for each criterion.")] = []
+    themes: list[str] = []
+    sentiment: Sentiment | None = None
+    tone_analysis: ToneAnalysis | None = None
+    research_findings: Annotated[list[str] | None, Field(description="For RESEARCH questions.")] = None
 
 
 class SaveSessionAnalysis(Operation[Session], Analysis):
-    """Store your own scored analysis of a finished session, so that get_session shows it to everyone.
+    """Store your own scored analysis of a finished session, so that get_session shows it.
 
-    Only the local workspace has this. Score from what the candidate said and nothing else, name the turns
-    that show it, and give null where nothing was said. It replaces an earlier analysis.
+    Read get_session and get_interview first. Score from what the candidate said and nothing else, name the turns that
+    show it, and give null where nothing was said. It replaces an earlier one.
     """
 
     method, path, effect, toolset = "PUT", "/sessions/{sessionId}/analysis", "update", "sessions"
     hint = "Before: get_session for the numbered turns, get_interview for the questions and criteria."
+    unshown = ("segments",)
     session_id: SessionId
-    scored_by: Annotated[Text, Field(description="Who scored: your name and model.")]
+    scored_by: Annotated[Text, Field(description="Your name and model.")]
 
 
 LOCAL_OPERATIONS = (SaveSessionAnalysis,)

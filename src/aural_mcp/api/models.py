@@ -5,8 +5,7 @@ are seconds. Every field but the id has a default, so an older deployment that l
 field out can still be read; `model_fields_set` tells what really came.
 Source of every field: Aural Developer API v1.
 """
-
-from __future__ import annotations
+# No annotations as text: pydantic would compile every one of them at each start.
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
@@ -50,7 +49,7 @@ class AssessmentCriterion(Wire):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str = Field(description="E.g. `System design`.")
+    name: str
     description: str = Field(description="What a strong answer shows.")
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from aural_mcp.config import Settings
     from aural_mcp.server.server import AuralServer
 
+OPENING = ("initialize", "server/discover", "notifications/initialized", "tools/list")
+"""What a host waits for at its start, before anything of a local workspace is loaded."""
+LISTS_WITHIN = 0.5
+"""Seconds in which a host that was greeted asks for the tools, if it does."""
+
 
 def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
     """Serve one host on stdin and stdout until it closes them; flags stand for settings of the same meaning."""
@@ -116,22 +121,26 @@ def _workspace(settings: Settings) -> LocalWorkspace:
 
 
 async def beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bool = False) -> None:
-    """Serve MCP, and beside it a local workspace's pages: at once, or when a host that waits has been greeted."""
+    """Serve MCP, and beside it a local workspace's pages: at once, or when a host that waits knows the tools."""
     import anyio
 
-    greeted = anyio.Event()
-    if at_once:
-        greeted.set()
+    greeted, listed = anyio.Event(), anyio.Event()
 
     async def notice(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        if ctx.method != "initialize":  # a host of the present protocol may begin with a call, which needs the pages
+        if ctx.method not in OPENING:  # a host may begin with a call, which needs the pages
             greeted.set()
+            listed.set()
         result = await call_next(ctx)
         greeted.set()
+        if ctx.method == "tools/list":
+            listed.set()
         return result
 
     async def pages(workspace: LocalWorkspace) -> None:
-        await greeted.wait()
+        if not at_once:
+            await greeted.wait()
+            with anyio.move_on_after(LISTS_WITHIN):
+                await listed.wait()
         await workspace.serve_pages()
 
     async with setup.client, anyio.create_task_group() as tasks:

@@ -29,33 +29,33 @@ SCHEME = "skill://"
 Scope = Literal["public"]
 
 
-class AtUri(RequestParams):
+class AtUri(RequestParams, defer_build=True):
     """A skill's SKILL.md."""
 
     uri: str
 
 
-class InDirectory(PaginatedRequestParams):
+class InDirectory(PaginatedRequestParams, defer_build=True):
     """A folder of a skill."""
 
     uri: str
 
 
-class SkillList(PaginatedResult, CacheableResult):
+class SkillList(PaginatedResult, CacheableResult, defer_build=True):
     """Every skill, each complete: its front matter and its files with digest and size."""
 
     skills: list[dict[str, Any]]
     result_type: Literal["complete"] = "complete"
 
 
-class OneSkill(CacheableResult):
+class OneSkill(CacheableResult, defer_build=True):
     """One skill, complete."""
 
     skill: dict[str, Any]
     result_type: Literal["complete"] = "complete"
 
 
-class Files(PaginatedResult, CacheableResult):
+class Files(PaginatedResult, CacheableResult, defer_build=True):
     """What is in a folder, not deeper."""
 
     resources: list[Resource]

@@ -22,8 +22,8 @@ from aural_mcp.server.arguments import BadArguments, read
 from aural_mcp.tools.schemas import Schema, listed, schemas_of
 
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
-    "read": {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True},
-    "create": {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False},
+    "read": {"read_only_hint": True, "destructive_hint": False},
+    "create": {"read_only_hint": False, "destructive_hint": False},
     "update": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
     "delete": {"read_only_hint": False, "destructive_hint": True, "idempotent_hint": True},
 }
@@ -34,7 +34,9 @@ SLOW = 1.0
 
 
 def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = False) -> Tool:
-    """The tool as hosts list it: flat typed arguments, an output schema, a title and all four annotations.
+    """The tool as hosts list it: flat typed arguments, an output schema, a title, annotations.
+
+    `idempotentHint` stands where it says something: of what only reads, and false, it says nothing.
 
     Args:
         writes: whether it may have an argument that writes a file.
@@ -45,7 +47,7 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
     return Tool(
         name=operation.tool_name(),
         title=operation.tool_title(),
-        description=operation.documentation(),
+        description=operation.about(),
         input_schema=schemas["input"] if writes else _without(schemas["input"], operation.saves_as),
         output_schema=schemas["output"],
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),

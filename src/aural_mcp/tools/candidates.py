@@ -60,10 +60,8 @@ class CandidateTable(Record):
 class ListCandidatesArguments(ListCandidates):
     """The tool's arguments."""
 
-    status: Annotated[
-        Literal["NOT_BEGUN", "IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")
-    ] = MISSING
-    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    status: Literal["NOT_BEGUN", "IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING = MISSING
+    name: Annotated[Text | MISSING, Field(description="A part of name or e-mail.")] = MISSING
     include: Annotated[
         list[
             Literal[
@@ -81,8 +79,8 @@ class ListCandidatesArguments(ListCandidates):
         ],
         Field(description="Only what the user asks for; gender, birthday and year invite bias."),
     ] = []
-    from_row: Annotated[Positive, Field(description="First row to show.")] = 1
-    limit: Annotated[int, Field(ge=1, le=500), Whole, Field(description="Rows at most.")] = 100
+    from_row: Annotated[Positive, Field(description="First to show.")] = 1
+    limit: Annotated[int, Field(ge=1, le=500), Whole] = 100
 
 
 async def list_candidates(client: Caller, given: ListCandidatesArguments, spent: Spent) -> CandidateTable:

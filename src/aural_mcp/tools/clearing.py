@@ -10,7 +10,7 @@ from aural_mcp.api.operations import Operation
 from aural_mcp.tools.shape import plain
 
 Change = TypeVar("Change", bound=Operation[Any])
-CLEAR = "Fields to empty. Null or an empty value elsewhere changes nothing."
+CLEAR = "Fields to empty: a null changes nothing."
 
 
 def cleared(kind: type[Change], given: Operation[Any]) -> tuple[Change, list[str]]:

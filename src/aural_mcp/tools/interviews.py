@@ -48,17 +48,14 @@ class InterviewTable(Record):
 
     data: list[InterviewRow | Interview]
     cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
-    looked_at: int | None = Field(default=None, description="With title or only: how many interviews were looked at.")
+    looked_at: int = Field(default=0, description="With title or only: how many interviews were looked at.")
 
 
 class ListInterviewsArguments(ListInterviews):
     """The tool's arguments."""
 
-    title: Annotated[Text | MISSING, Field(description="Only whose title contains this.")] = MISSING
-    only: Annotated[
-        Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING,
-        Field(description="Only these."),
-    ] = MISSING
+    title: Annotated[Text | MISSING, Field(description="A part of it.")] = MISSING
+    only: Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING = MISSING
     detail: Detail = "summary"
 
 
@@ -69,7 +66,7 @@ async def list_interviews(client: Caller, given: ListInterviewsArguments, spent:
     found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
     rows, cursor = fitting(found.rows, found.cursor)
     shown = rows if given.detail == "full" else [_row(each) for each in rows]
-    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
     return InterviewTable(data=list(shown), cursor=cursor, **looked_at)
 
 

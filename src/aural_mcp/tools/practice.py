@@ -52,9 +52,9 @@ class PracticeTable(Record):
 class ListPracticeSessionsArguments(ListPracticeSessions):
     """The tool's arguments."""
 
-    limit: Annotated[
-        Annotated[int, Field(ge=1, le=200), Whole] | MISSING, Field(description="At most; 100 when omitted.")
-    ] = MISSING
+    limit: Annotated[Annotated[int, Field(ge=1, le=200), Whole] | MISSING, Field(description="100 when omitted.")] = (
+        MISSING
+    )
 
 
 async def list_practice_sessions(client: Caller, given: ListPracticeSessionsArguments, spent: Spent) -> PracticeTable:

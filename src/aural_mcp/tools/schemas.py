@@ -7,7 +7,7 @@ documents are, and stands in `schemas.json`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -21,19 +21,19 @@ Schema = dict[str, Any]
 
 SECRETS = ("inviteToken",)
 """Fields of the API that no agent is shown."""
-REMARKS: Schema = {"type": "array", "items": {"type": "string"}, "description": "Tell the user."}
-CONFIRMATION: Schema = {
-    "type": "string",
-    "description": "Only when nothing was done yet: ask the user, then repeat the call with this code.",
-}
-PAIR: Schema = {
-    "type": "object",
-    "properties": {
-        "language": {"type": "string", "description": "E.g. python."},
-        "code": {"type": "string", "description": "Its code."},
-    },
-    "required": ["language", "code"],
-}
+REMARKS: Schema = {"type": "array", "items": {"type": "string"}}
+TEXT: Schema = {"type": "string"}
+PAIR: Schema = {"type": "object", "properties": {"language": TEXT, "code": TEXT}, "required": ["language", "code"]}
+GIVEN: Sequence[tuple[str, Any]] = (
+    ("minLength", 1),
+    ("maximum", 2147483647),
+    ("default", []),
+    ("default", ""),
+    ("default", False),
+)
+"""What goes without saying, and is checked all the same."""
+DEEPEST = 2
+"""Objects in rows of a result: what is in them is not said."""
 ANYTHING: Schema = {"anyOf": [{"type": each} for each in ("array", "boolean", "null", "number", "object", "string")]}
 CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
 
@@ -55,23 +55,49 @@ def input_schema(operation: AnyOperation) -> Schema:
 
 
 def argument_schema(operation: AnyOperation) -> Schema:
-    """The arguments as hosts are shown them: in words that every converter takes.
+    """The arguments as hosts are shown them: in words that every converter takes, and each described once.
 
     Google's refuses a boolean `additionalProperties`, OpenAI's strict mode an object with free names; and null means
-    left out, so it is not offered where an argument may be left out.
+    left out, so it is not offered where an argument may be left out. What another tool describes is not described here.
     """
+    said = {name for other in operation.as_in for name in _names(input_schema(other))}
     schema = _portable(input_schema(operation))
+    required = schema.get("required", ())
+    for name, each in schema["properties"].items():
+        schema["properties"][name] = _short(each, operation, said, keep=name in required or name not in said)
     if operation.confirmed:
         schema["properties"]["confirmation"] = CODE
     return schema
 
 
+def _names(schema: Schema) -> Iterator[str]:
+    """The names of all fields, at any depth."""
+    for name, each in schema.get("properties", {}).items():
+        yield name
+        inner = main_branch(each)
+        yield from _names(main_branch(inner.get("items", inner)))
+
+
+def _short(schema: Schema, operation: AnyOperation, said: Collection[str], *, keep: bool = False) -> Schema:
+    """The schema without the descriptions of fields that have one of these names, and without what is not shown."""
+    node = {name: item for name, item in schema.items() if keep or name != "description"}
+    if "items" in node:
+        node["items"] = _short(node["items"], operation, said, keep=True)
+    if "properties" in node:
+        node["properties"] = {
+            name: _short(each, operation, said, keep=name not in said)
+            for name, each in node["properties"].items()
+            if name not in operation.unshown
+        }
+    return node
+
+
 def _portable(schema: Schema) -> Schema:
-    node = {name: item for name, item in schema.items() if name != "additionalProperties"}
+    node = {name: item for name, item in schema.items() if name != "additionalProperties" and (name, item) not in GIVEN}
     if is_map(schema):
         return {**node, "type": "array", "items": PAIR}
     if "items" in node:
-        node["items"] = _portable(node["items"])
+        node["items"] = {name: item for name, item in _portable(node["items"]).items() if name != "description"}
     if "properties" in node:
         required = node.get("required", ())
         node["properties"] = {
@@ -114,16 +140,49 @@ def _typed(schema: Schema) -> Schema:
 
 
 def output_schema(result: type[BaseModel], *, confirmed: bool = False) -> Schema:
-    """The JSON Schema of a tool's structured result, remarks included.
+    """The JSON Schema of a tool's structured result, remarks included: types for a program, and no prose.
 
     A confirmed tool may answer with a confirmation code in place of its result, so it requires nothing.
     """
-    schema = result_schema(result)
+    schema = _bare(result_schema(result))
     schema["properties"]["remarks"] = REMARKS
     if confirmed:
-        schema["properties"]["confirmation"] = CONFIRMATION
+        schema["properties"]["confirmation"] = TEXT
         schema.pop("required", None)
     return schema
+
+
+def _bare(schema: Schema, depth: int = 0) -> Schema:
+    """Types only; rows without a field that is always there, and objects further inside, are only said to be objects.
+
+    Of two kinds of rows it has the first, as far as the second agrees; of what can be anything, nothing.
+    """
+    node = {name: item for name, item in schema.items() if name != "description"}
+    if branches := node.pop("anyOf", None):
+        kinds = [_bare(each, depth) for each in branches]
+        return _common(kinds) if all("properties" in each for each in kinds) else {**node, "anyOf": kinds}
+    if node.get("items", {}).get("anyOf") == ANYTHING["anyOf"]:
+        del node["items"]
+    if "items" in node:
+        node["items"] = _bare(node["items"], depth)
+        if "required" not in node["items"]:
+            node["items"].pop("properties", None)
+    if "properties" in node:
+        inner = {name: each for name, each in node["properties"].items() if each.get("anyOf") != ANYTHING["anyOf"]}
+        node["properties"] = {name: _bare(each, depth + 1) for name, each in inner.items()}
+    if depth == DEEPEST and node.get("type") == "object":
+        return {"type": "object"}
+    return node
+
+
+def _common(kinds: Sequence[Schema]) -> Schema:
+    first, *others = kinds
+    agreed = {
+        name: each
+        for name, each in first["properties"].items()
+        if all(other["properties"].get(name, each) == each for other in others)
+    }
+    return {**first, "properties": agreed}
 
 
 def schemas_of(operation: AnyOperation, shape: Shape[Any] | None) -> dict[str, Schema]:

@@ -43,16 +43,14 @@ class SessionTable(Record):
 
     data: list[SessionRow | SessionSummary]
     cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
-    looked_at: int | None = Field(default=None, description="With status or name: how many sessions were looked at.")
+    looked_at: int = Field(default=0, description="With status or name: how many sessions were looked at.")
 
 
 class ListSessionsArguments(ListSessions):
     """The tool's arguments."""
 
-    status: Annotated[Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING, Field(description="Only these.")] = (
-        MISSING
-    )
-    name: Annotated[Text | MISSING, Field(description="Only whose name or e-mail contains this.")] = MISSING
+    status: Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING = MISSING
+    name: Annotated[Text | MISSING, Field(description="A part of name or e-mail.")] = MISSING
     detail: Detail = "summary"
 
 
@@ -64,7 +62,7 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     rows, cursor = fitting(found.rows, found.cursor)
     ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
-    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
     return SessionTable(data=list(shown), cursor=cursor, **looked_at)
 
 

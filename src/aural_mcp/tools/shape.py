@@ -28,7 +28,7 @@ T = TypeVar("T")
 Detail = Annotated[Literal["summary", "full"], Field(description="`full`: every field; much longer.")]
 
 
-AllowDuplicate = Annotated[bool, Field(description="Really do the same again within 10 minutes.")]
+AllowDuplicate = Annotated[bool, Field(description="Do the same again within 10 minutes.")]
 
 
 @dataclass(frozen=True)

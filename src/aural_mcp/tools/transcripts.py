@@ -76,7 +76,7 @@ class SessionPage(Record):
 
 FromTurn = Annotated[int, Field(ge=1, le=2147483647), Whole, Field(description="First turn to read.")]
 MaxTurns = Annotated[
-    Annotated[int, Field(ge=1, le=1000), Whole] | MISSING, Field(description="At most; what fits when omitted.")
+    Annotated[int, Field(ge=1, le=1000), Whole] | MISSING, Field(description="What fits when omitted.")
 ]
 
 

@@ -33,8 +33,8 @@ LARGEST = 10_000_000
 class InterviewInput(CreateInterview):
     """An interview with its questions, and whether it is opened to everyone who has the link."""
 
-    questions: Annotated[list[QuestionInput], Field(description="In the order in which to ask.")] = []
-    publish: Annotated[bool, Field(description="Open it to everyone with its link. Cannot be undone.")] = False
+    questions: Annotated[list[QuestionInput], Field(description="In order.")] = []
+    publish: Annotated[bool, Field(description="Open it to everyone with its link, for good.")] = False
 
 
 def begin(spent: Spent) -> None:

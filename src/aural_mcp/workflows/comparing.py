@@ -94,21 +94,19 @@ class Comparison(Record):
 
 
 class CompareCandidates(Operation[Comparison]):
-    """Compare the candidates of one interview: scores by criterion and question, mean, coverage, what is not scored.
+    """Compare the candidates of one interview: scores by criterion and question, mean, coverage.
 
     Where a comparison is unsound (missing scores, another rubric, short or garbled transcripts) it says why and
-    ranks nobody. It computes; it never judges a person.
+    ranks nobody.
     """
 
     effect, toolset = "read", "workflows"
     hint = "Next: get_session for the turns behind a score. People decide; you assemble evidence."
     interview_id: InterviewId
     session_ids: Annotated[
-        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all finished when omitted.")
+        list[Id] | MISSING, Field(min_length=1, max_length=500, description="All finished when omitted.")
     ] = MISSING
-    quotes: Annotated[bool, Field(description="A short quote with its turn for each score; reads each session.")] = (
-        False
-    )
+    quotes: Annotated[bool, Field(description="For each score a short one, with its turn; reads each session.")] = False
     cursor: Cursor = MISSING
 
     @classmethod

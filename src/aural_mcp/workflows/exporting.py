@@ -62,28 +62,24 @@ class Exported(Record):
 class ExportResults(Operation[Exported]):
     """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version, who scored.
 
-    One candidate, a shortlist (sessionIds) or everybody. form packet is all that is held on one person, for that
-    person, and where it can be erased. Nobody is ranked.
+    Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, for
+    that person, and where it can be erased.
     """
 
     effect, toolset = "read", "workflows"
     saves_as = "saveAs"
     hint = "Give the user the content, the file or the address; do not shorten or correct it."
     interview_id: InterviewId
-    session_ids: Annotated[
-        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all when omitted.")
-    ] = MISSING
+    session_ids: Annotated[list[Id] | MISSING, Field(min_length=1, max_length=500)] = MISSING
     candidate_id: Annotated[
         Id | MISSING,
-        Field(description="Only this one: from list_candidates, or the sessionId of somebody not registered."),
+        Field(description="From list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
     form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
-    format: Annotated[Format, Field(description="csv: one row per candidate, scores only, no transcript is read.")] = (
-        "markdown"
+    format: Annotated[Format, Field(description="csv: a row per candidate, scores only.")] = "markdown"
+    save_as: Annotated[Text | MISSING, Field(max_length=200, description="A new file in the folder of --files.")] = (
+        MISSING
     )
-    save_as: Annotated[
-        Text | MISSING, Field(max_length=200, description="Name of a new file in the folder of --files.")
-    ] = MISSING
 
 
 def marked(content: str, given: ExportResults) -> str:

@@ -46,22 +46,27 @@ class Launched(Record):
 
     data: list[LaunchedRow]
     remaining: int = Field(default=0, description="How many are not complete; the same call again goes on there.")
-    dry_run: bool | None = None
+    dry_run: bool = False
 
 
 class LaunchInterviews(Operation[Launched]):
     """Create 1 to 50 interviews in one call, each with settings, rubric, questions and, if you say so, a public link.
 
-    Weak questions and rubrics are named as warnings; with dryRun true nothing is made. What does not fit into 40 s or
-    the minute's budget remains: the same call again goes on there and makes nothing twice.
+    Fields are named as in create_interview and create_questions. Weak questions and rubrics are named as warnings.
+    Where time or budget ends, the same call again goes on.
     """
 
     effect, toolset = "create", "workflows"
     confirmed = True
+    as_in = (CreateInterview, CreateQuestions)
+    unshown = (
+        *("order", "showIf", "skipIf", "validationRules", "probeThreshold"),
+        *("starterCode", "allowFileUpload", "allowedFileTypes"),
+    )
     hint = "Next: give the user each url; without publish, create_candidates or import_candidates for private links."
-    interviews: Annotated[list[InterviewInput], Field(min_length=1, max_length=50, description="1 to 50.")]
-    dry_run: Annotated[bool, Field(description="Only look: what would be made, and what is weak.")] = False
-    allow_duplicate: Annotated[bool, Field(description="Make another even if the same was made within a day.")] = False
+    interviews: Annotated[list[InterviewInput], Field(min_length=1, max_length=50)]
+    dry_run: Annotated[bool, Field(description="Only look at what is weak.")] = False
+    allow_duplicate: Annotated[bool, Field(description="Make again what was made within a day.")] = False
 
     @model_validator(mode="after")
     def _not_too_many(self) -> LaunchInterviews:

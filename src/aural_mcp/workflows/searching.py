@@ -26,8 +26,8 @@ LONGEST_EXCERPT = 200
 PHRASE = re.compile(r'["“”„«»「」]([^"“”„«»「」]*)["“”„«»「」]|(\S+)')
 AROUND = '*.,;:!?()[]…、，。；：！？（）"“”„«»「」'
 """What stands around a word and is not part of it."""
-SPACED = re.compile(r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-"""A letter of a script that sets words apart, and does not join them as Korean does."""
+SPACED = r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+"""A letter of a script that sets words apart, and does not join them as Korean does; compiled when first needed."""
 ENDED = "Time or budget ended before all sessions were listed: {again} with the same arguments."
 NOT_KNOWN = ": what is in them is not known"
 NEAREST = "Nearest words that do occur: {words}."
@@ -61,8 +61,7 @@ class Hits(Record):
 class SearchTranscripts(Operation[Hits]):
     """Find words or a phrase in the transcripts of one interview: session, turn and a short excerpt for each hit.
 
-    Each session is read, newest first, as far as 40 s and the budget go; it says how many were read and how many are
-    left. That somebody did not say a word is no evidence against them.
+    That somebody did not say a word is no evidence against them.
     """
 
     effect, toolset = "read", "workflows"
@@ -74,13 +73,11 @@ class SearchTranscripts(Operation[Hits]):
             max_length=300,
             description=(
                 "All words must occur in one turn, each also as a beginning (reconcil finds reconciled); "
-                '"a phrase" as it is. Capitals and accents do not matter.'
+                '"a phrase" as it is.'
             ),
         ),
     ]
-    session_ids: Annotated[
-        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; all when omitted.")
-    ] = MISSING
+    session_ids: Annotated[list[Id] | MISSING, Field(min_length=1, max_length=500)] = MISSING
     speaker: Annotated[Literal["candidate", "anyone"], Field(description="Whose turns.")] = "candidate"
     cursor: Cursor = MISSING
 
@@ -211,8 +208,8 @@ def wanted_by(query: str) -> list[Wanted]:
     for phrase, word in PHRASE.findall(folded(outside(query))[0]):
         said = phrase.strip() or word.strip(AROUND)
         if re.search(r"\w", said):
-            begins = r"(?<![^\W_])" if SPACED.match(said) else ""
-            ends = r"(?![^\W_])" if phrase and SPACED.match(said[-1]) else ""
+            begins = r"(?<![^\W_])" if re.match(SPACED, said) else ""
+            ends = r"(?![^\W_])" if phrase and re.match(SPACED, said[-1]) else ""
             forms = [r"\s+".join(map(re.escape, each.split())) for each in dict.fromkeys((said, inert(said)))]
             pattern = re.compile(f"{begins}(?:{'|'.join(forms)}){ends}")
             found.append(Wanted(said, bool(phrase), pattern))

@@ -12,7 +12,7 @@ from pydantic import MISSING, Field
 
 from aural_mcp.api.errors import AuralError, BadRequest, Forbidden, NotFound, NotOffered
 from aural_mcp.api.models import Candidate, Record, SessionSummary
-from aural_mcp.api.operations import InterviewId, ListCandidates, Operation, Positive, SessionId, Text
+from aural_mcp.api.operations import Id, InterviewId, ListCandidates, Operation, Positive, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
@@ -86,18 +86,16 @@ class Waited(Record):
 class WaitForSessions(Operation[Waited]):
     """Follow an interview until all, or so many more, are complete; says who has not started, is stuck or gave up.
 
-    The first call says at once where everybody stands. With its cursor the next waits up to 40 s and says what
-    changed, each change once. While isOver is false, call again; a cursor is good for a week.
+    The first call says at once where everybody stands. With its cursor, good for a week, the next waits up to 40 s
+    for changes.
     """
 
     effect, toolset = "read", "workflows"
     hint = "Next: call again with cursor while isOver is false; then compare_candidates, or get_session for one."
     interview_id: InterviewId
-    session_ids: Annotated[
-        list[SessionId] | MISSING, Field(min_length=1, max_length=100, description="Only these; all when omitted.")
-    ] = MISSING
-    more: Annotated[Positive | MISSING, Field(description="So many more complete; all when omitted.")] = MISSING
-    cursor: Annotated[Text | MISSING, Field(description="From the last answer.")] = MISSING
+    session_ids: Annotated[list[Id] | MISSING, Field(min_length=1, max_length=100)] = MISSING
+    more: Annotated[Positive | MISSING, Field(description="Until so many more; all when omitted.")] = MISSING
+    cursor: Text | MISSING = MISSING
 
     @classmethod
     def next_step(cls, result: Mapping[str, Any]) -> str:

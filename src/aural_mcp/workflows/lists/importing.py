@@ -98,7 +98,7 @@ class Imported(Record):
     registered: int = Field(default=0, description="By this call.")
     remaining: int = Field(default=0, description="The same call again goes on there, the uncertain ones aside.")
     uncertain: int = Field(default=0, description="Sent before; nobody can tell whether they are registered.")
-    dry_run: bool | None = None
+    dry_run: bool = False
     invites: str | None = Field(default=None, description="The resource with everybody's link, as CSV.")
     columns: dict[str, str] = Field(default={}, description="What each field was read from.")
     left_out: list[str] = Field(default=[], description="Columns that nothing is read from, and what is in them.")
@@ -110,7 +110,7 @@ class Imported(Record):
 class ColumnInput(Arguments):
     """A column."""
 
-    heading: Annotated[Text, Field(description="As it stands there.")]
+    heading: Text
     field: Annotated[str, Field(description="name, firstName, lastName, email, notes, ...; empty leaves it out.")] = ""
 
 
@@ -125,36 +125,35 @@ def _pairs(given: Any) -> Any:
 class ImportCandidates(Operation[Imported]):
     """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
 
-    Columns are known by heading and content; what is unclear is refused with `columns` to correct. Invalid and repeated
-    rows are left out and named with their line; so is whoever is registered already. A dry run (the default) shows what
-    would happen. What does not fit into 40 s or the minute's budget remains: the same call again goes on there and
-    registers nobody twice.
+    Give data, candidates or file. What is unclear is refused with `columns` to correct; invalid, repeated and
+    registered ones are left out and named. A dry run (the default) shows what would happen. Where time or budget ends,
+    the same call again goes on.
     """
 
     effect, toolset = "create", "workflows"
     confirmed = True
+    as_in = (CreateCandidates,)
+    unshown = ("gender", "birthday", "education", "school", "major", "graduationYear", "workExperience")
     hint = "Next: show the user the dry run, then call again with dryRun false; the user sends the links."
     interview_id: InterviewId
     data: Annotated[
         Text | MISSING,
         Field(
             max_length=10_000_000,
-            description="Verbatim: CSV or a table with column names, or lines such as `Ana Silva <ana@x.org>`.",
+            description="Verbatim: CSV, a table, or lines such as `Ana Silva <ana@x.org>`.",
         ),
     ] = MISSING
     candidates: Annotated[
         list[CandidateInput] | MISSING, Field(min_length=1, max_length=20_000, description="In place of data.")
     ] = MISSING
-    file: Annotated[
-        Text | MISSING, Field(description="In place of data: a name in the folder that the operator allows (--files).")
-    ] = MISSING
+    file: Annotated[Text | MISSING, Field(description="In the folder of --files.")] = MISSING
     columns: Annotated[
         Annotated[list[ColumnInput], Field(max_length=200)] | MISSING,
         BeforeValidator(_pairs),
-        Field(description="What a refusal proposes, corrected; an object works too."),
+        Field(description="What a refusal proposes, corrected."),
     ] = MISSING
-    encoding: Annotated[Text | MISSING, Field(description="Of file, if it was read wrongly: cp1250.")] = MISSING
-    dry_run: Annotated[bool, Field(description="Only look; false registers.")] = True
+    encoding: Annotated[Text | MISSING, Field(description="Of file, if read wrongly: cp1250.")] = MISSING
+    dry_run: Annotated[bool, Field(description="False registers.")] = True
 
     @classmethod
     def next_step(cls, result: Mapping[str, Any]) -> str:
