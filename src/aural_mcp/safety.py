@@ -259,6 +259,8 @@ def inert(text: str, instead: str = "") -> str:
     Args:
         instead: what stands for each link, its host included; e-mail addresses are left alone then.
     """
+    if text.isascii() and text.isalnum():
+        return text
     text = outside(text)
     found = WORK.search(text)
     parts: list[str] = []

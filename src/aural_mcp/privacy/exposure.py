@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field
 
 from aural_mcp.api import models
 from aural_mcp.api.errors import NotFound, NotOffered
-from aural_mcp.api.models import InterviewDetail, Record, Session, SessionSummary
+from aural_mcp.api.models import InterviewDetail, Record, Rows, Session, SessionSummary
 from aural_mcp.api.operations import (
     GetInterview,
     GetSession,
@@ -28,6 +28,7 @@ from aural_mcp.api.operations import (
     Operation,
     Text,
 )
+from aural_mcp.bounds import aside
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
@@ -37,6 +38,8 @@ from aural_mcp.privacy.views import Exposure, People, View, about_candidates
 
 R = TypeVar("R", bound=Record | models.Wire)
 ANALYSIS = ("summary", "insights", "themes", "sentiment")
+MANY = 200
+"""Rows that take longer to clean than others should wait."""
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
 MOST_INTERVIEWS, MOST_SESSIONS = 200, 2_000
@@ -160,7 +163,11 @@ class Guarded:
         view = View(self.exposure, self.pseudonym)
         if self.exposure.anonymous and about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
-        view.apply(result, getattr(operation, "session_id", None))
+        about = getattr(operation, "session_id", None)
+        if isinstance(result, Rows) and len(cast("Rows[Any]", result).data) > MANY:
+            await aside(view.apply, result, about)
+        else:
+            view.apply(result, about)
         return result
 
     def pseudonym(self, person: str) -> str:

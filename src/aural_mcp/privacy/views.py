@@ -104,14 +104,19 @@ class People:
 
 
 class Turns(Sequence[Message]):
-    """The turns of a session; each becomes what may be seen of it when it is looked at, as few are."""
+    """The turns of a session; each becomes what may be seen of it when it is looked at, as few are.
 
-    def __init__(self, raw: Sequence[Message], seen: Callable[[Message], Message]) -> None:
-        self._raw, self._to_seen = raw, seen
-        self._seen: dict[int, Message] = {}
+    Args:
+        turns: as they came; nobody else has them.
+        apply: changes one into what may be seen of it.
+    """
+
+    def __init__(self, turns: Sequence[Message], apply: Callable[[Message], None]) -> None:
+        self._turns, self._apply = turns, apply
+        self._done: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._raw)
+        return len(self._turns)
 
     @overload
     def __getitem__(self, at: int) -> Message: ...
@@ -121,9 +126,10 @@ class Turns(Sequence[Message]):
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
         place = range(len(self))[at]
-        if place not in self._seen:
-            self._seen[place] = self._to_seen(self._raw[place])
-        return self._seen[place]
+        if place not in self._done:
+            self._apply(self._turns[place])
+            self._done.add(place)
+        return self._turns[place]
 
 
 class View:
@@ -151,7 +157,7 @@ class View:
         for name in inner:
             value = fields[name]
             if name == "messages":
-                fields[name] = Turns(cast("list[Message]", value), partial(self._turn, session_id=session_id))
+                fields[name] = Turns(cast("list[Message]", value), partial(self.apply, session_id=session_id))
                 continue
             for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
                 if isinstance(each, BaseModel):
@@ -164,14 +170,9 @@ class View:
             row.model_extra.update(noted)
             row.model_fields_set.update(noted)
 
-    def _turn(self, turn: Message, session_id: str | None) -> Message:
-        seen = turn.model_copy()
-        self.apply(seen, session_id)
-        return seen
-
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
         if kind == TEAMS:
-            return inert_all(value)
+            return inert(value) if isinstance(value, str) else inert_all(value)
         if kind == LINK:
             return typed(value)
         if not self._exposure.anonymous:

@@ -336,11 +336,16 @@ def _fitting(turns: Iterable[Row], room: int, given: GetSessionArguments | GetSe
     return page
 
 
+SAID, AROUND = ("turn", "role", "content", "timestamp"), 110
+"""What every turn has, and the bytes that all but the words take."""
+
+
 def _turn_size(turn: Row) -> int:
-    """The larger of what a turn takes as JSON and as quoted text."""
+    """What a turn takes at most, as JSON or as quoted text."""
     content: str = turn["content"]
-    quoted = len(content.encode("utf-8", "replace")) + 2 * content.count("\n") + 80
-    return max(size_of(turn) + 2, quoted)
+    said = len(content.encode("utf-8", "replace")) + 2 * content.count("\n") + sum(map(content.count, '"\\\t'))
+    more = {name: value for name, value in turn.items() if name not in SAID} if len(turn) > len(SAID) else {}
+    return said + AROUND + (size_of(more) if more else 0)
 
 
 def _cut(text: str, most: int) -> str:
