@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
 from aural_mcp.api import models
 from aural_mcp.api.errors import NotFound, NotOffered
-from aural_mcp.api.models import InterviewDetail, Record, Rows, Session, SessionSummary
+from aural_mcp.api.models import InterviewDetail, Record, Session, SessionSummary
 from aural_mcp.api.operations import (
     GetInterview,
     GetSession,
@@ -164,7 +164,7 @@ class Guarded:
         if self.exposure.anonymous and about_candidates(type(result)):
             view.people = await self._people(operation, result, spent)
         about = getattr(operation, "session_id", None)
-        if isinstance(result, Rows) and len(cast("Rows[Any]", result).data) > MANY:
+        if len(getattr(result, "data", ())) > MANY:
             await aside(view.apply, result, about)
         else:
             view.apply(result, about)
