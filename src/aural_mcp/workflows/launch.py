@@ -52,8 +52,8 @@ class Launched(Record):
 class LaunchInterviews(Operation[Launched]):
     """Create 1 to 50 interviews in one call, each with settings, rubric, questions and, if you say so, a public link.
 
-    Fields are named as in create_interview and create_questions. Weak questions and rubrics are named as warnings.
-    Where time or budget ends, the same call again goes on.
+    Fields, shown here or not, are those of create_interview and create_questions. Weak questions and rubrics are named
+    as warnings. Where time or budget ends, the same call again goes on.
     """
 
     effect, toolset = "create", "workflows"

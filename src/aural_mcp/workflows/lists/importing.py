@@ -125,9 +125,9 @@ def _pairs(given: Any) -> Any:
 class ImportCandidates(Operation[Imported]):
     """Register people for an interview from a list (CSV, table, pasted lines, rows), each once, with a private link.
 
-    Give data, candidates or file. What is unclear is refused with `columns` to correct; invalid, repeated and
-    registered ones are left out and named. A dry run (the default) shows what would happen. Where time or budget ends,
-    the same call again goes on.
+    Give data, candidates (as in create_candidates) or file. What is unclear is refused with `columns` to correct;
+    invalid, repeated and registered ones are left out and named. A dry run (the default) shows what would happen. Where
+    time or budget ends, the same call again goes on.
     """
 
     effect, toolset = "create", "workflows"
