@@ -348,7 +348,7 @@ async def test_every_answer_that_holds_others_words_says_whose_they_are(world):
         numbers = await agent.call_tool("get_usage", {})
     first, _, rest = text_of(result).partition("Others' words up to ")
     mark = first[-8:-2]
-    before, _, after = rest.partition(f"\n[{mark}] End.")
+    before, _, after = rest.partition(f"\n[{mark}]\n")
     assert "> Hi, anna-lena muller here" in before
     assert mark not in before.partition("\n")[2]
     assert "muller" not in after

@@ -5,14 +5,16 @@ import re
 
 import httpx
 import pytest
+from mcp import Client
 
 from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSessions
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
 from aural_mcp.server.results import NOTICE
+from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.tools.sessions import overall_score
-from conftest import ok, refused, text_of
+from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session, interview_of, tokens
 
 TOKENS = 4
@@ -97,10 +99,12 @@ async def test_500_sessions_can_be_searched_and_a_page_of_20_is_small(agent, wor
     found = await ok(agent, "list_sessions", interviewId=interview, status="COMPLETED")
     assert [row["participantName"] for row in found["data"]] == [f"Person {n}" for n in (200, 150, 100, 50, 0)]
     assert (found["lookedAt"], found.get("cursor")) == (250, None)
-    assert "3 of the key's 60 requests" in found["remarks"][0]
+    assert found["counted"] == {"ABANDONED": 245, "COMPLETED": 5}
+    assert "remarks" not in found
     one = await agent.call_tool("list_sessions", {"interviewId": interview, "name": "person 77"})
     assert [row["participantName"] for row in one.structured_content["data"]] == ["Person 77"]
-    assert "found among 250 looked at" in text_of(one)
+    assert "1 row, found among 250 looked at: 245 ABANDONED, 5 COMPLETED." in text_of(one)
+    assert "20 rows: 20 ABANDONED. More follow" in text_of(result)
 
 
 async def test_a_filtered_list_goes_on_where_it_stopped(agent, world):
@@ -190,7 +194,13 @@ async def test_interviews_are_found_by_title_and_by_what_is_missing(agent, world
     assert await found(only="archived") == {archived}
     assert await found(only="byInvitation") == {full, empty}
     assert await found(only="noQuestions") == {empty, archived}
+    assert await found(only=["archived", "noQuestions"]) == {empty, archived}
     assert await found(only="noSessions", title="sales") == {empty}
+
+
+async def test_archiving_says_what_becomes_of_the_links(agent):
+    done = await ok(agent, "archive_interview", interviewId=await interview_of(agent))
+    assert "Its links, public and private, take nobody from now on" in done["remarks"][0]
 
 
 async def test_walking_a_list_gives_every_interview_once(agent):
@@ -261,7 +271,21 @@ async def test_a_transcript_can_be_read_by_question(agent, world):
         page = await ok(agent, "get_session", sessionId=session, questionId=question)
         assert [turn["turn"] for turn in page["messages"]] == turns
         assert page["nextTurn"] is None
-        assert "2 of the key's 60 requests" in page["remarks"][-1]
+
+
+async def test_what_a_call_cost_is_said_when_less_than_half_of_the_minute_is_left(world):
+    client = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=httpx.ASGITransport(world.app))
+    async with Client(AuralServer(OneClient(client), backend="T.")) as agent:
+        interview = await interview_of(agent)
+        for _ in range(2):
+            waited = await agent.call_tool("compare_candidates", {"interviewId": interview})
+            assert "This call cost" not in text_of(waited)
+        for _ in range(24):
+            await ok(agent, "get_usage")
+        waited = await agent.call_tool("compare_candidates", {"interviewId": interview})
+        assert "Remark: This call cost 2 of the key's 60 requests a minute." in text_of(waited)
+        usage = await agent.call_tool("get_usage", {})
+    assert "This key can send 26 more requests right now." in text_of(usage)
 
 
 async def test_only_the_first_page_repeats_the_analysis(agent, world):
@@ -279,7 +303,7 @@ async def test_a_dry_run_of_ending_says_who_and_what_duration_would_be_written(a
     result = await agent.call_tool("end_interview_sessions", {"interviewId": interview, "ids": [session, "x"]})
     first, second = result.structured_content["results"]
     assert (first["status"], first["participantName"], first["turns"]) == ("eligible", "Ann", 1)
-    assert first["openSeconds"] > 300 * 86400
+    assert first["createdAt"].startswith("2026-01-01")
     assert second["status"] in ("skipped", "failed")
     assert re.search(r"idle time included: \d+ d \d+ h", result.structured_content["remarks"][0])
     assert "dry run, nothing changed" in text_of(result)
@@ -376,7 +400,7 @@ async def test_practice_has_both_averages_and_says_whose_it_is():
     assert [each["question"] for each in report["attempts"]] == ["Why?", "Why?"]
     assert report["questionsWithoutAnswer"] == ["How?"]
     listed = await answered(ListPracticeSessions, {"data": [{"id": "p", "averageScore": 4}]}, interviewId="i")
-    assert "without a score as 0" in listed.structured_content["remarks"][0]
+    assert "without a score as 0" in listed.structured_content["remarks"][1]
 
 
 async def test_usage_without_counts_says_what_the_zeros_mean():

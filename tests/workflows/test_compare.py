@@ -76,7 +76,7 @@ async def test_with_one_who_is_not_scored_it_says_so_and_ranks_nobody(agent, wor
     assert (row_of(compared, "Bo Ek")["mean"], row_of(compared, "Bo Ek")["Q1"]) == (None, None)
     assert row_of(compared, "Bo Ek")["notScored"] == "C1, C2, C3, C4, Q1, Q2, Q3, Q4, Q5"
     assert "Remark: Nobody is ranked" in text_of(result)
-    assert "unsound: no score" in text_of(result)
+    assert "C1, C2, C3, C4, Q1, Q2, Q3, Q4, Q5; no score" in text_of(result)
 
 
 async def test_without_them_the_others_are_ranked(reader, world):
@@ -115,8 +115,9 @@ async def test_a_score_of_null_is_not_scored_and_0_is_a_score(agent, world):
     zero, null = (row_of(result.structured_content, name) for name in ("Zero", "Null"))
     assert (zero["Q2"], zero["mean"], zero["coverage"], zero.get("notScored")) == (0, 6.4, "5 of 5", None)
     assert (null["Q2"], null["mean"], null["coverage"], null["notScored"]) == (None, 8, "4 of 5", "Q2")
-    assert "Q2: 0" in text_of(result)
-    assert "notScored: Q2" in text_of(result)
+    head, zeros, nulls = text_of(result).partition("candidates [")[2].splitlines()[:3]
+    assert zeros.split("; ")[head.split("; ").index("Q2")] == "0"
+    assert "Q2" in nulls.split("; ")
     assert result.structured_content["ranked"] is False
 
 
@@ -244,7 +245,7 @@ async def test_a_quote_is_the_candidates_own_turn_that_the_evidence_or_a_highlig
     assert quotes[1]["said"] == turns[3]
     assert quotes[0]["said"].startswith("I built the queue")
     assert quotes[0]["said"].endswith("…")
-    assert all(len(each["said"]) <= 160 for each in quotes)
+    assert all(len(each["said"]) <= 120 for each in quotes)
 
 
 async def test_quotes_of_many_come_in_pages_and_each_candidate_once(reader, world):

@@ -76,10 +76,22 @@ async def test_it_is_over_when_nobody_is_in_the_middle_and_nobody_has_yet_to_beg
     change(world, session, status="COMPLETED", **SCORES)
     second = await ok(agent, "wait_for_sessions", interviewId=made, cursor=first["cursor"])
     assert (second["isOver"], second["changes"][0]["overallScore"]) == (False, 7)
+    assert "attention" not in second  # who was named is not named again
     with world.store.writing() as db:
         db.execute(update(tables.candidates).values(sessionId=session))
     last = await ok(agent, "wait_for_sessions", interviewId=made, cursor=second["cursor"])
     assert (last["isOver"], last["standing"]["notStarted"], last.get("cursor")) == (True, 0, None)
+
+
+async def test_the_first_answer_has_the_scores_and_later_ones_only_what_is_new(agent, world):
+    made, (done, running) = await interview_with(agent, world, "COMPLETED", "IN_PROGRESS")
+    change(world, done, status="COMPLETED", **SCORES)
+    first = await ok(agent, "wait_for_sessions", interviewId=made)
+    assert first["scored"] == [{"name": "Person 0", "sessionId": done, "overallScore": 7}]
+    change(world, running, status="ABANDONED")
+    second = await ok(agent, "wait_for_sessions", interviewId=made, cursor=first["cursor"])
+    assert "scored" not in second
+    assert [each["sessionId"] for each in second["attention"]["gaveUp"]] == [running]
 
 
 async def test_so_many_more_counts_from_the_first_call_on(agent, world):

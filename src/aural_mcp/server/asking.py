@@ -31,7 +31,7 @@ from aural_mcp.privacy.stored import Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
-from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions
+from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions, seconds_since
 from aural_mcp.workflows.launch import LaunchInterviews, looked_over
 from aural_mcp.workflows.lists.importing import NO_QUESTIONS, ImportCandidates, agreement, planned, unready
 from aural_mcp.workflows.lists.lately import Lately
@@ -169,7 +169,7 @@ async def _end(looking: Looking, operation: EndInterviewSessions) -> Seen | None
     }
     if not running:
         return [f"None of {len(rows)} sessions of {_title(found)} can be ended now. Try all the same?"], held
-    people = _few([f"{names[each.id]} ({duration(each.open_seconds or 0)})" for each in running])
+    people = _few([f"{names[each.id]} ({duration(seconds_since(each.created_at))})" for each in running])
     ends = f"End {len(running)} of {len(rows)} sessions" if len(running) < len(rows) else f"End {_number(running)}"
     written = "They cannot go on. The time in brackets, pauses too, is written down as duration at most."
     return [f"{ends} of {_title(found)} for good: {people}?", written], held

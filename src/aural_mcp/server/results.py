@@ -60,7 +60,10 @@ def answer(
     remarks = [*structured.pop("remarks", []), *remarks, *_about_links(links, client)]
     remarks = [kept for each in remarks if (kept := advice(each, lacking))]
     sent = asked.model_dump(mode="json") if asked and operation.effect != "read" else None
-    shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else structured
+    shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
+    if "content" in shown:
+        shown.pop("sessionIds", None)  # they stand in the content
+    shown = _unsaid(shown, sent or {})
     mine, theirs = split(shown, sent) if operation.by_others else (shown, {})
     done = f"{operation.tool_title()}: {_how_far(structured)}" if operation.effect != "read" else ""
     body = _body(theirs)
@@ -73,7 +76,7 @@ def answer(
     if body:
         structured["notice"] = NOTICE
         label = {LABEL: sorted(_named(theirs, BY_OTHERS))}
-    text = "\n\n".join(part for part in parts if part)
+    text = "\n".join(part for part in parts if part)
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured, _meta=label)
 
 
@@ -135,6 +138,11 @@ def _said(value: dict[str, Any]) -> str:
     return _which_turns(value, value["messages"]) if "messages" in value else ""
 
 
+def _unsaid(value: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are not as the caller just sent them; its own words need not be read again."""
+    return {name: item for name, item in value.items() if name not in sent or item in (None, "") or item != sent[name]}
+
+
 def _body(part: dict[str, Any]) -> str:
     """A part of a result as an outline: null and empty are left out, rows are numbered."""
     if isinstance(rows := part.get("data"), list):
@@ -149,7 +157,9 @@ def _how_many(value: dict[str, Any], shown: int) -> str:
     """How many rows these are, of how many, and how to get the rest."""
     noun = "row" if shown == 1 else "rows"
     head = f"{shown} of {value['total']} rows" if "total" in value else f"{shown} {noun}"
-    head += f", found among {value['lookedAt']} looked at." if "lookedAt" in value else "."
+    head += f", found among {value['lookedAt']} looked at" if "lookedAt" in value else ""
+    counted = ", ".join(f"{count} {status}" for status, count in value.get("counted", {}).items())
+    head += f": {counted}." if counted else "."
     for name, argument in (("cursor", "cursor"), ("nextRow", "fromRow")):
         if value.get(name) is not None:
             return f"{head} More follow: call again with {argument} {value[name]}."

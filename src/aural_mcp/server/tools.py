@@ -29,6 +29,8 @@ ANNOTATIONS: dict[Effect, dict[str, bool]] = {
 }
 LONGEST_NAME = 100
 """Letters that are looked at of a name that is no tool's."""
+HALF = 30
+"""Requests of the minute below which a result says what it cost."""
 SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
@@ -107,7 +109,8 @@ def _lost(spent: Spent) -> list[str]:
 
 def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:
     remarks: list[str] = []
-    if spent.requests > 1 and operation.effect == "read":
+    left = client.remaining if spent.requests > 1 and operation.effect == "read" else None
+    if left is not None and left < HALF:
         remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")
     if spent.waited >= SLOW:
         remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")

@@ -23,6 +23,7 @@ SHAPES: dict[op.AnyOperation, Shape[Any]] = {
     op.UpdateInterview: Shape(
         interviews.UpdateInterviewArguments, interviews.InterviewView, interviews.update_interview
     ),
+    op.ArchiveInterview: Shape(op.ArchiveInterview, op.Archived, interviews.archive_interview),
     op.PublishInterview: Shape(op.PublishInterview, op.Published, interviews.publish_interview),
     op.ListQuestions: Shape(op.ListQuestions, interviews.QuestionTable, interviews.list_questions),
     op.CreateQuestions: Shape(

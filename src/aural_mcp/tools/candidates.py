@@ -124,7 +124,8 @@ def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], orig
     status = statuses.get(each.session_id, BEGUN) if each.session_id else NOT_BEGUN
     more = {name: value for name, value in {**fields, **link}.items() if name in include}
     row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
-    return CandidateRow.model_validate({**row, "hasInviteLink": bool(link), "status": status, **more})
+    there = {} if "inviteUrl" in more else {"hasInviteLink": bool(link)}
+    return CandidateRow.model_validate({**row, **there, "status": status, **more})
 
 
 async def invited(client: Caller, interview_id: str, more: Sequence[Candidate], spent: Spent) -> list[CandidateRow]:

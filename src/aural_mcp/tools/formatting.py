@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from aural_mcp.safety import code_block, is_code, literal, quote
 
-MEAN = "mean"
-"""A number that reads rounded to hundredths; structured content has all of it."""
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 UNLIMITED = "none"
 """How a `limit` of null reads: elsewhere null says nothing and is left out."""
 MICROSECONDS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$")
 ADDRESS = re.compile(r"https?://[^\s;\"\\]+")
+DAY = len("2026-11-29T")
 SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 
 def transcript(messages: list[dict[str, Any]]) -> str:
     """Numbered turns in Markdown, every line of what was said quoted."""
-    turns = [_turn(turn.get("turn", number), turn) for number, turn in enumerate(messages, 1)]
+    days = ["", *(str(turn.get("timestamp", ""))[:DAY] for turn in messages)]
+    turns = [_turn(turn.get("turn", number), turn, days[number - 1]) for number, turn in enumerate(messages, 1)]
     return "\n\n".join(turns) or "Nothing has been said yet."
 
 
-def _turn(number: int, turn: dict[str, Any]) -> str:
+def _turn(number: int, turn: dict[str, Any], day: str) -> str:
+    """A turn; its date only where that of the turn before was another."""
     speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
     said = str(turn.get("content", ""))
     parts = [code_block(said) if turn.get("contentType") == "CODE" or is_code(said) else said]
@@ -36,20 +40,73 @@ def _turn(number: int, turn: dict[str, Any]) -> str:
     words = quote("\n".join(parts))
     marks = [name for name, there in (("follow-up", turn.get("isFollowUp")), (turn.get("contentType"), True)) if there]
     more = "".join(f", {mark.lower()}" for mark in marks if mark)
-    return f"**{number}. {speaker}** ({moment(str(turn.get('timestamp', '')))}{more})\n{words}"
+    said_at = moment(str(turn.get("timestamp", "")))
+    said_at = said_at[DAY:] if MOMENT.match(said_at) and said_at[:DAY] == day else said_at
+    return f"**{number}. {speaker}** ({said_at}{more})\n{words}"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What most of several rows have: named once above them, and what is the same in all of them said there too."""
+
+    names: tuple[str, ...]
+    same: Mapping[str, Any]
+
+    @property
+    def head(self) -> str:
+        """E.g. `[id; text; in all: type: OPEN_ENDED]`."""
+        names = "; ".join(map(_named, self.names))
+        same = "; ".join(_field(name, each, "") for name, each in self.same.items())
+        return f"[{names}; in all: {same}]" if same else f"[{names}]"
+
+
+def columns_of(rows: Sequence[Any]) -> Columns | None:
+    """The columns of rows; None where naming them once is no gain."""
+    fields = [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
+    if len(rows) < 2 or len(fields) < len(rows):
+        return None
+    there = Counter(name for row in fields for name, each in row.items() if each not in EMPTY)
+    deep = {name for row in fields for name, each in row.items() if _is_deep(each)}
+    names = [name for name, count in there.items() if name not in deep and 2 * count >= len(rows)]
+    same = {name: fields[0][name] for name in names[1:] if len({repr(row.get(name)) for row in fields}) == 1}
+    return Columns(tuple(name for name in names if name not in same), same) if names else None
 
 
 def table(rows: Sequence[Any]) -> str:
-    """Rows, numbered: plain values on one line, others as an outline."""
-    return "\n".join(f"{number}. {_item(row, '   ')}" for number, row in enumerate(rows, 1))
+    """Rows, numbered, under their columns."""
+    columns = columns_of(rows)
+    listed = [f"{number}. {_item(row, '   ', columns)}" for number, row in enumerate(rows, 1)]
+    return "\n".join([columns.head, *listed] if columns else listed)
 
 
-def _item(item: Any, indent: str) -> str:
-    """An item of a list: plain values on one line, any other as an outline."""
+def _items(listed: Sequence[Any], indent: str, columns: Columns | None) -> str:
+    return "\n".join(f"{indent}- " + _item(item, indent + "  ", columns) for item in listed)
+
+
+def _item(item: Any, indent: str, columns: Columns | None) -> str:
+    """An item of a list: plain values on one line, without names where there are columns; others below it."""
     fields = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
-    if not fields or any(isinstance(each, dict | list) or "\n" in str(each) for each in fields.values()):
+    fields = {name: each for name, each in fields.items() if each not in EMPTY}
+    if columns is None and (not fields or any(map(_is_deep, fields.values()))):
         return outline(item, indent).lstrip()
-    return "; ".join(_field(name, each, "") for name, each in fields.items() if each not in (None, ""))
+    names = columns.names if columns else ()
+    cells = [outline(_rounded(fields.pop(name, None))) for name in names]
+    while cells and not cells[-1]:
+        cells.pop()
+    more = {name: each for name, each in fields.items() if columns is None or name not in columns.same}
+    plain = [_field(name, each, "") for name, each in more.items() if not _is_deep(each)]
+    below = outline({name: each for name, each in more.items() if _is_deep(each)}, indent)
+    return "\n".join(["; ".join([*cells, *plain]), *([below] if below else [])])
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value takes lines of its own."""
+    return isinstance(value, dict) or _is_listed(value) or (isinstance(value, str) and "\n" in value)
+
+
+def _is_listed(value: Any) -> bool:
+    """Whether a value is a list, whole numbers apart: these stand on one line."""
+    return isinstance(value, list) and not all(type(each) is int for each in cast("list[Any]", value))
 
 
 def outline(value: Any, indent: str = "") -> str:
@@ -61,9 +118,13 @@ def outline(value: Any, indent: str = "") -> str:
             name: UNLIMITED if name == "limit" and item is None else item
             for name, item in cast("dict[str, Any]", value).items()
         }
-        return "\n".join(_field(name, item, indent) for name, item in items.items() if item not in (None, "", [], {}))
+        return "\n".join(_field(name, item, indent) for name, item in items.items() if item not in EMPTY)
+    if _is_listed(value):
+        listed = cast("list[Any]", value)
+        columns = columns_of(listed)
+        return (f"{indent}{columns.head}\n" if columns else "") + _items(listed, indent, columns)
     if isinstance(value, list):
-        return "\n".join(f"{indent}- " + _item(item, indent + "  ") for item in cast("list[Any]", value))
+        return indent + str(cast("list[int]", value))
     text = str(value).lower() if isinstance(value, bool) else moment(str(value))
     return indent + (quote(text).replace("\n", f"\n{indent}") if "\n" in text else _single(text))
 
@@ -72,12 +133,22 @@ def _single(text: str) -> str:
     return text if MOMENT.match(text) or ADDRESS.fullmatch(text) else literal(text)
 
 
+def _rounded(value: Any) -> Any:
+    """A number as it reads; structured content has all of it."""
+    return str(round(value, 2)).removesuffix(".0") if isinstance(value, float) else value
+
+
+def _named(name: str) -> str:
+    return name if name.replace(" ", "").isidentifier() else json.dumps(name, ensure_ascii=False)
+
+
 def _field(name: str, value: Any, indent: str) -> str:
-    value = round(value, 2) if name == MEAN and isinstance(value, float) else value
-    name = name if name.replace(" ", "").isidentifier() else json.dumps(name, ensure_ascii=False)
-    if isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value):
-        return f"{indent}{name}:\n" + outline(value, indent + "  ")
-    return f"{indent}{name}: " + outline(value, "")
+    if _is_deep(value):
+        listed = cast("list[Any]", value) if isinstance(value, list) else []
+        columns, deeper = columns_of(listed), indent + "  "
+        head = f"{indent}{_named(name)}{f' {columns.head}' if columns else ''}:\n"
+        return head + (_items(listed, deeper, columns) if listed else outline(value, deeper))
+    return f"{indent}{_named(name)}: " + outline(_rounded(value), "")
 
 
 def moment(text: str) -> str:

@@ -8,8 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import MISSING, Field, model_validator
 
 from aural_mcp.api.errors import AuralError
-from aural_mcp.api.models import AssessmentCriterion, Interview, InterviewDetail, Number, Published, Question, Record
+from aural_mcp.api.models import (
+    Archived,
+    AssessmentCriterion,
+    Interview,
+    InterviewDetail,
+    Number,
+    Published,
+    Question,
+    Record,
+)
 from aural_mcp.api.operations import (
+    ArchiveInterview,
     CreateInterview,
     CreateQuestions,
     GetInterview,
@@ -55,7 +65,9 @@ class ListInterviewsArguments(ListInterviews):
     """The tool's arguments."""
 
     title: Annotated[Text | MISSING, Field(description="A part of it.")] = MISSING
-    only: Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"] | MISSING = MISSING
+    only: Annotated[
+        list[Literal["public", "byInvitation", "archived", "noQuestions", "noSessions"]] | MISSING, Field(min_length=1)
+    ] = MISSING
     detail: Detail = "summary"
 
 
@@ -73,10 +85,14 @@ async def list_interviews(client: Caller, given: ListInterviewsArguments, spent:
 def _matches(row: Interview, given: ListInterviewsArguments) -> bool:
     if given.title is not MISSING and not contains(given.title, row.title):
         return False
-    if given.only in ("noQuestions", "noSessions"):
-        counts = row.counts
-        return bool(counts) and (counts.questions if given.only == "noQuestions" else counts.sessions) == 0
-    return given.only is MISSING or given.only == {"by invitation": "byInvitation"}.get(_state(row), _state(row))
+    return given.only is MISSING or not _kinds(row).isdisjoint(given.only)
+
+
+def _kinds(row: Interview) -> set[str]:
+    """What `only` may call it."""
+    empty = {"noQuestions": row.counts.questions, "noSessions": row.counts.sessions} if row.counts else {}
+    none = {name for name, count in empty.items() if count == 0}
+    return none | {_state(row).replace("by invitation", "byInvitation")}
 
 
 def _row(each: Interview) -> InterviewRow:
@@ -114,7 +130,7 @@ class QuestionView(Record):
 
 
 class InterviewView(Record):
-    """An interview's settings; what is left out is not set, and an interviewer without a name is called Aural."""
+    """An interview's settings; what is left out is not set or off, an interviewer's name is Aural."""
 
     id: str
     title: str = ""
@@ -190,12 +206,13 @@ class UpdateInterviewArguments(UpdateInterview):
 
 
 async def update_interview(client: Caller, given: UpdateInterviewArguments, spent: Spent) -> InterviewView:
-    """The interview as it is now; what was changed is shown even where it was cleared."""
+    """Which it is, and what was changed, even where it was cleared."""
     asked, remarks = cleared(UpdateInterview, given)
     interview = await client.call(asked, spent=spent)
     row = interview.model_dump(mode="json", by_alias=True)
     changed = {name: row[name] for name in asked.payload() if name in row}
-    return InterviewView.model_validate({**_view(interview, client.link_origin), **changed, **said(remarks)})
+    which = {"id": interview.id, "state": _state(interview)}
+    return InterviewView.model_validate({**which, **changed, **said(remarks)})
 
 
 async def list_questions(client: Caller, given: ListQuestions, spent: Spent) -> QuestionTable:
@@ -269,6 +286,18 @@ async def _begun(client: Caller, interview_id: str, spent: Spent) -> list[str]:
     return [OLD_ANSWERS.format(people=people)] if number else []
 
 
+CLOSED = (
+    "Its links, public and private, take nobody from now on; what was said in it stays readable. Only "
+    "publish_interview opens it again, for everyone."
+)
+
+
+async def archive_interview(client: Caller, given: ArchiveInterview, spent: Spent) -> Archived:
+    """Archives as asked, and says what that means: the API only says that it did."""
+    archived = await client.call(given, spent=spent)
+    return Archived.model_validate({**archived.model_dump(exclude_unset=True), "remarks": [CLOSED]})
+
+
 async def publish_interview(client: Caller, given: PublishInterview, spent: Spent) -> Published:
     """Publishes as asked, then says what is missing: the API publishes an empty interview without a word."""
     published = await client.call(given, spent=spent)
@@ -281,11 +310,15 @@ async def publish_interview(client: Caller, given: PublishInterview, spent: Spen
     return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": missing})
 
 
+AS_USUAL = {"aiName": "Aural", "voiceEnabled": False, "videoEnabled": False, "antiCheatingEnabled": False}
+"""Settings that are shown only when they differ from this."""
+
+
 def _view(interview: Interview, origin: str) -> dict[str, Any]:
     row = interview.model_dump(mode="json", by_alias=True)
     names = [InterviewView.model_fields[name].alias or name for name in InterviewView.model_fields]
     url = f"{origin}/i/{interview.public_slug}" if _state(interview) == "public" and interview.public_slug else None
-    return brief({**row, "state": _state(interview), "url": url}, {**dict.fromkeys(names), "aiName": "Aural"})
+    return brief({**row, "state": _state(interview), "url": url}, dict.fromkeys(names) | AS_USUAL)
 
 
 def _question_table(questions: Sequence[Question], asked: Operation[Any], remarks: list[str]) -> QuestionTable:

@@ -13,10 +13,8 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.tools.shape import brief, fitting, plain
 
-OWN_ONLY = (
-    "Only practice of the key's owner is visible. averageScore counts attempts without a score as 0; "
-    "get_practice_report gives the mean of the scored ones too."
-)
+OWN_ONLY = "Only practice of the key's owner is visible."
+AVERAGE = "averageScore counts attempts without a score as 0; get_practice_report has the mean of the scored."
 ZEROS = (
     "session_hours and ai_tokens are 0: Aural does not count them on a self-hosted deployment, and a local "
     "workspace counts only what happened in it."
@@ -64,7 +62,8 @@ async def list_practice_sessions(client: Caller, given: ListPracticeSessionsArgu
     rows = [
         PracticeRow.model_validate(brief(each.model_dump(mode="json", by_alias=True), names)) for each in found.data
     ]
-    return PracticeTable.model_validate({"data": [row.model_dump() for row in rows], "remarks": [OWN_ONLY]})
+    remarks = [OWN_ONLY, *([AVERAGE] if any(row.average_score is not None for row in rows) else [])]
+    return PracticeTable.model_validate({"data": [row.model_dump() for row in rows], "remarks": remarks})
 
 
 class AttemptView(Record):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from math import fsum, isfinite
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import MISSING, Field
 
@@ -17,6 +18,8 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
 
+Status = Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"]
+STATUSES = get_args(Status)
 EndedByTeam = Annotated[bool | None, Field(description="Ended by the team from here, not by the candidate.")]
 ENDED_KEPT = 365 * 86_400.0
 """Seconds for which it is remembered that the team ended a session."""
@@ -42,6 +45,7 @@ class SessionTable(Record):
     """Sessions, newest first."""
 
     data: list[SessionRow | SessionSummary]
+    counted: dict[str, int] = Field(default={}, description="Of those looked at: how many of each status.")
     cursor: str | None = Field(default=None, description="Continues the list; null at its end.")
     looked_at: int = Field(default=0, description="With status or name: how many sessions were looked at.")
 
@@ -49,7 +53,7 @@ class SessionTable(Record):
 class ListSessionsArguments(ListSessions):
     """The tool's arguments."""
 
-    status: Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"] | MISSING = MISSING
+    status: Status | MISSING = MISSING
     name: Annotated[Text | MISSING, Field(description="A part of name or e-mail.")] = MISSING
     detail: Detail = "summary"
 
@@ -58,12 +62,24 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     """Rows for a table, filtered here: the API has neither filter, search nor overall score."""
     filtered = given.status is not MISSING or given.name is not MISSING
     asked = plain(ListSessions, given)
-    found = await search(client, asked, spent, (lambda row: _matches(row, given)) if filtered else None)
+    counted: Counter[str] = Counter()
+
+    def matches(row: SessionSummary) -> bool:
+        counted[_status(row)] += 1
+        return _matches(row, given)
+
+    found = await search(client, asked, spent, matches if filtered else None)
+    counted.update(() if filtered else map(_status, found.rows))
     rows, cursor = fitting(found.rows, found.cursor)
     ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
-    looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
-    return SessionTable(data=list(shown), cursor=cursor, **looked_at)
+    looked_at = {"looked_at": found.looked_at} if filtered else {}
+    more: dict[str, Any] = {**looked_at, **({"counted": dict(counted.most_common())} if counted else {})}
+    return SessionTable(data=list(shown), cursor=cursor, **more)
+
+
+def _status(row: SessionSummary) -> str:
+    return row.status if row.status in STATUSES else "OTHER"
 
 
 def _matches(row: SessionSummary, given: ListSessionsArguments) -> bool:
@@ -126,7 +142,6 @@ class EndedRow(EndedSession):
     participant_name: str | None = None
     created_at: str | None = None
     turns: int | None = None
-    open_seconds: int | None = Field(default=None, description="Since it began; recorded as its duration when ended.")
 
 
 class EndedTable(EndedSessions):
@@ -142,7 +157,7 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
     eligible = {each.id for each in outcome.results if each.status == "eligible"}
     known = await _known(client, given.interview_id, eligible, spent) if given.dry_run and eligible else {}
     rows = [_ended(each, known.get(each.id)) for each in outcome.results]
-    longest = max((row.open_seconds or 0 for row in rows), default=0)
+    longest = max((seconds_since(row.created_at) for row in rows), default=0)
     remarks = [DURATION.format(longest=duration(longest))] if longest else []
     if spent.lost and not given.dry_run and any(row.status == "skipped" for row in rows):
         remarks.append(ENDED_UNHEARD)
@@ -185,15 +200,15 @@ def _ended(each: EndedSession, row: SessionSummary | None) -> EndedRow:
     if row is not None:
         fields |= {"participantName": row.participant_name, "createdAt": row.created_at}
         fields |= {"turns": row.counts.messages} if row.counts else {}
-        fields |= {"openSeconds": seconds} if (seconds := _seconds_since(row.created_at)) is not None else {}
     return EndedRow.model_validate(fields)
 
 
-def _seconds_since(moment: str) -> int | None:
+def seconds_since(moment: str | None) -> int:
+    """Whole seconds since a moment: what Aural records as duration when a session is ended; 0 where nobody can tell."""
     try:
-        return max(0, int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()))
+        return max(0, int((datetime.now(UTC) - datetime.fromisoformat(moment or "")).total_seconds()))
     except (ValueError, TypeError):
-        return None
+        return 0
 
 
 def duration(seconds: int) -> str:

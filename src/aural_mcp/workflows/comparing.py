@@ -30,8 +30,8 @@ from aural_mcp.workflows.ranking import (
 )
 from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
 
-LONGEST_NAME = 100
-"""Characters of a column's name."""
+LONGEST_NAME, SHORT_QUOTE = 100, 120
+"""Characters of a column's name, and of a quote: it stands beside many others, and names its turn."""
 RANKED = "Means that differ by less than half a point do not differ; equal means share a rank. A person decides."
 NOT_RANKED = "Nobody is ranked: why stands in unsound. Tell the user that first, and do not rank in its place."
 AGAIN = "Not everybody could be listed: {again} with the same arguments."
@@ -272,7 +272,7 @@ class _Comparing:
         found: dict[tuple[int, str], list[str]] = {}
         for column in self.rubric.columns:
             evaluation = each.card.evaluations.get(column.id)
-            if evaluation and (said := quote_for(evaluation, each.session.messages)):
+            if evaluation and (said := quote_for(evaluation, each.session.messages, SHORT_QUOTE)):
                 found.setdefault(said, []).append(column.id)
         return [{"columns": ", ".join(ids), "turn": turn, "said": said} for (turn, said), ids in found.items()]
 

@@ -53,7 +53,7 @@ def as_csv(whole: Whole) -> str:
     export = whole["export"]
     last = [export["rubricVersion"], export["names"], export["at"], export["software"]]
     for each in whole["candidates"]:
-        facts = {**each, "unsound": ", ".join(each["unsound"])}
+        facts = {**each, "unsound": ", ".join(each["unsound"]), "begunAt": moment(each["begunAt"])}
         scores = [row["score"] for row in each["scores"]]
         rows.writerow([cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
     return out.getvalue()

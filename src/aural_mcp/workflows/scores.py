@@ -144,17 +144,19 @@ async def read_session(client: Caller, row: SessionSummary, spent: Spent) -> Ses
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def quote_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> tuple[int, str] | None:
+def quote_for(
+    evaluation: dict[str, Any], messages: Sequence[Message], most: int = LONGEST_QUOTE
+) -> tuple[int, str] | None:
     """A turn of the candidate's that supports an evaluation, and a short part of it; None where none does."""
     answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
     for turn in _listed(evaluation.get("evidence")):
         if answers.get(turn):
-            return turn, excerpt(answers[turn])
+            return turn, excerpt(answers[turn], most=most)
     for highlight in _listed(evaluation.get("highlights")):
         wanted = set(words_of(str(highlight)))
         for turn, said in answers.items():
             if len(wanted) > 1 and wanted <= set(words_of(said)):
-                return turn, excerpt(said)
+                return turn, excerpt(said, most=most)
     return None
 
 

@@ -44,6 +44,14 @@ class Change(Record):
     overall_score: float | None = None
 
 
+class Scored(Record):
+    """Whose session has a score."""
+
+    name: str = ""
+    session_id: str
+    overall_score: float
+
+
 class Someone(Record):
     """A person to look after; `sessionId` is null before they begin."""
 
@@ -55,7 +63,7 @@ class Someone(Record):
 
 
 class Attention(Record):
-    """Who may need a word from the user, at most 20 each; the counts stand in `standing`."""
+    """Who may need a word from the user, at most 20 each, and each once; the counts stand in `standing`."""
 
     not_started: list[Someone] = []
     stuck: list[Someone] = Field(default=[], description="In the middle, and silent for 30 minutes.")
@@ -80,6 +88,7 @@ class Waited(Record):
     changes: list[Change] = []
     standing: Standing
     attention: Attention = Attention()
+    scored: list[Scored] = Field(default=[], description="The newest 20, in the first answer; later ones are changes.")
     cursor: str | None = Field(default=None, description="Call again with it to go on; each change is told once.")
 
 
@@ -183,17 +192,35 @@ class _Waiting:
         states, before = {row.id: _state(row) for row in rows}, seen["states"]
         changes = [_change(row, before.get(row.id)) for row in rows if states[row.id] != before.get(row.id)]
         not_started = await self._not_started()
+        there = self._attention(rows, not_started or [])
+        people = {
+            kind: fresh
+            for kind, named in there.items()
+            if (fresh := [each for each in named if _key(kind, each) not in seen.get("named", ())])
+        }
         cursor = token_hex(6)
-        self._journal.note({cursor: {**seen, "states": states}})
+        named = [_key(kind, each) for kind, named in there.items() for each in named]
+        self._journal.note({cursor: {**seen, "states": states, "named": named}})
         counts = {name: list(states.values()).count(state) for name, state in COUNTED.items()}
         return Waited(
             is_over=over,
             changes=changes,
             standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
-            **({"attention": Attention(**people)} if (people := self._attention(rows, not_started or [])) else {}),
+            **({"attention": Attention(**people)} if people else {}),
+            **({"scored": scored} if (scored := self._scored(rows)) else {}),
             **self._remarks(over),
             cursor=None if over and seen["wanted"] is None else cursor,
         )
+
+    def _scored(self, rows: Sequence[SessionSummary]) -> list[Scored]:
+        """Who has a score when following begins."""
+        if self._given.cursor is not MISSING:
+            return []
+        scored = [row for row in rows if _state(row) == SCORED][:MOST_NAMED]
+        return [
+            Scored(name=row.participant_name or "", session_id=row.id, overall_score=overall_score(row.insights) or 0.0)
+            for row in scored
+        ]
 
     def _remarks(self, over: bool) -> dict[str, Any]:
         """What the counts do not say: whom nobody can see, and when it can go on."""
@@ -258,6 +285,10 @@ def _change(row: SessionSummary, was: str | None) -> Change:
 def _someone(row: SessionSummary, ended: Collection[str]) -> Someone:
     marked: dict[str, Any] = {"ended_by_team": True} if row.id in ended else {}
     return Someone(name=row.participant_name or "", session_id=row.id, since=row.updated_at or row.created_at, **marked)
+
+
+def _key(kind: str, each: Someone) -> str:
+    return f"{kind} {each.session_id or each.candidate_id}"
 
 
 def _is_silent(row: SessionSummary) -> bool:
