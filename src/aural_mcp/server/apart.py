@@ -9,14 +9,16 @@ from typing import Any, cast
 LINKS = ("url", "inviteUrl")
 CANDIDATE_LINK = re.compile(r"https?://[^\s?#]+/i/(invite/)?[\w-]+")
 OUR_ADDRESS = re.compile(r"aural://[\w./?=&,-]+")
-OURS = frozenset(
-    "id cursor status state was now type mode role speaker form format names plan aiTone followUpDepth language "
-    "rubricVersion coverage notScored flaggedTurns reason at since timestamp counted_at savedAs address invites "
-    "publicSlug startedAt completedAt lastActivityAt createdAt updatedAt linksExpireAt".split()
+MARKS = frozenset(
+    "id cursor status type mode role speaker form format names plan aiTone followUpDepth language rubricVersion at "
+    "since timestamp counted_at savedAs address invites publicSlug startedAt completedAt lastActivityAt createdAt "
+    "updatedAt linksExpireAt".split()
 )
-"""Fields whose values Aural or this server makes, and those that end in `Id` or `Ids`; a longer text is none."""
-WORDS = re.compile(r"[\w:.+-]{1,64}|[\w-]{1,20}(?:,? [\w-]{1,20}){1,3}")
-"""A mark, a moment, or four words at most: `complete, not scored`."""
+"""Fields in which Aural or this server writes a mark or a moment, and those that end in `Id` or `Ids`."""
+MARK = re.compile(r"[\w:.+-]{1,64}")
+OURS = frozenset("state was now coverage notScored flaggedTurns reason".split())
+"""Fields in which only this server writes: four words at most, such as `complete, not scored`."""
+WORDS = re.compile(r"[\w.-]{1,40}(?:,? [\w-]{1,20}){0,3}")
 SENTENCES = frozenset(["warnings"])
 """Sentences of ours, in which somebody else's words stand in quotation marks."""
 THEIRS = frozenset("messages integrityLog integrityCounts insights sentiment themes code".split())
@@ -49,8 +51,10 @@ def _is_ours(name: str, value: Any, known: Collection[str]) -> bool:
 def _is_our_word(name: str, text: str) -> bool:
     if name in LINKS:
         return CANDIDATE_LINK.fullmatch(text) is not None
-    made = name in OURS or name.endswith(("Id", "Ids"))
-    return made and (WORDS.fullmatch(text) or OUR_ADDRESS.fullmatch(text)) is not None
+    if name in OURS:
+        return WORDS.fullmatch(text) is not None
+    made = name in MARKS or name.endswith(("Id", "Ids"))
+    return made and (MARK.fullmatch(text) or OUR_ADDRESS.fullmatch(text)) is not None
 
 
 def _strings(value: Any) -> Iterator[str]:
