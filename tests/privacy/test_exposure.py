@@ -348,7 +348,7 @@ async def test_every_answer_that_holds_others_words_says_whose_they_are(world):
         numbers = await agent.call_tool("get_usage", {})
     first, _, rest = text_of(result).partition("Others' words up to ")
     mark = first[-8:-2]
-    before, _, after = rest.partition(f"\n[{mark}]\n")
+    before, _, after = rest.partition(f"\n[{mark}]")
     assert "> Hi, anna-lena muller here" in before
     assert mark not in before.partition("\n")[2]
     assert "muller" not in after
@@ -370,6 +370,5 @@ async def test_counts_ids_and_what_the_caller_just_wrote_stand_outside_the_fence
     assert "attention:" in theirs
     assert "Others' words" not in text_of(made)
     assert "notice" not in made.structured_content
-    before, _, fenced = text_of(again).partition("Others' words")
-    assert "objective: O" in before
-    assert "title: " in fenced
+    assert "Others' words" not in text_of(again)
+    assert again.structured_content == {"id": ids["interviewId"], "state": "by invitation", "objective": "O"}
