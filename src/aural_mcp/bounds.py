@@ -47,7 +47,7 @@ def between_strings(raw: bytes) -> bytes:
 
 
 def _unescaped(raw: bytes) -> bytes:
-    return raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return raw if b"\\" not in raw else raw.replace(b"\\\\", b"").replace(b'\\"', b"")
 
 
 def _between(plain: bytes) -> bytes:

@@ -96,6 +96,8 @@ PILE = re.compile(f"([{MARKS}]{{4}})[{MARKS}]+")
 
 def outside(text: str) -> str:
     """The text without characters that a person cannot see and without keys, in NFC; twice changes nothing more."""
+    if KEY_PREFIX not in text and not UNUSUAL.search(text):
+        return text
     return keyless(_visible(text))
 
 
@@ -105,7 +107,7 @@ def keyless(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    if not UNUSUAL.search(text) or _plain.issuperset(text):
+    if _plain.issuperset(text):
         return text
     distinct = "".join(set(text))
     _plain.update(filter(_is_plain, distinct))
@@ -120,7 +122,7 @@ def _visible(text: str) -> str:
 
 def hidden(text: str) -> int:
     """How many characters `outside` takes out of a text, joined accents and line ends apart."""
-    cleaned = _visible(text)
+    cleaned = _visible(text) if UNUSUAL.search(text) else text
     return 0 if cleaned is text else len(_nfc(NEWLINES.sub("\n", text))) - len(cleaned)
 
 

@@ -44,7 +44,7 @@ async def test_an_agent_reads_the_material_scores_and_everyone_sees_who_scored(l
     prompt = await local.get_prompt("score_session", {"sessionId": session})
     text, *attached = [each.content for each in prompt.messages]
     material = "\n".join([text.text, *[each.resource.text for each in attached]])
-    for needed in ("; What did you build?", "name: Ownership; description: Says what they did.", f"> {LONG}"):
+    for needed in ("; What did you build?", "Ownership; Says what they did.", f"> {LONG}"):
         assert needed in material
     assert re.search(r"\*\*3\. Candidate\*\*", material)
     saved = await ok(local, "save_session_analysis", sessionId=session, **ANALYSIS)

@@ -152,7 +152,10 @@ class View:
         noted = _noted(row) if isinstance(row, Session | SessionReport) else {}
         fields = cast("dict[str, Any]", row.__dict__)
         for name, kind in kinds.items():
-            if (value := fields[name]) is not None:
+            value = fields[name]
+            if kind == TEAMS and isinstance(value, str):
+                fields[name] = inert(value)
+            elif value is not None:
                 fields[name] = self._field(row, name, kind, value, session_id)
         for name in inner:
             value = fields[name]
@@ -172,7 +175,7 @@ class View:
 
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
         if kind == TEAMS:
-            return inert(value) if isinstance(value, str) else inert_all(value)
+            return inert_all(value)
         if kind == LINK:
             return typed(value)
         if not self._exposure.anonymous:

@@ -192,7 +192,11 @@ def _clean(value: Any, links: list[str]) -> Any:
         return value
     fields = cast("dict[str, Any]", value)
     links += [each for name in LINKS if (each := fields.get(name)) and CANDIDATE_LINK.fullmatch(str(each))]
-    return {outside(name): _clean(item, links) for name, item in fields.items() if name not in SECRETS}
+    return {
+        name if name.isascii() and name.isalnum() else outside(name): _clean(item, links)
+        for name, item in fields.items()
+        if name not in SECRETS
+    }
 
 
 def _about_links(links: Sequence[str], client: Caller | None) -> list[str]:

@@ -153,4 +153,5 @@ def _field(name: str, value: Any, indent: str) -> str:
 
 def moment(text: str) -> str:
     """A time without its microseconds; any other text as it is."""
-    return MICROSECONDS.sub(r"\1Z", text)
+    found = MICROSECONDS.match(text)
+    return f"{found[1]}Z" if found else text
