@@ -1,4 +1,4 @@
-"""Worst inputs of all tools and pages at once, for a minute, and what eight well-behaved callers notice of them.
+"""Worst inputs of all tools and pages at once, for a minute, and what eight callers of another organization notice.
 
     python tests/bench/hold.py [SECONDS]
 
@@ -28,15 +28,32 @@ from pathlib import Path
 
 import anyio
 import httpx
+from sqlalchemy import insert
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from aural_mcp.backend.storage import tables
+from aural_mcp.backend.storage.store import Store, create_key, now
 from processes import aural_mcp, backend, free_port, http_server
 from worst import TEXTS, shapes
 
 CALLERS, ALLOWED, FLAT = 8, 0.25, 1.25
 SIZES = [2**each for each in range(16, 23)]
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+def foreign_key(home: Path) -> str:
+    """A key of another organization: what it makes is in nobody else's lists."""
+    there, moment = Store(f"sqlite:///{home / 'workspace.db'}"), now()
+    stamps = {"createdAt": moment, "updatedAt": moment}
+    with there.writing() as db:
+        db.execute(insert(tables.profiles).values(id="u2", **stamps))
+        db.execute(insert(tables.organizations).values(id="o2", ownerId="u2", **stamps))
+        db.execute(insert(tables.organization_members).values(id="m2", workspaceId="o2", userId="u2", role="OWNER"))
+        db.execute(insert(tables.projects).values(id="p2", organizationId="o2", **stamps))
+    key = create_key(there, "u2", "Hostile")
+    there.close()
+    return key
 
 
 def message(method: str, **params: object) -> bytes:
@@ -140,7 +157,7 @@ async def main(seconds: float) -> bool:
 
             quiet = await run(url, key, interview, seconds / 3, memory)
             quiet.told("quiet")
-            command = [sys.executable, __file__, "attack", url, api, slug, key]
+            command = [sys.executable, __file__, "attack", url, api, slug, foreign_key(home)]
             attackers = [
                 subprocess.Popen([*command, str(seed), str(seconds)], stdout=subprocess.PIPE, text=True)
                 for seed in (1, 2)
