@@ -260,6 +260,14 @@ async def test_hidden_characters_are_not_registered(world, agent, interview):
 # ── Once each ───────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("field", ["name", "notes", "school", "workExperience"])
+async def test_an_address_fires_in_no_field_of_a_dry_run_but_the_one_for_it(agent, interview, field):
+    row = {"name": "Ana Silva", "email": "ana@x.org", field: "https://evil.test/x"}
+    text = text_of(await agent.call_tool("import_candidates", {"interviewId": interview, "candidates": [row]}))
+    assert "ana@x.org" in text
+    assert "evil.test" not in text
+
+
 async def test_a_dry_run_is_the_default_and_changes_nothing(world, wire, agent, interview, tmp_path):
     result = await ok(agent, "import_candidates", interviewId=interview, data=THREE)
     assert (result["new"], result["dryRun"], len(result["first"])) == (3, True, 3)

@@ -342,13 +342,16 @@ def _looked(client: Caller, read: Sheet, plan: Plan) -> dict[str, Any]:
     if _is_blind(client):
         return {"dryRun": True, **_problems(client, plan)}
     people = [each.given.model_dump(exclude_unset=True, by_alias=True) for each in plan.new[:FIRST]]
-    shown = [{name: _shown(value) for name, value in each.items()} for each in people]
+    shown = [{name: _shown(name, value) for name, value in each.items()} for each in people]
     return {"dryRun": True, **_columns(client, read), "first": shown, **_problems(client, plan)}
 
 
-def _shown(value: Any) -> Any:
-    text = typed(value) if isinstance(value, str) else value
-    return text if not isinstance(text, str) or len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+def _shown(name: str, value: Any) -> Any:
+    """A value as it is shown; only in the field for one is an address left as it is."""
+    if not isinstance(value, str):
+        return value
+    text = typed(value) if name == "email" else inert(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _columns(client: Caller, read: Sheet) -> dict[str, Any]:
