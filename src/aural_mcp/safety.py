@@ -11,7 +11,7 @@ What is done, and why:
   What looks like a key goes too.
 - `inert` also makes links that somebody wrote unable to fire: a client that shows Markdown would fetch an image and
   tell its address what it read, and many make a link of a bare host. The host is named; the syntax of links and of
-  HTML that loads is broken. `typed` is for fields that hold an address and nothing else.
+  HTML that loads is broken. `typed` and `mail` are for fields that hold an address and nothing else.
 - `fenced` sets what others wrote in an answer apart from ours, between two lines that cannot be guessed; `literal` does
   so for one value in a line of ours. Both are reductions: a model can still be talked to, so it is told whose they are.
 """
@@ -344,8 +344,13 @@ WEB = re.compile(r"https?://[\w.-]+(?::\d+)?(?:[/?#][\w./?#&=%+:;,@!$*~-]*)?")
 
 
 def typed(text: str) -> str:
-    """The value of a field for addresses: an e-mail or web address and nothing else as it is, any other text inert."""
-    return outside(text) if CONTACT.fullmatch(text) or WEB.fullmatch(text) else inert(text)
+    """The value of a field for a web address: one and nothing else as it is, any other text inert."""
+    return outside(text) if WEB.fullmatch(text) else inert(text)
+
+
+def mail(text: str) -> str:
+    """The value of a field for an e-mail address, likewise."""
+    return outside(text) if CONTACT.fullmatch(text) else inert(text)
 
 
 # ── Setting apart ───────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import DATABASES, answer, begin, ok, published
+from conftest import DATABASES, answer, begin, ok, published, text_of
 
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
@@ -227,6 +227,17 @@ async def test_what_others_wrote_is_text_on_the_page_and_never_markup(agent, wor
         assert "<script>alert" not in page.text
         assert '"onload="' not in page.text
         assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_an_address_of_the_web_typed_for_an_email_is_no_link(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        await browser.get(made["url"])
+        form = {"name": "Robin", "email": "https://evil.test/x", "consent": "yes"}
+        await browser.post(f"{made['url']}/start", data=form)
+    listed = text_of(await agent.call_tool("list_sessions", {"interviewId": made["id"]}))
+    assert "Robin" in listed
+    assert "evil.test" not in listed
 
 
 async def test_a_form_from_another_site_is_refused(agent, world):

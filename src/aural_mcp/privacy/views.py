@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from aural_mcp.api import models
 from aural_mcp.api.models import Candidate, Message, Record, Session, SessionReport, SessionSummary
 from aural_mcp.config import asks_for
-from aural_mcp.safety import hidden, inert, inert_all, is_code, mapped, typed
+from aural_mcp.safety import hidden, inert, inert_all, is_code, mail, mapped, typed
 
 if TYPE_CHECKING:
     from aural_mcp.privacy.blind import Redactor
@@ -180,7 +180,7 @@ class View:
             return typed(value)
         if not self._exposure.anonymous:
             if kind in (CONTACT, MEDIA):
-                return mapped(value, typed)
+                return mapped(value, mail if kind == CONTACT else typed)
             coded = name == "content" and (row.__dict__.get("content_type") == CODE_ANSWER or is_code(value))
             return value if coded or kind == CODE else inert_all(value)
         if kind == NAME:

@@ -23,7 +23,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
-from aural_mcp.safety import inert, quoted, typed
+from aural_mcp.safety import inert, mail, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
 from aural_mcp.tools.people import check_people
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
@@ -189,7 +189,7 @@ async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent)
             return Revealed(
                 candidate=called,
                 name=inert(row.name),
-                email=typed(row.email or "") or None,
+                email=mail(row.email or "") or None,
                 candidate_id=row.id,
                 session_id=row.session_id,
             )
@@ -199,7 +199,7 @@ async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent)
         return Revealed(
             candidate=called,
             name=inert(row.participant_name or ""),
-            email=typed(row.participant_email or "") or None,
+            email=mail(row.participant_email or "") or None,
             session_id=row.id,
         )
     raise NotFound(

@@ -216,11 +216,13 @@ class _Waiting:
         """Who has a score when following begins."""
         if self._given.cursor is not MISSING:
             return []
-        scored = [row for row in rows if _state(row) == SCORED][:MOST_NAMED]
-        return [
-            Scored(name=row.participant_name or "", session_id=row.id, overall_score=overall_score(row.insights) or 0.0)
-            for row in scored
+        found = ((row, overall_score(row.insights)) for row in rows if _state(row) == SCORED)
+        scored = [
+            Scored(name=row.participant_name or "", session_id=row.id, overall_score=score)
+            for row, score in found
+            if score is not None
         ]
+        return scored[:MOST_NAMED]
 
     def _remarks(self, over: bool) -> dict[str, Any]:
         """What the counts do not say: whom nobody can see, and when it can go on."""

@@ -32,7 +32,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert, typed
+from aural_mcp.safety import inert, mail
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, read_file, remain
 from aural_mcp.workflows.invites import address_of, keep_links
 
@@ -350,7 +350,7 @@ def _shown(name: str, value: Any) -> Any:
     """A value as it is shown; only in the field for one is an address left as it is."""
     if not isinstance(value, str):
         return value
-    text = typed(value) if name == "email" else inert(value)
+    text = mail(value) if name == "email" else inert(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
