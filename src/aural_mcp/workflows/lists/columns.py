@@ -115,7 +115,14 @@ def place_of_headings(records: Sequence[Record]) -> int | None:
     """Which record is the row of headings: by what is known, else by its shape above lines of another."""
     top = records[:FIRST]
     places = [place for place, (_, cells) in enumerate(top) if _can_be_headings(cells)]
-    first_person = next((place for place, (_, cells) in enumerate(top) if any(map(addresses, cells))), len(top))
+    first = next((place for place in places if _known(top[place][1]) > 1), 0)
+    titles = first if all(len(cells) == 1 for _, cells in top[:first]) else 0  # such may say whom to ask
+    people = (
+        place
+        for place, (_, cells) in enumerate(top)
+        if place >= titles and place not in places and any(map(addresses, cells))
+    )
+    first_person = next(people, len(top))
     places = [place for place in places if place < first_person]
     known = {place: _known(top[place][1]) for place in places}
     best = max(places, key=lambda place: (known[place], -place), default=None)
@@ -130,12 +137,14 @@ def _known(cells: Sequence[str]) -> int:
 
 
 def _can_be_headings(cells: Sequence[str]) -> bool:
-    filled = [each for each in cells if each]
+    """Whether a row may be one of headings; beside two that are known, another may be a whole form's question."""
+    filled, known = [each for each in cells if each], _known(cells) > 1
+    addressed = EMAIL.fullmatch if known else EMAIL.search
     return (
         len(cells) <= COLUMNS
-        and (len(set(filled)) == len(filled) or _known(cells) > 1)
-        and all(len(each) <= 150 and (each in NUMBERED or any(map(str.isalpha, each))) for each in filled)
-        and not any(EMAIL.search(each) or is_number(each) or is_date(each) for each in filled)
+        and (known or (len(set(filled)) == len(filled) and all(len(each) <= 150 for each in filled)))
+        and all(each in NUMBERED or any(map(str.isalpha, each)) for each in filled)
+        and not any(addressed(each) or is_number(each) or is_date(each) for each in filled)
     )
 
 
