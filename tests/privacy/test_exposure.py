@@ -261,6 +261,33 @@ async def test_a_header_makes_one_request_blind(tmp_path):
     assert "Candidate " in blind
 
 
+async def test_the_same_transcript_again_is_shown_as_its_mode_its_turns_and_its_people_are_now(world, monkeypatch):
+    ids, memory = await workspace(world), exposure.Memory()
+    monkeypatch.setattr(exposure, "FRESH", 0.0)
+    monkeypatch.setattr(exposure, "MOST_SHOWN", 2)
+
+    async def said(seen):
+        client = exposure.Guarded(world.client, seen, memory, lambda: b"secret")
+        session = await client.call(exposure.GetSession(session_id=ids["sessionId"]))
+        return session.participant_name, session.messages[1].content
+
+    for _ in range(2):
+        open_, blind, locked = await said(Exposure()), await said(BLIND), await said(LOCKED)
+        assert (open_[0], "muller" in open_[1], "Python" in open_[1]) == (PERSON["name"], True, True)
+        assert ("muller" in blind[1], "Python" in blind[1]) == (False, True)
+        assert "words left out" in locked[1]
+    with world.store.writing() as db:
+        db.execute(tables.candidates.update().values(school="Python Academy"))
+    assert "Python" in (await said(BLIND))[1], "the interview's own word is nobody's school"
+    with world.store.writing() as db:
+        db.execute(tables.candidates.update().values(school="Billing Academy"))
+    assert "billing" not in (await said(BLIND))[1]
+    with world.store.writing() as db:
+        db.execute(tables.messages.update().values(content="Call me on 0170 1234567, or see node.js."))
+    assert (await said(BLIND))[1] == "Call me on (phone number), or see node.js."
+    assert (await said(Exposure()))[1] == "Call me on 0170 1234567, or see node.js."
+
+
 async def test_when_the_people_cannot_be_asked_for_blind_shows_nothing(world, monkeypatch):
     ids = await workspace(world)
 

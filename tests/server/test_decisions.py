@@ -11,6 +11,7 @@ import pytest
 from mcp import Client, MCPError
 
 from aural_mcp.privacy.audit import AuditLog, verify
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import answer, begin, ok, published, refused, text_of
 from processes import aural_mcp, on_stdio
@@ -71,7 +72,8 @@ async def test_what_cannot_be_written_down_is_neither_done_nor_shown(world, agen
     async with desk(world, path) as other:
         for tool, given in calls.items():
             said = await refused(other, tool, given)
-            assert "was not called" in said
+            reads = BY_NAME[tool].effect == "read"
+            assert ("shows nothing" if reads else "was not called") in said
             assert "decision log" in said
             assert "AURAL_AUDIT_LOG" in said
             assert "Robin" not in said
@@ -103,8 +105,9 @@ async def test_a_disk_that_fills_up_meanwhile_withholds_what_was_read_and_owns_u
     path = tmp_path / "audit.jsonl"
     log = AuditLog(lambda: path)
     server = AuralServer(OneClient(world.client), backend="T.", confirm="never", audit=log)
-    monkeypatch.setattr(log, "check", lambda: a_folder(path) if not path.is_dir() else None)
+    monkeypatch.setattr(log, "check", lambda: None)
     async with Client(server) as other:
+        a_folder(path)
         said = await refused(other, "get_session", {"sessionId": session})
         assert "shows nothing" in said
         assert "drown" not in said

@@ -40,6 +40,7 @@ def serve_stdio(flags: Mapping[str, str] | None = None) -> None:
     setup = set_up(read_settings({**os.environ, **(flags or {})}))
     gc.enable()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
     with suppress(KeyboardInterrupt):
         anyio.run(beside, setup, partial(stdio.serve_stdio, setup.server))
 

@@ -93,10 +93,13 @@ def read(model: type[M], response: httpx.Response) -> M:
 
 def _is_plain(raw: bytes) -> bool:
     """Whether a body spells no key, half a character or a number that is none, whatever its form."""
-    return not (KEY_PREFIX.encode() in raw or b"\\u" in raw or NO_NUMBER.search(between_strings(raw)))
+    if (b"_" in raw and KEY_PREFIX.encode() in raw) or (b"\\" in raw and b"\\u" in raw):
+        return False
+    plain = WORDS.sub(b"", between_strings(raw))
+    return not any(map(plain.__contains__, b"eENI")) and LONG_NUMBER.search(plain) is None
 
 
-NO_NUMBER = re.compile(rb"NaN|Infinity|\d[eE]|\d{300}")
+WORDS, LONG_NUMBER = re.compile(rb"true|false|null"), re.compile(rb"\d{300}")
 
 
 @cache

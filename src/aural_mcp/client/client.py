@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # a program that has imported the client has not built every 
     from aural_mcp.api.operations import Operation
 
 R = TypeVar("R", bound=Record | Wire)
+Reader = Callable[[type[R], httpx.Response], R]
 
 LATELY, MOST_KEYS = 600.0, 10_000
 """Seconds for which a key that worked is taken to work, and keys of which that is remembered."""
@@ -178,7 +179,11 @@ class AuralClient:
         Raises:
             AuralError: one of the tree in `aural_mcp.api.errors`, with the next step in its text.
         """
-        spent, key = spent or Spent(), self._usable_key()
+        return await self.ask(operation, spent or Spent(), bodies.read)
+
+    async def ask(self, operation: Operation[R], spent: Spent, read: Reader[R]) -> R:
+        """Carry out one operation, as `call`, and return what is read of its answer."""
+        key = self._usable_key()
         deadline = min(time.monotonic() + DEADLINE, spent.until)
         budget, attempt, lost = self._connections.budget(key), 0, False
         spent.budget = budget
@@ -187,7 +192,7 @@ class AuralClient:
                 async with budget.granted(deadline - SPARE - time.monotonic()) as waited:
                     spent.waited += waited
                     spent.requests += 1
-                    result = await self._attempt(operation, key, deadline, lost=lost)
+                    result = await self._attempt(operation, key, deadline, read, lost=lost)
             except errors.RateLimited as refused:
                 budget.pause(refused.retry_after)
                 wait = refused.retry_after
@@ -315,7 +320,7 @@ class AuralClient:
         may_help = retry.may_help(error, repeatable=operation.effect != "create")
         return attempt < most and may_help and self._connections.retries.spend()
 
-    async def _attempt(self, operation: Operation[R], key: str, deadline: float, *, lost: bool) -> R:
+    async def _attempt(self, operation: Operation[R], key: str, deadline: float, read: Reader[R], *, lost: bool) -> R:
         """One request. After a lost answer, a row that is no longer there has been deleted."""
         response = await self._exchange(operation, key, deadline)
         if response.status_code == 429:
@@ -332,7 +337,7 @@ class AuralClient:
         if operation.tool_name() != "get_usage":  # revoked keys are told it too
             self._connections.note_key(self.tenant, accepted=True)
         large = len(response.content) > 4 * LARGE
-        return await aside(_result, operation, response) if large else _result(operation, response)
+        return await aside(_result, operation, response, read) if large else _result(operation, response, read)
 
     async def _exchange(self, operation: Operation[Any], key: str, deadline: float) -> httpx.Response:
         """Send and receive; a write is not given up once it has left, a read is."""
@@ -387,9 +392,9 @@ def _tenant(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _result(operation: Operation[R], response: httpx.Response) -> R:
+def _result(operation: Operation[R], response: httpx.Response, read: Reader[R]) -> R:
     try:
-        return bodies.read(operation.result_type(), response)
+        return read(operation.result_type(), response)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise errors.ServerError(
             "The backend said success, but its answer cannot be read.",

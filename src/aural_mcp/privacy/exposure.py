@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
+import httpx
 from pydantic import Field
 
 from aural_mcp.api import models
@@ -29,6 +30,7 @@ from aural_mcp.api.operations import (
     Text,
 )
 from aural_mcp.bounds import aside
+from aural_mcp.client import bodies
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
@@ -43,6 +45,8 @@ MANY = 200
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
 MOST_INTERVIEWS, MOST_SESSIONS = 200, 2_000
+MOST_SHOWN = 8
+"""Transcripts that are kept as they may be seen, while somebody turns their pages."""
 
 
 @dataclass
@@ -55,12 +59,22 @@ class Memory:
     """The interview that each key looked at last, and when: its words are needed for what comes next."""
     transcripts: Transcripts = field(default_factory=Transcripts)
     homes: Homes = field(default_factory=Homes)
+    shown: dict[tuple[str, Exposure, str], Shown] = field(default_factory=dict[tuple[str, Exposure, str], "Shown"])
 
     def note(self, tenant: str, session_id: str, interview_id: str) -> None:
         """Remember which interview a session belongs to: its report does not say."""
         self.interviews[tenant, session_id] = interview_id
         while len(self.interviews) > MOST_SESSIONS:
             self.interviews.pop(next(iter(self.interviews)))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A session as it came, and what may be seen of it where these people are known."""
+
+    body: bytes
+    people: People | None
+    session: Session
 
 
 class Revealed(Record):
@@ -142,6 +156,8 @@ class Guarded:
         """Carry out one operation; see `AuralClient.call`."""
         spent = spent or Spent()
         asked = await as_stored(self.raw, operation, self._memory.homes, spent)
+        if isinstance(asked, GetSession):
+            return cast("R", await self._page_of(asked, spent))
         return await self.seen(asked, await self.raw.call(asked, spent=spent), spent)
 
     async def session(self, row: SessionSummary, spent: Spent) -> Session:
@@ -154,6 +170,28 @@ class Guarded:
         seen = await self.seen(asked, session, spent)
         return seen.model_copy(update={name: getattr(row, name) for name in ANALYSIS})
 
+    async def _page_of(self, asked: GetSession, spent: Spent) -> Session:
+        """A session, asked for anew; where the same came for the page before, it is not gone through once more."""
+        place = (self.tenant, self.exposure, asked.session_id)
+        last, body = self._memory.shown.pop(place, None), b""
+
+        def read(model: type[Session], response: httpx.Response) -> Session:
+            nonlocal body
+            body = response.content
+            return last.session if last and last.body == body else bodies.read(model, response)
+
+        session = await self.raw.ask(asked, spent, read)
+        if last and session is last.session:
+            if await self._people_of(asked, session, spent) is last.people:
+                self._memory.shown[place] = last
+                return session
+            session = bodies.read(Session, httpx.Response(200, content=body))
+        session = await self.seen(asked, session, spent)
+        self._memory.shown[place] = Shown(body, await self._people_of(asked, session, spent), session)
+        while len(self._memory.shown) > MOST_SHOWN:
+            self._memory.shown.pop(next(iter(self._memory.shown)))
+        return session
+
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
@@ -161,8 +199,7 @@ class Guarded:
         if isinstance(result, InterviewDetail):
             self._memory.details[self.tenant] = (time.monotonic(), result.model_copy(deep=True))
         view = View(self.exposure, self.pseudonym)
-        if self.exposure.anonymous and about_candidates(type(result)):
-            view.people = await self._people(operation, result, spent)
+        view.people = await self._people_of(operation, result, spent)
         about = getattr(operation, "session_id", None)
         if len(getattr(result, "data", ())) > MANY:
             await aside(view.apply, result, about)
@@ -176,8 +213,10 @@ class Guarded:
 
         return pseudonym(self._secret(), self.tenant, person)
 
-    async def _people(self, operation: Operation[Any], result: object, spent: Spent) -> People | None:
-        """The people of the interview that a result is about; None where it is about nobody."""
+    async def _people_of(self, operation: Operation[Any], result: Record | models.Wire, spent: Spent) -> People | None:
+        """The people of the interview that a result is about; None where it is about nobody, or all are named."""
+        if not self.exposure.anonymous or not about_candidates(type(result)):
+            return None
         interview = getattr(operation, "interview_id", None)
         if isinstance(result, Session):
             interview = result.interview.id if result.interview else None

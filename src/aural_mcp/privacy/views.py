@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from aural_mcp.api import models
 from aural_mcp.api.models import Candidate, Message, Record, Session, SessionReport, SessionSummary
 from aural_mcp.config import asks_for
-from aural_mcp.safety import hidden, inert, inert_all, is_code, mail, mapped, typed
+from aural_mcp.safety import hidden, inert, inert_all, is_code, is_inert, mail, mapped, typed
 
 if TYPE_CHECKING:
     from aural_mcp.privacy.blind import Redactor
@@ -108,10 +108,12 @@ class Turns(Sequence[Message]):
 
     Args:
         turns: as they came; nobody else has them.
-        apply: changes one into what may be seen of it.
+        apply: changes some into what may be seen of them.
     """
 
-    def __init__(self, turns: Sequence[Message], apply: Callable[[Message], None]) -> None:
+    AT_ONCE = 16
+
+    def __init__(self, turns: Sequence[Message], apply: Callable[[Sequence[Message]], None]) -> None:
         self._turns, self._apply = turns, apply
         self._done: set[int] = set()
 
@@ -125,11 +127,12 @@ class Turns(Sequence[Message]):
     def __getitem__(self, at: int | slice) -> Message | list[Message]:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
-        place = range(len(self))[at]
-        if place not in self._done:
-            self._apply(self._turns[place])
-            self._done.add(place)
-        return self._turns[place]
+        turn = self._turns[at]
+        start = range(len(self))[at] // self.AT_ONCE * self.AT_ONCE
+        if start not in self._done:
+            self._apply(self._turns[start : start + self.AT_ONCE])
+            self._done.add(start)
+        return turn
 
 
 class View:
@@ -160,7 +163,7 @@ class View:
         for name in inner:
             value = fields[name]
             if name == "messages":
-                fields[name] = Turns(cast("list[Message]", value), partial(self.apply, session_id=session_id))
+                fields[name] = Turns(cast("list[Message]", value), partial(self._apply_to_turns, session_id))
                 continue
             for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
                 if isinstance(each, BaseModel):
@@ -172,6 +175,21 @@ class View:
         if noted and row.model_extra is not None:
             row.model_extra.update(noted)
             row.model_fields_set.update(noted)
+
+    def _apply_to_turns(self, session_id: str | None, turns: Sequence[Message]) -> None:
+        """Change turns; where one look at all of their words finds nothing to do, none is looked at by itself."""
+        if all(type(each) is Message and not each.model_extra for each in turns):
+            marks = " ".join(f"{each.id} {each.role} {each.timestamp}" for each in turns)
+            if is_inert(marks) and self._is_shown("\n".join(each.content for each in turns)):
+                return
+        for each in turns:
+            self.apply(each, session_id)
+
+    def _is_shown(self, words: str) -> bool:
+        """Whether all of these words may be seen as they are, and so each part of them."""
+        if self._exposure.lockdown or not is_inert(words):
+            return False
+        return not self._exposure.blind or self._redacted(words, gendered=True) == words
 
     def _field(self, row: BaseModel, name: str, kind: str, value: Any, session_id: str | None) -> Any:
         if kind == TEAMS:

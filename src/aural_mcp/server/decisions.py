@@ -24,13 +24,15 @@ class Decisions:
     def __init__(self, log: AuditLog) -> None:
         self._log = log
 
-    def check(self, tool: str) -> None:
-        """See that a call of the tool can be written down, before it is made.
+    def check(self, tool: str, given: Mapping[str, Any]) -> None:
+        """See that a call which changes or saves something can be written down, before it is made.
+
+        What only shows is written down before it is shown, and not shown where that fails.
 
         Raises:
             LogUnwritable: it must be, and cannot.
         """
-        if _logged(tool):
+        if _logged(tool) and (BY_NAME[tool].effect != "read" or BY_NAME[tool].saves_as in given):
             self._log.check()
 
     def called(

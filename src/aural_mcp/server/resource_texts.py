@@ -141,7 +141,7 @@ def report_page(report: SessionReport, session_id: str) -> str:
     session = clean(report)
     found = session.get("insights")
     insights = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    turns = [{"turn": number, **outside_all(all_of(each))} for number, each in enumerate(report.messages, 1)]
+    turns = [outside_all(all_of(number, each)) for number, each in enumerate(report.messages, 1)]
     everything = len(report.anti_cheating_log) + len(report.audio_recordings) + len(report.screenshots or [])
     integrity, media = integrity_of(report, everything, session_id)[0], media_of(report, everything, session_id)[0]
     score = overall_score(report.insights)

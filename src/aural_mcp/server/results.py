@@ -15,7 +15,7 @@ from aural_mcp.api.operations import AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.config import is_inner, is_loopback
 from aural_mcp.privacy.views import FIELDS, MEDIA
-from aural_mcp.safety import fenced, outside
+from aural_mcp.safety import fenced, is_clean, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
@@ -180,7 +180,15 @@ def clean(result: Record | Wire, links: list[str] | None = None) -> dict[str, An
     Args:
         links: gets the candidate links that are in it.
     """
-    return _clean(result.model_dump(mode="json", exclude_unset=True), [] if links is None else links)
+    said = result.model_dump_json(exclude_unset=True)
+    fields = result.model_dump(mode="json", exclude_unset=True)
+    if is_clean(said) and not any(map(said.__contains__, WORKED_ON)) and not ESCAPED.search(said):
+        return fields
+    return _clean(fields, [] if links is None else links)
+
+
+WORKED_ON, ESCAPED = [f'"{name}":' for name in (*LINKS, *SECRETS)], re.compile(r"\\[ubf]")
+"""What is noted, taken out or cleaned of a result, as JSON spells it: one without needs no walk."""
 
 
 def _clean(value: Any, links: list[str]) -> Any:

@@ -210,7 +210,7 @@ class AuralServer(MCPServer[Connection]):
             return results.failure(tools.unknown_tool(name, known))
         try:
             client = self._client_for(context)
-            self._decisions.check(name)
+            self._decisions.check(name, arguments)
         except (NoUsableKey, LogUnwritable) as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes)

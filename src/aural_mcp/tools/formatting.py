@@ -35,14 +35,13 @@ def _turn(number: int, turn: dict[str, Any], day: str) -> str:
     """A turn; its date only where that of the turn before was another."""
     speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
     said = str(turn.get("content", ""))
-    parts = [code_block(said) if turn.get("contentType") == "CODE" or is_code(said) else said]
-    parts += [code_block(outline(turn["code"], ""))] if turn.get("code") else []
-    words = quote("\n".join(parts))
-    marks = [name for name, there in (("follow-up", turn.get("isFollowUp")), (turn.get("contentType"), True)) if there]
-    more = "".join(f", {mark.lower()}" for mark in marks if mark)
+    kind, code = turn.get("contentType"), turn.get("code")
+    words = code_block(said) if kind == "CODE" or is_code(said) else said
+    words += f"\n{code_block(outline(code, ''))}" if code else ""
+    more = (", follow-up" if turn.get("isFollowUp") else "") + (f", {kind.lower()}" if kind else "")
     said_at = moment(str(turn.get("timestamp", "")))
-    said_at = said_at[DAY:] if MOMENT.match(said_at) and said_at[:DAY] == day else said_at
-    return f"**{number}. {speaker}** ({said_at}{more})\n{words}"
+    said_at = said_at[DAY:] if said_at[:DAY] == day and MOMENT.match(said_at) else said_at
+    return f"**{number}. {speaker}** ({said_at}{more})\n{quote(words)}"
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) 
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
-    page = _page(head, turns, lambda number: _words(session.messages[number - 1]), given, len(session.messages))
+    page = _page(head, turns, lambda number: _said(number, session.messages[number - 1]), given, len(session.messages))
     remarks += warnings_of(session)
     return SessionPage.model_validate({**page, "remarks": remarks if given.from_turn == 1 else []})
 
@@ -155,8 +155,8 @@ def said_of(flags: Sequence[Mapping[str, Any]], *, scored: bool) -> list[str]:
     return [f"{said[0].upper()}{said[1:]}{rest}: {order}", PROVES.format(scored=", but one may be affected" * scored)]
 
 
-def _words(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": message.content, "timestamp": message.timestamp}
+def _said(number: int, message: Message) -> Row:
+    return {"turn": number, "role": message.role, "content": message.content, "timestamp": message.timestamp}
 
 
 def _turns_on(messages: Sequence[ReportMessage], question_id: str) -> set[str]:
@@ -229,7 +229,7 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     first = {**integrity, **media} if given.from_turn == 1 else {}
     turns = range(1, len(report.messages) + 1)
     head = {**_head(report, given), "interview": about, **first}
-    page = _page(head, turns, lambda number: all_of(report.messages[number - 1]), given, len(turns))
+    page = _page(head, turns, lambda number: all_of(number, report.messages[number - 1]), given, len(turns))
     return ReportPage.model_validate(
         {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
     )
@@ -274,7 +274,7 @@ def _moment(milliseconds: Number | None) -> str | None:
     return moment.isoformat(timespec="seconds")
 
 
-def all_of(message: ReportMessage) -> dict[str, Any]:
+def all_of(number: int, message: ReportMessage) -> Row:
     """The words of a turn and whatever else it has."""
     more = {
         "contentType": message.content_type if message.content_type != "TEXT" else None,
@@ -284,7 +284,7 @@ def all_of(message: ReportMessage) -> dict[str, Any]:
         "audioUrl": message.audio_url,
         "transcription": message.transcription if message.transcription != message.content else None,
     }
-    return {**_words(message), **{name: value for name, value in more.items() if value is not None}}
+    return {**_said(number, message), **{name: value for name, value in more.items() if value is not None}}
 
 
 def _unless_said(drawn: Any, content: str) -> Any:
@@ -307,8 +307,7 @@ def _page(
     wanted = turns[bisect_left(turns, given.from_turn) :]
     plain_head = {name: value.model_dump() if isinstance(value, Record) else value for name, value in head.items()}
     most = len(wanted) if given.max_turns is MISSING else given.max_turns
-    shown = ({"turn": number, **turn(number)} for number in wanted[:most])
-    page = _fitting(shown, max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
+    page = _fitting(map(turn, wanted[:most]), max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
     rest = wanted[len(page) :]
     return {
         "id": given.session_id,
@@ -343,7 +342,8 @@ SAID, AROUND = ("turn", "role", "content", "timestamp"), 110
 def _turn_size(turn: Row) -> int:
     """What a turn takes at most, as JSON or as quoted text."""
     content: str = turn["content"]
-    said = len(content.encode("utf-8", "replace")) + 2 * content.count("\n") + sum(map(content.count, '"\\\t'))
+    said = len(content) if content.isascii() else len(content.encode("utf-8", "replace"))
+    said += 2 * content.count("\n") + content.count('"') + content.count("\\") + content.count("\t")
     more = {name: value for name, value in turn.items() if name not in SAID} if len(turn) > len(SAID) else {}
     return said + AROUND + (size_of(more) if more else 0)
 

@@ -113,7 +113,7 @@ def as_markdown(whole: dict[str, Any]) -> str:
     """The record, the session with everything in it, and where it can be erased."""
     export, session = whole["export"], cast("dict[str, Any]", whole["session"] or {})
     said = [ReportMessage.model_validate(each) for each in session.get("messages", [])]
-    turns = [{"turn": number, **all_of(each)} for number, each in enumerate(said, 1)]
+    turns = [all_of(number, each) for number, each in enumerate(said, 1)]
     facts = {
         "Interview": whole["interview"]["title"],
         "Exported": f"{export['at']}, {export['software']}, from {export['backend']}",
