@@ -8,7 +8,7 @@ from aural_mcp.tools.schemas import input_schema
 
 TITLE = {"title": "Backend engineer", "assessmentCriteria": [{"name": "n", "description": "d"}]}
 QUESTIONS = [{"text": f"Tell me about the hardest thing of year {number}."} for number in range(6)]
-RUBRIC = [{"name": "Debugging", "description": "Names the cause that was found, and how."}]
+RUBRIC = [{"name": "Debugging", "description": "Names the cause of the hardest fault, and how it was found."}]
 GOOD = {
     "title": "Backend engineer",
     "objective": "How they debug",

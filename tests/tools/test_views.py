@@ -8,11 +8,13 @@ import pytest
 from mcp import Client
 
 from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSessions
+from aural_mcp.backend.interview.words import CATALOGUE
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
 from aural_mcp.server.results import NOTICE
 from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.tools.first_screen import PAGES
 from aural_mcp.tools.sessions import overall_score
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session, interview_of, tokens
@@ -148,7 +150,29 @@ async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent
     criteria = [{"name": "n", "description": "d"}]
     whole = (await ok(agent, "create_interview", title="T", assessmentCriteria=criteria))["id"]
     await ok(agent, "create_questions", interviewId=whole, questions=[{"text": "Q"}])
-    assert "remarks" not in await ok(agent, "publish_interview", interviewId=whole)
+    (said,) = (await ok(agent, "publish_interview", interviewId=whole))["remarks"]
+    assert said == (
+        "Candidates first see: 1 question, in writing, no time limit, language “en”. "
+        "They are told that an AI interviews them, that answers are recorded."
+    )
+
+
+async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_not_do(world):
+    local = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=httpx.ASGITransport(world.app), tenant="this process")
+    settings = {"language": "de", "voiceEnabled": True, "timeLimitMinutes": 20, "antiCheatingEnabled": True}
+    rubric = [{"name": "n", "description": "d"}]
+    async with Client(AuralServer(OneClient(local), backend="T.", confirm="never")) as agent:
+        made = await ok(agent, "create_interview", title="T", assessmentCriteria=rubric, **settings)
+        await ok(agent, "create_questions", interviewId=made["id"], questions=[{"text": "Was?"}])
+        said = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
+    assert "1 question, in writing, at most 20 minutes, language “de”" in said[0]
+    assert "leaving the page and pasting are logged" in said[0]
+    assert "page has no “de”" in said[1]
+    assert "in writing only: voice" in said[2]
+
+
+def test_the_languages_of_the_local_page_are_those_that_it_has():
+    assert {*PAGES} == CATALOGUE.keys()
 
 
 async def test_usage_says_that_there_is_no_limit(agent):

@@ -10,7 +10,7 @@ from mcp import Client
 from aural_mcp.client import ledger
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
-from aural_mcp.workflows.launch import InterviewInput
+from aural_mcp.workflows.cloning import InterviewInput
 from aural_mcp.workflows.lint import warnings_for
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from consenting import YES, person, server_on
@@ -18,6 +18,12 @@ from examples import GOOD, TITLE
 from processes import aural_mcp
 from rows import soon
 from wires import Wire
+
+
+def weak(**more):
+    """What is weak about a good interview with other fields."""
+    interview = InterviewInput.model_validate({**GOOD, **more})
+    return warnings_for(interview, interview.questions)
 
 
 async def there(world):
@@ -82,8 +88,7 @@ async def test_a_dry_run_makes_nothing_and_names_what_is_weak(agent, world):
     ],
 )
 def test_a_question_that_is_better_not_asked_is_named(text, said):
-    weak = InterviewInput.model_validate({**GOOD, "questions": [{"text": text}]})
-    assert said in " ".join(warnings_for(weak))
+    assert said in " ".join(weak(questions=[{"text": text}]))
 
 
 @pytest.mark.parametrize(
@@ -100,14 +105,48 @@ def test_a_question_that_is_better_not_asked_is_named(text, said):
     ],
 )
 def test_a_good_interview_has_no_warnings(text):
-    assert warnings_for(InterviewInput.model_validate({**GOOD, "questions": [{"text": text}]})) == []
+    assert [each for each in weak(questions=[{"text": text}]) if " word with " not in each] == []
 
 
 def test_a_criterion_that_is_a_feeling_is_named():
     rubric = [{"name": "Attitude", "description": "good"}, {"name": "Debugging", "description": "yes"}]
-    said = warnings_for(InterviewInput.model_validate({**GOOD, "assessmentCriteria": rubric}))
-    assert ["feeling" in each for each in said] == [True, False]
-    assert "observed" in said[1]
+    said = weak(assessmentCriteria=rubric, questions=[])
+    assert ["feeling" in each for each in said] == [False, True, False]
+    assert "observed" in said[2]
+
+
+BARE = (
+    "Good communication skills overall",
+    "Strong ability in communication",
+    "很好的沟通",
+    "Communication, very well",
+)
+
+
+@pytest.mark.parametrize("description", BARE)
+def test_praise_is_no_behaviour_that_can_be_observed(description):
+    rubric = [{"name": "Communication", "description": description}, *GOOD["assessmentCriteria"]]
+    assert sum("observed" in each for each in weak(assessmentCriteria=rubric)) == 1
+
+
+def test_what_is_not_asked_and_what_serves_no_criterion_is_named():
+    rubric = [
+        {"name": "Debugging", "description": "Names the cause of an outage that was found, and how."},
+        {"name": "Mentoring", "description": "Tells how somebody junior grew under their guidance."},
+    ]
+    questions = [
+        {"text": "Which outage did you solve last?"},
+        {"text": "What is your favourite colour?"},
+        {"text": "From when on could you begin?", "type": "SINGLE_CHOICE", "options": ["Now", "Later"]},
+    ]
+    said = weak(assessmentCriteria=rubric, questions=questions)
+    assert said == [
+        "No question shares a word with criterion “Mentoring”: is it asked about?",
+        "Question 2 shares no word with any criterion: what is it scored on?",
+    ]
+    chinese = [{"name": "排查故障", "description": "说出故障的原因以及怎样找到它"}]
+    assert weak(assessmentCriteria=chinese, questions=[{"text": "请谈谈你解决过的最难的故障。"}]) == []
+    assert weak(assessmentCriteria=chinese, questions=questions[:1]) == [], "two languages cannot be compared"
 
 
 # ── Going on ────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +260,7 @@ async def test_what_is_weak_stands_in_the_question_and_not_behind_the_yes(world)
         wanted = [{**GOOD, "questions": weak, "publish": True}]
         (said,) = (await ok(agent, "launch_interviews", interviews=wanted))["remarks"]
     assert "Question 1 touches age (“how old”)" in said
-    assert "14 more warnings come with dryRun true" in said
+    assert "16 more warnings come with dryRun true" in said
     assert len(said) < 800
 
 

@@ -32,6 +32,7 @@ from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions, seconds_since
+from aural_mcp.workflows.cloning import resolved
 from aural_mcp.workflows.launch import LaunchInterviews, looked_over
 from aural_mcp.workflows.lists.importing import NO_QUESTIONS, ImportCandidates, agreement, planned, unready
 from aural_mcp.workflows.lists.lately import Lately
@@ -146,11 +147,15 @@ async def _launch(looking: Looking, operation: LaunchInterviews) -> Seen | None:
     else:
         number = len(operation.interviews)
         said = f"Make {number} interviews and open {len(opened)} of them to everyone who has the link ({titles})?"
-    weak = await aside(looked_over, sorted(operation.interviews, key=lambda each: not each.publish))
+    whole = await resolved(looking.client, operation.interviews, looking.spent)
+    weak = await aside(looked_over, sorted(whole, key=lambda each: not each.interview.publish))
     named = [each if len(each) <= WARNING else f"{each[: WARNING - 1]}…" for each in weak[:MOST_WARNINGS]]
     more = [f"{len(weak) - MOST_WARNINGS} more warnings come with dryRun true."] if len(weak) > MOST_WARNINGS else []
     warned = [f"What is weak: {' '.join([*named, *more])}"] if weak else []
-    return [said, "Aural cannot make one invite-only again.", *warned], {}
+    sources = {each.source.id: each.source for each in whole if each.source}
+    made_from = [f"It is made from {_few([_title(each) for each in sources.values()])}."] if sources else []
+    held = {f"{number} {name}": each for number, row in sources.items() for name, each in interview_parts(row).items()}
+    return [said, *made_from, "Aural cannot make one invite-only again.", *warned], held
 
 
 # ── People ──────────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
+from aural_mcp.tools.first_screen import first_screen
 from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, said, search
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
@@ -299,7 +300,7 @@ async def archive_interview(client: Caller, given: ArchiveInterview, spent: Spen
 
 
 async def publish_interview(client: Caller, given: PublishInterview, spent: Spent) -> Published:
-    """Publishes as asked, then says what is missing: the API publishes an empty interview without a word."""
+    """Publishes as asked, then says what candidates see and what is missing: the API says neither."""
     published = await client.call(given, spent=spent)
     try:
         interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
@@ -307,7 +308,8 @@ async def publish_interview(client: Caller, given: PublishInterview, spent: Spen
         return published
     missing = [] if interview.questions else [NO_QUESTIONS]
     missing += [] if interview.assessment_criteria else [NO_CRITERIA]
-    return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": missing})
+    remarks = [*missing, *first_screen(client, interview, len(interview.questions))]
+    return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": remarks})
 
 
 AS_USUAL = {"aiName": "Aural", "voiceEnabled": False, "videoEnabled": False, "antiCheatingEnabled": False}

@@ -1,4 +1,4 @@
-"""What workflows share: an interview as it is given, their time, what they have done already, the folder for files."""
+"""What workflows share: their time, what they have done already, the folder for files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from aural_mcp.api import errors
 from aural_mcp.api.models import SessionSummary
-from aural_mcp.api.operations import CreateInterview, ListSessions, QuestionInput
+from aural_mcp.api.operations import ListSessions
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
@@ -28,13 +28,6 @@ OUT_OF_BUDGET = (errors.BudgetExhausted, errors.RateLimited)
 """What ends a workflow early without having gone wrong."""
 LARGEST = 10_000_000
 """Bytes of a file that is read."""
-
-
-class InterviewInput(CreateInterview):
-    """An interview with its questions, and whether it is opened to everyone who has the link."""
-
-    questions: Annotated[list[QuestionInput], Field(description="In order.")] = []
-    publish: Annotated[bool, Field(description="Open it to everyone with its link, for good.")] = False
 
 
 def begin(spent: Spent) -> None:

@@ -18,12 +18,14 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.safety import inert, quoted
+from aural_mcp.tools.first_screen import first_screen
 from aural_mcp.tools.shape import plain
-from aural_mcp.workflows.base import OUT_OF_BUDGET, InterviewInput, agreements, begin, digest, is_over, remain
+from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, remain
+from aural_mcp.workflows.cloning import InterviewInput, Resolved, connect, resolved
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
-MOST_QUESTIONS = 2_000
+MOST_QUESTIONS, SCREENS = 2_000, 4
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
 NOT_TWICE = ": it goes on there and makes none twice"
@@ -52,8 +54,9 @@ class Launched(Record):
 class LaunchInterviews(Operation[Launched]):
     """Create 1 to 50 interviews in one call, each with settings, rubric, questions and, if you say so, a public link.
 
-    Fields, shown here or not, are those of create_interview and create_questions. Weak questions and rubrics are named
-    as warnings. Where time or budget ends, the same call again goes on.
+    Fields, shown here or not, are those of create_interview and create_questions. `from` makes one like another but
+    for what you give. Weak questions and rubrics are named as warnings. Where time or budget ends, the same call again
+    goes on.
     """
 
     effect, toolset = "create", "workflows"
@@ -89,12 +92,14 @@ class LaunchInterviews(Operation[Launched]):
 async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spent) -> Launched:
     """Each in turn: interview, questions, link; every step is written down before the next."""
     begin(spent)
-    rows = await aside(lambda: [_row(each) for each in given.interviews])
+    whole = await resolved(client, given.interviews, spent)
+    rows = await aside(lambda: [_row(each) for each in whole])
     if given.dry_run:
-        return Launched(data=rows, dry_run=True)
+        said = _first_screens(client, whole)
+        return Launched.model_validate({"data": rows, "dry_run": True, "remarks": said})
     agreements(client).note({digest(given): True})
     work = _Launch(client, spent, given)
-    for number, (row, each) in enumerate(zip(rows, given.interviews, strict=True)):
+    for number, (row, each) in enumerate(zip(rows, whole, strict=True)):
         await work.launch(row, each, work.items[number])
         await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
     failed = [row for row in rows if row.state == "failed"]
@@ -103,6 +108,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     remaining = sum(row.state == "remains" for row in rows)
     remarks = [remain(remaining, len(rows), spent, then=NOT_TWICE)] if remaining else []
     remarks += [f"{len(failed)} of {len(rows)} failed: {_why(failed)}"] if failed else []
+    remarks += _first_screens(client, [each for row, each in zip(rows, whole, strict=True) if row.url])
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
         work.journal.forget()
@@ -116,25 +122,35 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     )
 
 
+def _first_screens(client: Caller, opened: Sequence[Resolved]) -> list[str]:
+    """What candidates see before they begin, each once; where it differs, it says whose page that is."""
+    said: dict[str, str] = {}
+    for each in opened:
+        for line in first_screen(client, each.interview, len(each.questions)):
+            said.setdefault(line, "" if len(opened) == 1 else f"{quoted(each.interview.title, 40)}: ")
+    alike = len(said) == 1
+    return [line if alike else whose + line for line, whose in [*said.items()][:SCREENS]]
+
+
 def _why(failed: Sequence[LaunchedRow]) -> str:
     """Why these could not be made; where there are several, each says whose it is."""
     return " ".join(f"{quoted(row.title, 40)}: {row.error}" if len(failed) > 1 else row.error or "" for row in failed)
 
 
-def looked_over(interviews: Sequence[InterviewInput]) -> list[str]:
+def looked_over(interviews: Sequence[Resolved]) -> list[str]:
     """What is weak about each; where there are several, each warning says whose it is."""
-    whose = [f"{quoted(each.title, 40)}: " if len(interviews) > 1 else "" for each in interviews]
+    whose = [f"{quoted(each.interview.title, 40)}: " if len(interviews) > 1 else "" for each in interviews]
     return [f"{title}{said}" for title, each in zip(whose, interviews, strict=True) for said in _row(each).warnings]
 
 
-def _row(each: InterviewInput) -> LaunchedRow:
+def _row(each: Resolved) -> LaunchedRow:
     from aural_mcp.workflows.lint import warnings_for  # its patterns take a while, and a start does without
 
     return LaunchedRow(
-        title=inert(each.title),
+        title=inert(each.interview.title),
         state="would be made",
         questions=len(each.questions),
-        warnings=warnings_for(each),
+        warnings=[*each.warnings, *warnings_for(each.interview, each.questions)],
     )
 
 
@@ -158,7 +174,7 @@ class _Launch:
         self.items = _items(given)
         self.journal = Journal(client, f"launch {digest(given)}" if given.allow_duplicate else "launch", KEPT)
 
-    async def launch(self, row: LaunchedRow, each: InterviewInput, item: str) -> None:
+    async def launch(self, row: LaunchedRow, each: Resolved, item: str) -> None:
         """Carry out what is missing of an interview, and say in the row how far it is."""
         done: dict[str, Any] = self.journal.done([item]).get(item, {})
         row.id, row.url = done.get("id"), done.get("url")
@@ -182,7 +198,8 @@ class _Launch:
                 raise
             row.error, self._ended = str(error), True
 
-    async def _steps(self, row: LaunchedRow, each: InterviewInput, item: str, done: dict[str, Any]) -> None:
+    async def _steps(self, row: LaunchedRow, whole: Resolved, item: str, done: dict[str, Any]) -> None:
+        each = whole.interview
         if "mark" not in done:
             alike = self._given.allow_duplicate or not item.endswith("-1")
             self._note(item, done, mark=token_hex(8) if alike else "")
@@ -191,10 +208,15 @@ class _Launch:
             made = await self._ledger.once(plain(CreateInterview, each), self._spent, mark=done["mark"])
             self._note(item, done, id=made.result.id)
         row.id = done["id"]
-        if each.questions and "questions" not in done:
+        if whole.questions and "questions" not in done:
             self._check_time()
-            await self._ledger.once(CreateQuestions(interview_id=done["id"], questions=each.questions), self._spent)
-            self._note(item, done, questions=len(each.questions))
+            asked = CreateQuestions.model_construct(interview_id=done["id"], questions=whole.questions)
+            await self._ledger.once(asked, self._spent)
+            self._note(item, done, questions=len(whole.questions))
+        if whole.conditions and "connected" not in done:
+            self._check_time()
+            await connect(self._client, done["id"], whole.conditions, self._spent)
+            self._note(item, done, connected=True)
         if each.publish:
             self._check_time()
             opened = await self._client.call(PublishInterview(interview_id=done["id"]), spent=self._spent)

@@ -8,12 +8,14 @@ Chinese. Words can only hint at these: each warning quotes what it is about.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 from pydantic import MISSING
 
 from aural_mcp.api.models import AssessmentCriterion
+from aural_mcp.api.operations import CreateInterview, QuestionInput
 from aural_mcp.safety import quoted
-from aural_mcp.workflows.base import InterviewInput
 
 LEADING = re.compile(
     r"(?i)\b(?:don't you|do you not|wouldn't you|aren't you|isn't it|wouldn't it|surely|obviously|of course|"
@@ -52,18 +54,77 @@ FOLLOW_UPS = {"LIGHT": 0, "MODERATE": 1, "DEEP": 3}
 """Follow-ups that a question usually gets; Aural's limits are 0, 2 and 5."""
 
 
-def warnings_for(interview: InterviewInput) -> list[str]:
-    """What is weak about an interview: its questions, its rubric, its length."""
-    found = [] if interview.questions else ["It has no questions: nobody can take it."]
+COMMON = frozenset(
+    "about after also answer answers been candidate describe does each ever example examples explain from give gives "
+    "have into know made make more most much name names other over please question says share show shows some tell "
+    "than that their them then there these they thing things this those through time using walk were what when where "
+    "which while will with work worked would year years your".split()
+)
+"""Words of four letters and more that questions and rubrics of any subject have."""
+PRAISE = frozenset(
+    "ability able attitude excellent general good great high level nice overall quality really skill skills solid "
+    "strong very weak well 很 好 的 强 较 高 能 力 优 秀 不 错 一 般 有".split()
+)
+"""Words that praise and say nothing that one could see."""
+WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
+TOLD = 3
+"""Words of a criterion's description, but for its name and praise, that can say what is observed."""
+UNASKED = "No question shares a word with {whose}: is it asked about?"
+UNSCORED = "{which} no word with any criterion: what is it scored on?"
+
+
+def warnings_for(interview: CreateInterview, questions: Sequence[QuestionInput]) -> list[str]:
+    """What is weak about an interview: its questions, its rubric, how these fit, its length."""
+    found = [] if questions else ["It has no questions: nobody can take it."]
     if interview.objective is MISSING:
         found.append("It has no objective: follow-ups and scores have nothing to go by.")
-    for number, question in enumerate(interview.questions, 1):
+    for number, question in enumerate(questions, 1):
         found += [f"Question {number} {said}" for said in _question(question.text)]
     criteria = [] if interview.assessment_criteria is MISSING else interview.assessment_criteria
     found += ["It has no rubric: nothing can be scored against criteria."] if not criteria else []
     for each in criteria:
         found += _criterion(each)
-    return found + _length(interview)
+    return [*found, *_fit(criteria, questions), *_length(interview, questions)]
+
+
+def _fit(criteria: Sequence[AssessmentCriterion], questions: Sequence[QuestionInput]) -> list[str]:
+    """Criteria that no question seems to ask about, and questions that seem to serve none; other languages cannot be
+    compared."""
+    wanted = {each.name: _stems(f"{each.name} {each.description}") for each in criteria}
+    asked = {number: _stems(_all_of(each)) for number, each in enumerate(questions, 1)}
+    all_wanted, all_asked = frozenset[str]().union(*wanted.values()), frozenset[str]().union(*asked.values())
+    if not all_wanted or not all_asked or _is_ideographic(all_wanted) != _is_ideographic(all_asked):
+        return []
+    lost = [quoted(name, 40) for name, stems in wanted.items() if stems.isdisjoint(all_asked)]
+    idle = [
+        number
+        for number, stems in asked.items()
+        if questions[number - 1].type not in ("SINGLE_CHOICE", "MULTIPLE_CHOICE") and stems.isdisjoint(all_wanted)
+    ]
+    which = f"Question {idle[0]} shares" if len(idle) == 1 else f"Questions {', '.join(map(str, idle))} share"
+    return [
+        *([UNASKED.format(whose=f"criteri{'on' if len(lost) == 1 else 'a'} {', '.join(lost)}")] if lost else []),
+        *([UNSCORED.format(which=which)] if idle else []),
+    ]
+
+
+def _all_of(question: QuestionInput) -> str:
+    more = question.description if question.description is not MISSING else ""
+    prompts = question.follow_up_prompts if question.follow_up_prompts is not MISSING else []
+    return " ".join([question.text, more or "", *map(str, prompts or [])])
+
+
+def _stems(text: str) -> frozenset[str]:
+    """How the telling words of a text begin; of Chinese, its pairs of characters."""
+    words = [word for word in re.findall(r"[^\W\d_]{4,}", text.lower()) if word not in COMMON | PRAISE]
+    runs = re.findall(r"[\u3400-\u9fff]{2,}", text)
+    return frozenset(
+        [*(word[:5] for word in words if word[0] < "\u3400"), *(a + b for run in runs for a, b in pairwise(run))]
+    )
+
+
+def _is_ideographic(stems: frozenset[str]) -> bool:
+    return 2 * sum(stem[0] >= "\u3400" for stem in stems) > len(stems)
 
 
 def _question(text: str) -> list[str]:
@@ -81,21 +142,22 @@ def _question(text: str) -> list[str]:
 
 def _criterion(each: AssessmentCriterion) -> list[str]:
     description = each.description or ""
-    words = len(re.findall(r"[\u3400-\u9fff]|\w+", description))
-    if VAGUE.search(each.name) and words < 2 * FEWEST_WORDS:
+    words = WORD.findall(description.lower())
+    if VAGUE.search(each.name) and len(words) < 2 * FEWEST_WORDS:
         return [f"Criterion {quoted(each.name)} is a feeling: name a behaviour that shows."]
-    if words < FEWEST_WORDS:
+    telling = {*words} - PRAISE - {*WORD.findall(each.name.lower())}
+    if len(words) < FEWEST_WORDS or len(telling) < TOLD:
         return [f"Criterion {quoted(each.name)} does not say what is observed: describe a weak and a strong answer."]
     return []
 
 
-def _length(interview: InterviewInput) -> list[str]:
+def _length(interview: CreateInterview, questions: Sequence[QuestionInput]) -> list[str]:
     limit = interview.time_limit_minutes
-    if limit is MISSING or not interview.questions:
+    if limit is MISSING or not questions:
         return []
     depth = "MODERATE" if interview.follow_up_depth is MISSING else interview.follow_up_depth
     minutes = 0.0
-    for each in interview.questions:
+    for each in questions:
         own = MINUTES_OF_CODE if each.type in ("CODING", "WHITEBOARD") else MINUTES
         minutes += own + (FOLLOW_UPS[depth] * OF_A_FOLLOW_UP if each.follow_up_enabled else 0)
     if minutes <= limit:
