@@ -152,8 +152,8 @@ async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent
     await ok(agent, "create_questions", interviewId=whole, questions=[{"text": "Q"}])
     (said,) = (await ok(agent, "publish_interview", interviewId=whole))["remarks"]
     assert said == (
-        "Candidates first see: 1 question, in writing, no time limit, language “en”. "
-        "They are told that an AI interviews them, that answers are recorded."
+        "Candidates first see: 1 question, in writing, no time limit, in “en”; "
+        "that an AI asks, that answers are recorded."
     )
 
 
@@ -165,7 +165,7 @@ async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_no
         made = await ok(agent, "create_interview", title="T", assessmentCriteria=rubric, **settings)
         await ok(agent, "create_questions", interviewId=made["id"], questions=[{"text": "Was?"}])
         said = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
-    assert "1 question, in writing, at most 20 minutes, language “de”" in said[0]
+    assert "1 question, in writing, at most 20 minutes, in “de”" in said[0]
     assert "leaving the page and pasting are logged" in said[0]
     assert "page has no “de”" in said[1]
     assert "in writing only: voice" in said[2]

@@ -14,7 +14,7 @@ from aural_mcp.safety import quoted
 PAGES = ("en", "zh")
 """Languages of the pages of a local workspace."""
 DEFAULTS = {"language": "en", "chat_enabled": True, "voice_enabled": False, "video_enabled": False}
-SEEN = "Candidates first see: {facts}. They are told that an AI interviews them, that answers are recorded{more}."
+SEEN = "Candidates first see: {facts}; that an AI asks, that answers are recorded{more}."
 LOGGED = ", that leaving the page and pasting are logged"
 NO_LANGUAGE = "This workspace's page has no {language}: around your own words it speaks English."
 NOT_HERE = "This workspace's page is in writing only: {what} will not be offered."
@@ -31,7 +31,7 @@ def first_screen(client: Caller, interview: Interview | CreateInterview, questio
         f"{questions} question{'' if questions == 1 else 's'}",
         " or ".join([*how, *([] if local else [f"with {way}" for way in beyond])]),
         f"at most {minutes} minutes" if minutes else "no time limit",
-        f"language {quoted(language, 20)}",
+        f"in {quoted(language, 20)}",
     ]
     more = LOGGED if _set(interview, "anti_cheating_enabled") else ""
     lacks = {
