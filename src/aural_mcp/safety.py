@@ -179,7 +179,7 @@ def _cleaned(text: str) -> str:
 
 
 def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", _streamable(text))
+    return text if text.isascii() else unicodedata.normalize("NFC", _streamable(text))
 
 
 def _streamable(text: str) -> str:

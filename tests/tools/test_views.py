@@ -167,7 +167,7 @@ async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_no
         said = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
     assert "1 question, in writing, at most 20 minutes, in “de”" in said[0]
     assert "leaving the page and pasting are logged" in said[0]
-    assert "page has no “de”" in said[1]
+    assert "page is not in “de”" in said[1]
     assert "in writing only: voice" in said[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import MISSING
@@ -9,14 +10,14 @@ from pydantic import MISSING
 from aural_mcp.api.models import Interview
 from aural_mcp.api.operations import CreateInterview
 from aural_mcp.client.caller import Caller
-from aural_mcp.safety import quoted
 
+CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 PAGES = ("en", "zh")
 """Languages of the pages of a local workspace."""
 DEFAULTS = {"language": "en", "chat_enabled": True, "voice_enabled": False, "video_enabled": False}
 SEEN = "Candidates first see: {facts}; that an AI asks, that answers are recorded{more}."
 LOGGED = ", that leaving the page and pasting are logged"
-NO_LANGUAGE = "This workspace's page has no {language}: around your own words it speaks English."
+NO_LANGUAGE = "This workspace's page is not in {language}: around your own words it speaks English."
 NOT_HERE = "This workspace's page is in writing only: {what} will not be offered."
 
 
@@ -25,17 +26,18 @@ def first_screen(client: Caller, interview: Interview | CreateInterview, questio
     ways = {"voice": _set(interview, "voice_enabled"), "camera": _set(interview, "video_enabled")}
     beyond = [way for way, there in ways.items() if there]
     local, language = client.raw.local, str(_set(interview, "language") or "en")
+    named = f"“{language}”" if CODE.fullmatch(language) else "a language of your own"
     how = ["in writing"] if local or not beyond or _set(interview, "chat_enabled") else []
     minutes = _set(interview, "time_limit_minutes")
     facts = [
         f"{questions} question{'' if questions == 1 else 's'}",
         " or ".join([*how, *([] if local else [f"with {way}" for way in beyond])]),
         f"at most {minutes} minutes" if minutes else "no time limit",
-        f"in {quoted(language, 20)}",
+        f"in {named}",
     ]
     more = LOGGED if _set(interview, "anti_cheating_enabled") else ""
     lacks = {
-        NO_LANGUAGE.format(language=quoted(language, 20)): language[:2].lower() not in PAGES,
+        NO_LANGUAGE.format(language=named): language[:2].lower() not in PAGES,
         NOT_HERE.format(what=" and ".join(beyond)): bool(beyond),
     }
     return [SEEN.format(facts=", ".join(facts), more=more), *(each for each, there in lacks.items() if local and there)]
