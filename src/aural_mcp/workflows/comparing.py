@@ -20,7 +20,9 @@ from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
     Candidate,
+    elsewhere,
     few,
+    is_weighted,
     left_aside,
     look_at_rows,
     look_at_transcript,
@@ -28,7 +30,7 @@ from aural_mcp.workflows.ranking import (
     rank,
     sentences,
 )
-from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
+from aural_mcp.workflows.scores import Rubric, as_number, card_of, is_locked, quote_for, read_session, rubric_of
 
 LONGEST_NAME, SHORT_QUOTE = 100, 120
 """Characters of a column's name, and of a quote: it stands beside many others, and names its turn."""
@@ -43,6 +45,9 @@ MEANS = {
     "C": "A mean is that of the criteria scores: no question has a score.",
     "CQ": "A mean is that of the question scores where there are any, else of the criteria, as in Aural.",
 }
+WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
+UNWEIGHTED = "The rubric has weights, but no criterion has a score: there is no weightedMean."
+BY_WEIGHT = "Order and ranks go by weightedMean."
 UNUSED = "Nobody has a score for {columns}: no mean counts it."
 LOCKED = "In lockdown nobody's words are shown, so there are no quotes."
 SCORERS = "Not all were scored by the same, see scorers: their scales may differ."
@@ -70,12 +75,13 @@ class ComparedRow(Record):
     name: str = ""
     rank: int | None = Field(default=None, description="Equal means share a rank; missing where nobody is ranked.")
     mean: float | None = Field(default=None, description="As Aural's dashboard: of the questions, else the criteria.")
-    coverage: str | None = Field(default=None, description="Questions with a score, e.g. `5 of 6`.")
+    weighted_mean: float | None = Field(default=None, description="Of the criteria; where the rubric has weights.")
+    coverage: str = Field(default="", description="Questions with a score, e.g. `5 of 6`.")
     turns: int | None = None
-    not_scored: str | None = Field(default=None, description="Columns without a score.")
-    unsound: str | None = Field(default=None, description="What keeps this candidate from being ranked.")
-    scored_by: str | None = Field(default=None, description="Where it is not the first of scorers.")
-    flagged_turns: str | None = Field(default=None, description="For a person to look at; no score changes.")
+    not_scored: str = Field(default="", description="Columns without a score.")
+    unsound: str = Field(default="", description="What keeps this candidate from being ranked.")
+    scored_by: str = Field(default="", description="Where it is not the first of scorers.")
+    flagged_turns: str = Field(default="", description="For a person to look at; no score changes.")
     ended_by_team: EndedByTeam = None
     quotes: list[Quote] = []
 
@@ -262,6 +268,7 @@ class _Comparing:
             "session_id": each.row.id,
             "name": each.row.participant_name or "",
             "mean": each.card.mean,
+            **({"weighted_mean": as_number(each.card.weighted)} if self.rubric.weights.counts else {}),
             **scores,
             **{name: value for name, value in more.items() if value not in (None, "", [])},
         }
@@ -286,6 +293,7 @@ class _Comparing:
             RANKED: self.ranked,
             ENDED.format(who=few(aside, names_of(self.all))): bool(aside),
             **dict.fromkeys(self._about_means(), True),
+            **dict.fromkeys(self._about_weights(), True),
             SCORERS: self.differ,
             f"Not compared, as they are not finished: {others}.": bool(others),
             FLAGGED: any(_flagged(each.session) for each in self.all),
@@ -304,6 +312,17 @@ class _Comparing:
         )
         unused = [each.id for each in self.rubric.columns if each.id not in used and each.id[0] in kinds]
         return [*([MEANS[kinds]] if kinds else []), *([UNUSED.format(columns=", ".join(unused))] if unused else [])]
+
+    def _about_weights(self) -> list[str]:
+        """How a weighted mean comes about, where the order is another by it, and which weights were not used."""
+        weights, there = self.rubric.weights, is_weighted(self.all)
+        return [
+            *([UNWEIGHTED] if self.all and weights.counts and not there else []),
+            *([WEIGHTED.format(weights=weights.said)] if there else []),
+            *([BY_WEIGHT] if there and self.ranked else []),
+            *([moved] if self.ranked and (moved := elsewhere(self.all)) else []),
+            *weights.notes,
+        ]
 
 
 def _flagged(session: Session | None) -> str:

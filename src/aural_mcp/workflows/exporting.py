@@ -26,7 +26,16 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, 
 from aural_mcp.workflows.comparing import chosen
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.saving import new_file, save
-from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, rubric_of
+from aural_mcp.workflows.scores import (
+    Column,
+    Rubric,
+    as_number,
+    card_of,
+    evidence_for,
+    is_locked,
+    read_session,
+    rubric_of,
+)
 
 Format = Literal["markdown", "csv", "json"]
 EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
@@ -179,15 +188,16 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     how = "" if given.save_as is MISSING else ", and another saveAs"
     then = [remain(len(unread), len(people), spent, then=how + READ_IS_KEPT)] if unread else []
     then += [] if complete or unread else [f"{again(spent).capitalize()} with the same arguments{how}."]
+    unused = {"weightsNotUsed": list(rubric.weights.notes)} if rubric.weights.notes else {}
     value = {
-        "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing},
+        "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing, **unused},
         "interview": {"id": interview.id, "title": interview.title, "objective": interview.objective},
-        "rubric": [{"column": each.id, "name": each.name, "description": each.description} for each in rubric.columns],
+        "rubric": [_column(each, rubric) for each in rubric.columns],
         "unsound": sentences(people),
         "candidates": [_person(each, rubric, read=each.row.id not in unread) for each in people],
     }
     about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
-    return packets.Collected(value, about, [each.row.id for each in people], [*missing, *then])
+    return packets.Collected(value, about, [each.row.id for each in people], [*missing, *rubric.weights.notes, *then])
 
 
 async def _wanted(
@@ -225,6 +235,12 @@ async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spe
     return []
 
 
+def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
+    weight = as_number(rubric.weights.counts.get(column.id))
+    row = {"column": column.id, "name": column.name, "description": column.description}
+    return {**row, **({} if weight is None else {"weight": weight})}
+
+
 def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
     scores = [_score(each, column.id) for column in rubric.columns]
     asked = [row for row in scores if row["column"].startswith("Q")]
@@ -235,6 +251,7 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
         "status": each.row.status,
         "begunAt": each.row.created_at,
         "mean": each.card.mean,
+        **({"weightedMean": as_number(each.card.weighted)} if rubric.weights.counts else {}),
         "scored": f"{sum(row['score'] is not None for row in asked)} of {len(asked)} questions" if asked else None,
         "scoredBy": each.card.scorer if each.card.mean is not None else None,
         "transcriptRead": read and each.session is not None,

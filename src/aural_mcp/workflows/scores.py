@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert
 from aural_mcp.tools.sessions import evaluations_in, mean_score, score_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, digest, is_over
+from aural_mcp.workflows.weighing import Weights, weights_of
 
 CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluations", "question", "Q")
 """Where evaluations stand, what in them names the criterion or question, and how its column begins."""
@@ -46,6 +48,7 @@ class Rubric:
 
     columns: Sequence[Column]
     version: str
+    weights: Weights
 
     @property
     def asked(self) -> int:
@@ -63,6 +66,8 @@ class Card:
     strange: list[str]
     """What was scored that the interview does not have now."""
     scorer: str
+    weighted: Fraction | None = None
+    """The mean of the criteria by their weights; None where there are no weights or no scores."""
 
     @property
     def scored(self) -> list[str]:
@@ -80,7 +85,8 @@ def rubric_of(interview: InterviewDetail) -> Rubric:
     columns = [Column(f"C{number}", each.name, each.description) for number, each in enumerate(criteria, 1)]
     columns += [Column(f"Q{number}", each.text, each.description) for number, each in enumerate(interview.questions, 1)]
     asked = [[each.text, each.type, each.options, each.description] for each in interview.questions]
-    return Rubric(columns, digest(*criteria, *asked)[:12])
+    weights = weights_of({f"C{number}": each.weight for number, each in enumerate(criteria, 1)})
+    return Rubric(columns, digest(*criteria, *asked)[:12], weights)
 
 
 def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
@@ -96,7 +102,13 @@ def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
             else:
                 free.remove(column)
                 found[column.id] = row
-    return Card(mean_score(insights), found, strange, NOT_SHOWN if lockdown else _scorer(insights))
+    weighted = rubric.weights.mean(lambda column: score_of(found.get(column)))
+    return Card(mean_score(insights), found, strange, NOT_SHOWN if lockdown else _scorer(insights), weighted)
+
+
+def as_number(mean: Fraction | None) -> float | None:
+    """A mean as JSON has it."""
+    return None if mean is None else float(mean)
 
 
 def _is_same(name: str, given: str) -> bool:
