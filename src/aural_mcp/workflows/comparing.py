@@ -16,6 +16,7 @@ from aural_mcp.safety import quoted
 from aural_mcp.tools.sessions import EndedByTeam, ended_by_team
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
+from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
@@ -30,7 +31,7 @@ from aural_mcp.workflows.ranking import (
     rank,
     sentences,
 )
-from aural_mcp.workflows.scores import Rubric, as_number, card_of, is_locked, quote_for, read_session, rubric_of
+from aural_mcp.workflows.scores import Column, Rubric, as_number, card_of, is_locked, quote_for, read_session, rubric_of
 
 LONGEST_NAME, SHORT_QUOTE = 100, 120
 """Characters of a column's name, and of a quote: it stands beside many others, and names its turn."""
@@ -46,6 +47,7 @@ MEANS = {
     "CQ": "A mean is that of the question scores where there are any, else of the criteria, as in Aural.",
 }
 WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
+BY_RULE = "Quotes with byRule were chosen by this program, as the scorer named none: say so when you use them."
 UNWEIGHTED = "The rubric has weights, but no criterion has a score: there is no weightedMean."
 BY_WEIGHT = "Order and ranks go by weightedMean."
 UNUSED = "Nobody has a score for {columns}: no mean counts it."
@@ -59,6 +61,7 @@ class Quote(Record):
     columns: str = Field(description="The columns that it is evidence for.")
     turn: int
     said: str
+    by_rule: bool = Field(default=False, description="Chosen by rule, as the scorer named none.")
 
 
 class ComparedColumn(Record):
@@ -83,6 +86,7 @@ class ComparedRow(Record):
     scored_by: str = Field(default="", description="Where it is not the first of scorers.")
     flagged_turns: str = Field(default="", description="For a person to look at; no score changes.")
     ended_by_team: EndedByTeam = None
+    no_evidence: str = Field(default="", description="Scored columns for which nothing was quoted or found.")
     quotes: list[Quote] = []
 
 
@@ -262,6 +266,7 @@ class _Comparing:
             "flagged_turns": _flagged(each.session),
             "ended_by_team": each.ended or None,
             "coverage": f"{sum(scores[column] is not None for column in asked)} of {len(asked)}" if asked else None,
+            "no_evidence": self._unproven(each),
             "quotes": self._quotes(each),
         }
         return {
@@ -276,12 +281,27 @@ class _Comparing:
     def _quotes(self, each: Candidate) -> list[dict[str, Any]]:
         if each.session is None:
             return []
-        found: dict[tuple[int, str], list[str]] = {}
+        found: dict[tuple[int, str, bool], list[str]] = {}
         for column in self.rubric.columns:
-            evaluation = each.card.evaluations.get(column.id)
-            if evaluation and (said := quote_for(evaluation, each.session.messages, SHORT_QUOTE)):
-                found.setdefault(said, []).append(column.id)
-        return [{"columns": ", ".join(ids), "turn": turn, "said": said} for (turn, said), ids in found.items()]
+            if quote := self._quote(each, column, each.session):
+                found.setdefault(quote, []).append(column.id)
+        return [
+            {"columns": ", ".join(ids), "turn": turn, "said": said, **({"by_rule": True} if ruled else {})}
+            for (turn, said, ruled), ids in found.items()
+        ]
+
+    def _quote(self, each: Candidate, column: Column, session: Session) -> tuple[int, str, bool] | None:
+        """What the scorer named, else what the rule finds."""
+        evaluation = each.card.evaluations.get(column.id)
+        if evaluation and (named := quote_for(evaluation, session.messages, SHORT_QUOTE)):
+            return (*named, False)
+        scored = each.card.score(column.id) is not None
+        found = by_rule(column, self.rubric, session, SHORT_QUOTE) if scored else None
+        return (*found, True) if found else None
+
+    def _unproven(self, each: Candidate) -> str:
+        quoted = ", ".join(row["columns"] for row in self._quotes(each)).split(", ")
+        return ", ".join(column for column in each.card.scored if column not in quoted) if each.session else ""
 
     def remarks(self, given: CompareCandidates, cursor: str | None, left_out: Counter[str]) -> list[str]:
         """What to tell the user, most important first."""
@@ -296,6 +316,7 @@ class _Comparing:
             **dict.fromkeys(self._about_weights(), True),
             SCORERS: self.differ,
             f"Not compared, as they are not finished: {others}.": bool(others),
+            BY_RULE: any(quote.get("by_rule") for each in self.all for quote in self._quotes(each)),
             FLAGGED: any(_flagged(each.session) for each in self.all),
             LOCKED: given.quotes and self._locked,
             UNREAD: not given.quotes and bool(self.all) and not self._locked,

@@ -24,6 +24,7 @@ from aural_mcp.workflows import formats as sheets
 from aural_mcp.workflows import packets
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.comparing import chosen
+from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.saving import new_file, save
 from aural_mcp.workflows.scores import (
@@ -194,7 +195,9 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
         "interview": {"id": interview.id, "title": interview.title, "objective": interview.objective},
         "rubric": [_column(each, rubric) for each in rubric.columns],
         "unsound": sentences(people),
-        "candidates": [_person(each, rubric, read=each.row.id not in unread) for each in people],
+        "candidates": [
+            _person(each, rubric, read=each.row.id not in unread, words=not is_locked(client)) for each in people
+        ],
     }
     about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
     return packets.Collected(value, about, [each.row.id for each in people], [*missing, *rubric.weights.notes, *then])
@@ -241,8 +244,8 @@ def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
     return {**row, **({} if weight is None else {"weight": weight})}
 
 
-def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
-    scores = [_score(each, column.id) for column in rubric.columns]
+def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict[str, Any]:
+    scores = [_score(each, column, rubric, words=words) for column in rubric.columns]
     asked = [row for row in scores if row["column"].startswith("Q")]
     more = (each.session.model_extra if each.session else None) or {}
     return {
@@ -262,16 +265,20 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
     }
 
 
-def _score(each: Candidate, column: str) -> dict[str, Any]:
-    evaluation = each.card.evaluations.get(column, {})
-    messages = each.session.messages if each.session else []
+def _score(each: Candidate, column: Column, rubric: Rubric, *, words: bool) -> dict[str, Any]:
+    evaluation = each.card.evaluations.get(column.id, {})
+    messages, score = each.session.messages if each.session else [], each.card.score(column.id)
+    evidence = evidence_for(evaluation, messages) if evaluation else []
+    if not evidence and score is not None and words and each.session:
+        found = by_rule(column, rubric, each.session)
+        evidence = [{"turn": found[0], "said": found[1], "chosenBy": "rule"}] if found else []
     return {
-        "column": column,
-        "score": each.card.score(column),
+        "column": column.id,
+        "score": score,
         "why": evaluation.get("evaluation") or evaluation.get("reasoning"),
         "highlights": evaluation.get("highlights") or [],
         "improvements": evaluation.get("improvements") or [],
-        "evidence": [] if not evaluation else evidence_for(evaluation, messages),
+        "evidence": evidence,
     }
 
 

@@ -3,8 +3,9 @@
 The JSON has `export` (at, software, backend, names, rubricVersion, notRead, missing), `interview` (id, title,
 objective), `rubric` (column, name, description), `unsound` (sentences), and `candidates`: sessionId, name, status,
 begunAt, mean, scored, scoredBy, transcriptRead, unsound, flags (turn, reasons), summary, and `scores` (column, score,
-why, highlights, improvements, evidence as turn and said). A score or mean of null is not scored. Where the rubric has
-weights, its criteria have `weight` and candidates `weightedMean`; `export` has `weightsNotUsed`, where there are such.
+why, highlights, improvements, evidence as turn and said, with `chosenBy` where it was not the scorer). A score or mean
+of null is not scored. Where the rubric has weights, its criteria have `weight` and candidates `weightedMean`; `export`
+has `weightsNotUsed` where there are such.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 MARK = "\ufeff"
 """With which a CSV file begins, so that Excel reads it as UTF-8."""
 LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
+BY_RULE, NO_EVIDENCE = ", chosen by rule, not by the scorer", "- No evidence given."
 NOT_SCORED = "not scored"
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
@@ -149,17 +151,19 @@ def _candidate(each: Whole, whole: Whole) -> str:
     flagged = [f"- Flagged turn {flag['turn']}: {', '.join(flag['reasons'])}" for flag in each["flags"]]
     parts = ["\n".join([listed(facts), *flagged]), f"Summary:\n{quote(each['summary'])}" if each["summary"] else ""]
     names = {column["column"]: column["name"] for column in whole["rubric"]}
-    parts += [_evaluation(row, names[row["column"]]) for row in each["scores"]]
+    read = each["transcriptRead"] and whole["export"]["names"] != "lockdown"
+    parts += [_evaluation(row, names[row["column"]], read=read) for row in each["scores"]]
     return "\n\n".join(part for part in parts if part)
 
 
-def _evaluation(row: Whole, name: str) -> str:
+def _evaluation(row: Whole, name: str, *, read: bool) -> str:
     kind = "Criterion" if row["column"].startswith("C") else "Question"
     lines = [f"### {row['column']}: {_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
     for label, field in (("Strong", "highlights"), ("Missing", "improvements")):
         given = cast("list[Any]", row[field]) if isinstance(row[field], list) else []
         lines += [f"- {label}: {literal(_line(each))}" for each in given]
-    lines += [f"- Turn {each['turn']}{_said(each)}" for each in row["evidence"]]
+    lines += [f"- Turn {each['turn']}{BY_RULE if 'chosenBy' in each else ''}{_said(each)}" for each in row["evidence"]]
+    lines += [NO_EVIDENCE] if read and row["score"] is not None and not row["evidence"] else []
     return "\n".join([*lines, *([f"\n{quote(str(row['why']))}"] if row["why"] else [])])
 
 

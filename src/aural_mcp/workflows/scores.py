@@ -29,6 +29,7 @@ CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluation
 AURAL, NOT_SHOWN = "Aural", "not shown in lockdown"
 LONGEST_QUOTE, MOST_EVIDENCE = 160, 10
 """Characters of a quote, and turns that are named for one score."""
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 LEAST_PREFIX = 20
 """Characters from which the beginning of a question counts as that question."""
 
@@ -49,6 +50,8 @@ class Rubric:
     columns: Sequence[Column]
     version: str
     weights: Weights
+    given: Sequence[str] = ()
+    """Texts that candidates are given, questions and starter code: no answer of theirs."""
 
     @property
     def asked(self) -> int:
@@ -86,7 +89,8 @@ def rubric_of(interview: InterviewDetail) -> Rubric:
     columns += [Column(f"Q{number}", each.text, each.description) for number, each in enumerate(interview.questions, 1)]
     asked = [[each.text, each.type, each.options, each.description] for each in interview.questions]
     weights = weights_of({f"C{number}": each.weight for number, each in enumerate(criteria, 1)})
-    return Rubric(columns, digest(*criteria, *asked)[:12], weights)
+    given = [text for each in interview.questions for text in (each.text, *(each.starter_code or {}).values())]
+    return Rubric(columns, digest(*criteria, *asked)[:12], weights, given)
 
 
 def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
@@ -197,4 +201,4 @@ def _listed(value: Any) -> list[Any]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text; of scripts without spaces, the characters."""
-    return re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+", text.casefold())
+    return WORD.findall(text.casefold())
