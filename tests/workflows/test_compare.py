@@ -241,7 +241,8 @@ async def test_a_quote_is_the_candidates_own_turn_that_the_evidence_or_a_highlig
     rated = [{"name": CRITERIA[0], "score": 6, "reasoning": "R", "evidence": [6]}]
     sit(world, interview, "Ann", {"questionEvaluations": rows, "criteriaEvaluations": rated}, turns)
     quotes = (await ok(reader, "compare_candidates", interviewId=interview, quotes=True))["candidates"][0]["quotes"]
-    assert [(each["columns"], each["turn"]) for each in quotes] == [("C1", 6), ("Q1, Q2", 4)]
+    named = [(each["columns"], each["turn"], each.get("byRule")) for each in quotes]
+    assert named == [("C1", 6, None), ("Q1, Q2", 4, None), ("Q3", 6, True)]
     assert quotes[1]["said"] == turns[3]
     assert quotes[0]["said"].startswith("I built the queue")
     assert quotes[0]["said"].endswith("…")

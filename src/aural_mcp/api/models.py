@@ -10,12 +10,23 @@ Source of every field: Aural Developer API v1.
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WithJsonSchema, WrapSerializer
+from pydantic import (
+    MISSING,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictFloat,
+    StrictInt,
+    WithJsonSchema,
+    WrapSerializer,
+)
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
 Json = dict[str, Any] | list[Any]
-Number = Annotated[int | float, WithJsonSchema({"type": "number"})]
+AS_NUMBER = WithJsonSchema({"type": "number"})
+Number = Annotated[int | float, AS_NUMBER]
 """A number that stays whole when it came whole."""
 
 
@@ -51,6 +62,16 @@ class AssessmentCriterion(Wire):
 
     name: str
     description: str = Field(description="What a strong answer shows.")
+    weight: Annotated[
+        Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False), AS_NUMBER] | MISSING,
+        Field(description="Above 0; 1 when omitted."),
+    ] = MISSING
+
+
+class StoredCriterion(AssessmentCriterion):
+    """A line of a rubric as it is read: its weight is whatever somebody wrote."""
+
+    weight: Any = MISSING
 
 
 class Counts(Record):
@@ -93,7 +114,7 @@ class Interview(Record):
     title: str = ""
     description: str | None = None
     objective: str | None = None
-    assessment_criteria: list[AssessmentCriterion] | None = None
+    assessment_criteria: list[StoredCriterion] | None = None
     mode: str = "CHAT"
     allow_mode_switch: bool = True
     user_id: str = ""

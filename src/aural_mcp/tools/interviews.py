@@ -10,13 +10,13 @@ from pydantic import MISSING, Field, model_validator
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.models import (
     Archived,
-    AssessmentCriterion,
     Interview,
     InterviewDetail,
     Number,
     Published,
     Question,
     Record,
+    StoredCriterion,
 )
 from aural_mcp.api.operations import (
     ArchiveInterview,
@@ -139,7 +139,7 @@ class InterviewView(Record):
     url: str | None = Field(default=None, description="The public link, when it is public.")
     description: str | None = None
     objective: str | None = None
-    assessment_criteria: list[AssessmentCriterion] | None = None
+    assessment_criteria: list[StoredCriterion] | None = None
     language: str = ""
     ai_name: str = ""
     ai_tone: str = ""

@@ -16,11 +16,14 @@ from aural_mcp.safety import quoted
 from aural_mcp.tools.sessions import EndedByTeam, ended_by_team
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
+from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
     Candidate,
+    elsewhere,
     few,
+    is_weighted,
     left_aside,
     look_at_rows,
     look_at_transcript,
@@ -28,7 +31,7 @@ from aural_mcp.workflows.ranking import (
     rank,
     sentences,
 )
-from aural_mcp.workflows.scores import Rubric, card_of, is_locked, quote_for, read_session, rubric_of
+from aural_mcp.workflows.scores import Column, Rubric, as_number, card_of, is_locked, quote_for, read_session, rubric_of
 
 LONGEST_NAME, SHORT_QUOTE = 100, 120
 """Characters of a column's name, and of a quote: it stands beside many others, and names its turn."""
@@ -43,6 +46,10 @@ MEANS = {
     "C": "A mean is that of the criteria scores: no question has a score.",
     "CQ": "A mean is that of the question scores where there are any, else of the criteria, as in Aural.",
 }
+WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
+BY_RULE = "Quotes with byRule were chosen by this program, as the scorer named none: say so when you use them."
+UNWEIGHTED = "The rubric has weights, but no criterion has a score: there is no weightedMean."
+BY_WEIGHT = "Order and ranks go by weightedMean."
 UNUSED = "Nobody has a score for {columns}: no mean counts it."
 LOCKED = "In lockdown nobody's words are shown, so there are no quotes."
 SCORERS = "Not all were scored by the same, see scorers: their scales may differ."
@@ -54,6 +61,7 @@ class Quote(Record):
     columns: str = Field(description="The columns that it is evidence for.")
     turn: int
     said: str
+    by_rule: bool = Field(default=False, description="Chosen by rule, as the scorer named none.")
 
 
 class ComparedColumn(Record):
@@ -70,13 +78,15 @@ class ComparedRow(Record):
     name: str = ""
     rank: int | None = Field(default=None, description="Equal means share a rank; missing where nobody is ranked.")
     mean: float | None = Field(default=None, description="As Aural's dashboard: of the questions, else the criteria.")
-    coverage: str | None = Field(default=None, description="Questions with a score, e.g. `5 of 6`.")
+    weighted_mean: float | None = Field(default=None, description="Of the criteria; where the rubric has weights.")
+    coverage: str = Field(default="", description="Questions with a score, e.g. `5 of 6`.")
     turns: int | None = None
-    not_scored: str | None = Field(default=None, description="Columns without a score.")
-    unsound: str | None = Field(default=None, description="What keeps this candidate from being ranked.")
-    scored_by: str | None = Field(default=None, description="Where it is not the first of scorers.")
-    flagged_turns: str | None = Field(default=None, description="For a person to look at; no score changes.")
+    not_scored: str = Field(default="", description="Columns without a score.")
+    unsound: str = Field(default="", description="What keeps this candidate from being ranked.")
+    scored_by: str = Field(default="", description="Where it is not the first of scorers.")
+    flagged_turns: str = Field(default="", description="For a person to look at; no score changes.")
     ended_by_team: EndedByTeam = None
+    no_evidence: str = Field(default="", description="Scored columns for which nothing was quoted or found.")
     quotes: list[Quote] = []
 
 
@@ -256,12 +266,14 @@ class _Comparing:
             "flagged_turns": _flagged(each.session),
             "ended_by_team": each.ended or None,
             "coverage": f"{sum(scores[column] is not None for column in asked)} of {len(asked)}" if asked else None,
+            "no_evidence": self._unproven(each),
             "quotes": self._quotes(each),
         }
         return {
             "session_id": each.row.id,
             "name": each.row.participant_name or "",
             "mean": each.card.mean,
+            **({"weighted_mean": as_number(each.card.weighted)} if self.rubric.weights.counts else {}),
             **scores,
             **{name: value for name, value in more.items() if value not in (None, "", [])},
         }
@@ -269,12 +281,27 @@ class _Comparing:
     def _quotes(self, each: Candidate) -> list[dict[str, Any]]:
         if each.session is None:
             return []
-        found: dict[tuple[int, str], list[str]] = {}
+        found: dict[tuple[int, str, bool], list[str]] = {}
         for column in self.rubric.columns:
-            evaluation = each.card.evaluations.get(column.id)
-            if evaluation and (said := quote_for(evaluation, each.session.messages, SHORT_QUOTE)):
-                found.setdefault(said, []).append(column.id)
-        return [{"columns": ", ".join(ids), "turn": turn, "said": said} for (turn, said), ids in found.items()]
+            if quote := self._quote(each, column, each.session):
+                found.setdefault(quote, []).append(column.id)
+        return [
+            {"columns": ", ".join(ids), "turn": turn, "said": said, **({"by_rule": True} if ruled else {})}
+            for (turn, said, ruled), ids in found.items()
+        ]
+
+    def _quote(self, each: Candidate, column: Column, session: Session) -> tuple[int, str, bool] | None:
+        """What the scorer named, else what the rule finds."""
+        evaluation = each.card.evaluations.get(column.id)
+        if evaluation and (named := quote_for(evaluation, session.messages, SHORT_QUOTE)):
+            return (*named, False)
+        scored = each.card.score(column.id) is not None
+        found = by_rule(column, self.rubric, session, SHORT_QUOTE) if scored else None
+        return (*found, True) if found else None
+
+    def _unproven(self, each: Candidate) -> str:
+        quoted = ", ".join(row["columns"] for row in self._quotes(each)).split(", ")
+        return ", ".join(column for column in each.card.scored if column not in quoted) if each.session else ""
 
     def remarks(self, given: CompareCandidates, cursor: str | None, left_out: Counter[str]) -> list[str]:
         """What to tell the user, most important first."""
@@ -286,8 +313,10 @@ class _Comparing:
             RANKED: self.ranked,
             ENDED.format(who=few(aside, names_of(self.all))): bool(aside),
             **dict.fromkeys(self._about_means(), True),
+            **dict.fromkeys(self._about_weights(), True),
             SCORERS: self.differ,
             f"Not compared, as they are not finished: {others}.": bool(others),
+            BY_RULE: any(quote.get("by_rule") for each in self.all for quote in self._quotes(each)),
             FLAGGED: any(_flagged(each.session) for each in self.all),
             LOCKED: given.quotes and self._locked,
             UNREAD: not given.quotes and bool(self.all) and not self._locked,
@@ -304,6 +333,17 @@ class _Comparing:
         )
         unused = [each.id for each in self.rubric.columns if each.id not in used and each.id[0] in kinds]
         return [*([MEANS[kinds]] if kinds else []), *([UNUSED.format(columns=", ".join(unused))] if unused else [])]
+
+    def _about_weights(self) -> list[str]:
+        """How a weighted mean comes about, where the order is another by it, and which weights were not used."""
+        weights, there = self.rubric.weights, is_weighted(self.all)
+        return [
+            *([UNWEIGHTED] if self.all and weights.counts and not there else []),
+            *([WEIGHTED.format(weights=weights.said)] if there else []),
+            *([BY_WEIGHT] if there and self.ranked else []),
+            *([moved] if self.ranked and (moved := elsewhere(self.all)) else []),
+            *weights.notes,
+        ]
 
 
 def _flagged(session: Session | None) -> str:

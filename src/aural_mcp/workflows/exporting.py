@@ -24,9 +24,19 @@ from aural_mcp.workflows import formats as sheets
 from aural_mcp.workflows import packets
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.comparing import chosen
+from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.saving import new_file, save
-from aural_mcp.workflows.scores import Rubric, card_of, evidence_for, is_locked, read_session, rubric_of
+from aural_mcp.workflows.scores import (
+    Column,
+    Rubric,
+    as_number,
+    card_of,
+    evidence_for,
+    is_locked,
+    read_session,
+    rubric_of,
+)
 
 Format = Literal["markdown", "csv", "json"]
 EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
@@ -179,15 +189,18 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     how = "" if given.save_as is MISSING else ", and another saveAs"
     then = [remain(len(unread), len(people), spent, then=how + READ_IS_KEPT)] if unread else []
     then += [] if complete or unread else [f"{again(spent).capitalize()} with the same arguments{how}."]
+    unused = {"weightsNotUsed": list(rubric.weights.notes)} if rubric.weights.notes else {}
     value = {
-        "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing},
+        "export": {"rubricVersion": rubric.version, "notRead": unread, "missing": missing, **unused},
         "interview": {"id": interview.id, "title": interview.title, "objective": interview.objective},
-        "rubric": [{"column": each.id, "name": each.name, "description": each.description} for each in rubric.columns],
+        "rubric": [_column(each, rubric) for each in rubric.columns],
         "unsound": sentences(people),
-        "candidates": [_person(each, rubric, read=each.row.id not in unread) for each in people],
+        "candidates": [
+            _person(each, rubric, read=each.row.id not in unread, words=not is_locked(client)) for each in people
+        ],
     }
     about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
-    return packets.Collected(value, about, [each.row.id for each in people], [*missing, *then])
+    return packets.Collected(value, about, [each.row.id for each in people], [*missing, *rubric.weights.notes, *then])
 
 
 async def _wanted(
@@ -225,8 +238,14 @@ async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spe
     return []
 
 
-def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
-    scores = [_score(each, column.id) for column in rubric.columns]
+def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
+    weight = as_number(rubric.weights.counts.get(column.id))
+    row = {"column": column.id, "name": column.name, "description": column.description}
+    return {**row, **({} if weight is None else {"weight": weight})}
+
+
+def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict[str, Any]:
+    scores = [_score(each, column, rubric, words=words) for column in rubric.columns]
     asked = [row for row in scores if row["column"].startswith("Q")]
     more = (each.session.model_extra if each.session else None) or {}
     return {
@@ -235,6 +254,7 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
         "status": each.row.status,
         "begunAt": each.row.created_at,
         "mean": each.card.mean,
+        **({"weightedMean": as_number(each.card.weighted)} if rubric.weights.counts else {}),
         "scored": f"{sum(row['score'] is not None for row in asked)} of {len(asked)} questions" if asked else None,
         "scoredBy": each.card.scorer if each.card.mean is not None else None,
         "transcriptRead": read and each.session is not None,
@@ -245,16 +265,20 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool) -> dict[str, Any]:
     }
 
 
-def _score(each: Candidate, column: str) -> dict[str, Any]:
-    evaluation = each.card.evaluations.get(column, {})
-    messages = each.session.messages if each.session else []
+def _score(each: Candidate, column: Column, rubric: Rubric, *, words: bool) -> dict[str, Any]:
+    evaluation = each.card.evaluations.get(column.id, {})
+    messages, score = each.session.messages if each.session else [], each.card.score(column.id)
+    evidence = evidence_for(evaluation, messages) if evaluation else []
+    if not evidence and score is not None and words and each.session:
+        found = by_rule(column, rubric, each.session)
+        evidence = [{"turn": found[0], "said": found[1], "chosenBy": "rule"}] if found else []
     return {
-        "column": column,
-        "score": each.card.score(column),
+        "column": column.id,
+        "score": score,
         "why": evaluation.get("evaluation") or evaluation.get("reasoning"),
         "highlights": evaluation.get("highlights") or [],
         "improvements": evaluation.get("improvements") or [],
-        "evidence": [] if not evaluation else evidence_for(evaluation, messages),
+        "evidence": evidence,
     }
 
 

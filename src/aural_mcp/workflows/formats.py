@@ -3,7 +3,9 @@
 The JSON has `export` (at, software, backend, names, rubricVersion, notRead, missing), `interview` (id, title,
 objective), `rubric` (column, name, description), `unsound` (sentences), and `candidates`: sessionId, name, status,
 begunAt, mean, scored, scoredBy, transcriptRead, unsound, flags (turn, reasons), summary, and `scores` (column, score,
-why, highlights, improvements, evidence as turn and said). A score or mean of null is not scored.
+why, highlights, improvements, evidence as turn and said, with `chosenBy` where it was not the scorer). A score or mean
+of null is not scored. Where the rubric has weights, its criteria have `weight` and candidates `weightedMean`; `export`
+has `weightsNotUsed` where there are such.
 """
 
 from __future__ import annotations
@@ -18,16 +20,22 @@ from typing import Any, cast
 from aural_mcp.safety import literal, quote
 from aural_mcp.tools.formatting import moment, outline
 
-FACTS = ("sessionId", "name", "status", "begunAt", "mean", "scored", "scoredBy", "unsound")
+BEFORE, WEIGHTED = ("sessionId", "name", "status", "begunAt", "mean"), "weightedMean"
+AFTER = ("scored", "scoredBy", "unsound")
 VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
 MARK = "\ufeff"
 """With which a CSV file begins, so that Excel reads it as UTF-8."""
+LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
+BY_RULE, NO_EVIDENCE = ", chosen by rule, not by the scorer", "- No evidence given."
 NOT_SCORED = "not scored"
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
     "are of the question scores, else of the criteria, as Aural has them; flags prove nothing and change no score."
+)
+FORMULA_OF_WEIGHTS = (
+    "Weighted means are the sum of weight x score / the sum of weights, over the criteria that have a score: {weights}."
 )
 Whole = dict[str, Any]
 
@@ -42,7 +50,17 @@ def as_json(whole: Whole) -> str:
 
 def header(whole: Whole) -> list[str]:
     """The columns of the table: facts, a score for each criterion and question, versions."""
-    return [*FACTS, *(f"{each['column']} {_line(each['name'])}" for each in whole["rubric"]), *VERSIONS]
+    return [*_facts(whole), *(f"{each['column']} {_line(each['name'])}" for each in whole["rubric"]), *VERSIONS]
+
+
+def _facts(whole: Whole) -> list[str]:
+    """What the table has of each before the scores: the weighted mean where the rubric has weights."""
+    return [*BEFORE, *([WEIGHTED] if _weights(whole) else []), *AFTER]
+
+
+def _weights(whole: Whole) -> str:
+    """What the criteria weigh; nothing where the rubric has no weights."""
+    return ", ".join(f"{each['column']} {each['weight']:g}" for each in whole["rubric"] if "weight" in each)
 
 
 def as_csv(whole: Whole) -> str:
@@ -55,7 +73,7 @@ def as_csv(whole: Whole) -> str:
     for each in whole["candidates"]:
         facts = {**each, "unsound": ", ".join(each["unsound"]), "begunAt": moment(each["begunAt"])}
         scores = [row["score"] for row in each["scores"]]
-        rows.writerow([cell(value) for value in [*(facts[name] for name in FACTS), *scores, *last]])
+        rows.writerow([cell(value) for value in [*(facts[name] for name in _facts(whole)), *scores, *last]])
     return out.getvalue()
 
 
@@ -81,6 +99,8 @@ def as_markdown(whole: Whole) -> str:
         f"# Results: {_line(interview['title'])}",
         listed(facts),
         DECIDES,
+        FORMULA_OF_WEIGHTS.format(weights=weights) if (weights := _weights(whole)) else "",
+        bullets(export.get("weightsNotUsed", [])),
         "\n".join(f"**Missing:** {_line(said)}" for said in export["missing"]),
         "## What makes a comparison unsound\n\n" + bullets(whole["unsound"]) if whole["unsound"] else "",
         "## Rubric\n\n" + outline(whole["rubric"]) if whole["rubric"] else "",
@@ -103,10 +123,11 @@ def bullets(sentences: Sequence[str]) -> str:
 
 def _scores(whole: Whole) -> str:
     columns = [each["column"] for each in whole["rubric"]]
-    lines = [["", "Name", "Mean", *columns], ["---"] * (3 + len(columns))]
+    means = ["mean", *([WEIGHTED] if _weights(whole) else [])]
+    lines = [["", "Name", *(LABELS[name] for name in means), *columns], ["---"] * (2 + len(means) + len(columns))]
     for number, each in enumerate(whole["candidates"], 1):
         scores = [_score(row["score"]) for row in each["scores"]]
-        lines.append([str(number), literal(_line(each["name"])), _score(each["mean"]), *scores])
+        lines.append([str(number), literal(_line(each["name"])), *(_score(each[name]) for name in means), *scores])
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -121,6 +142,7 @@ def _candidate(each: Whole, whole: Whole) -> str:
         "Status": each["status"],
         "Begun": moment(each["begunAt"]),
         "Mean": _score(each["mean"]),
+        "Weighted mean": _score(each[WEIGHTED]) if WEIGHTED in each else None,
         "Scored": each["scored"],
         "Scored by": each["scoredBy"],
         "Unsound": ", ".join(each["unsound"]),
@@ -129,17 +151,19 @@ def _candidate(each: Whole, whole: Whole) -> str:
     flagged = [f"- Flagged turn {flag['turn']}: {', '.join(flag['reasons'])}" for flag in each["flags"]]
     parts = ["\n".join([listed(facts), *flagged]), f"Summary:\n{quote(each['summary'])}" if each["summary"] else ""]
     names = {column["column"]: column["name"] for column in whole["rubric"]}
-    parts += [_evaluation(row, names[row["column"]]) for row in each["scores"]]
+    read = each["transcriptRead"] and whole["export"]["names"] != "lockdown"
+    parts += [_evaluation(row, names[row["column"]], read=read) for row in each["scores"]]
     return "\n\n".join(part for part in parts if part)
 
 
-def _evaluation(row: Whole, name: str) -> str:
+def _evaluation(row: Whole, name: str, *, read: bool) -> str:
     kind = "Criterion" if row["column"].startswith("C") else "Question"
     lines = [f"### {row['column']}: {_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
     for label, field in (("Strong", "highlights"), ("Missing", "improvements")):
         given = cast("list[Any]", row[field]) if isinstance(row[field], list) else []
         lines += [f"- {label}: {literal(_line(each))}" for each in given]
-    lines += [f"- Turn {each['turn']}{_said(each)}" for each in row["evidence"]]
+    lines += [f"- Turn {each['turn']}{BY_RULE if 'chosenBy' in each else ''}{_said(each)}" for each in row["evidence"]]
+    lines += [NO_EVIDENCE] if read and row["score"] is not None and not row["evidence"] else []
     return "\n".join([*lines, *([f"\n{quote(str(row['why']))}"] if row["why"] else [])])
 
 

@@ -31,6 +31,7 @@ REASONS = {
     "unreadable": "Could not be read just now: {who}. Call again.",
 }
 """As a row says it, and as a sentence."""
+OTHER_ORDER = "By Aural's mean alone the ranks differ: {who}. Tell the user."
 LIST_ENDED = "Time or budget ended before all sessions were listed: who is missing is not known."
 NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call; without quotes all scores are compared."
 
@@ -104,15 +105,40 @@ def left_aside(each: Candidate) -> bool:
 
 
 def rank(candidates: list[Candidate], *, really: bool) -> None:
-    """The highest mean first, equal means sharing a rank; or, where that would be unsound, no ranks at all."""
+    """The highest mean first, equal means sharing a rank; or, where that would be unsound, no ranks at all.
+
+    Where a rubric has weights the weighted mean ranks.
+    """
     ranked = [each for each in candidates if really and not left_aside(each)]
-    means = [round(each.card.mean or 0.0, 9) for each in ranked]
     for each in candidates:
         each.rank = None
-    for each, mean in zip(ranked, means, strict=True):
-        each.rank = 1 + sum(other > mean for other in means)
+    for each, place in zip(ranked, _places(ranked, weighted=is_weighted(ranked)), strict=True):
+        each.rank = place
     if really:
         candidates.sort(key=lambda each: each.rank or len(candidates) + 1)
+
+
+def is_weighted(candidates: Sequence[Candidate]) -> bool:
+    """Whether there are weighted means to rank by."""
+    return any(each.card.weighted is not None for each in candidates)
+
+
+def _places(ranked: Sequence[Candidate], *, weighted: bool) -> list[int]:
+    means = [(each.card.weighted or 0) if weighted else round(each.card.mean or 0.0, 9) for each in ranked]
+    return [1 + sum(other > mean for other in means) for mean in means]
+
+
+def elsewhere(candidates: Sequence[Candidate]) -> str:
+    """Who would have another rank by Aural's mean than by the weighted one; nothing where nobody has."""
+    ranked = [each for each in candidates if each.rank]
+    places = zip(ranked, _places(ranked, weighted=False), strict=True)
+    moved = [(each, place) for each, place in places if place != each.rank]
+    if not moved or not is_weighted(ranked):
+        return ""
+    names = names_of(candidates)
+    shown = [f"{quoted(names[each.row.id], 60)} {place} instead of {each.rank}" for each, place in moved[:MOST_NAMED]]
+    more = len(moved) - MOST_NAMED
+    return OTHER_ORDER.format(who=", ".join(shown) + (f" and {more} more" if more > 0 else ""))
 
 
 def names_of(candidates: Sequence[Candidate]) -> dict[str, str]:

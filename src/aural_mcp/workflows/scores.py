@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 
@@ -21,12 +22,14 @@ from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import inert
 from aural_mcp.tools.sessions import evaluations_in, mean_score, score_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, digest, is_over
+from aural_mcp.workflows.weighing import Weights, weights_of
 
 CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluations", "question", "Q")
 """Where evaluations stand, what in them names the criterion or question, and how its column begins."""
 AURAL, NOT_SHOWN = "Aural", "not shown in lockdown"
 LONGEST_QUOTE, MOST_EVIDENCE = 160, 10
 """Characters of a quote, and turns that are named for one score."""
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 LEAST_PREFIX = 20
 """Characters from which the beginning of a question counts as that question."""
 
@@ -46,6 +49,9 @@ class Rubric:
 
     columns: Sequence[Column]
     version: str
+    weights: Weights
+    given: Sequence[str] = ()
+    """Texts that candidates are given, questions and starter code: no answer of theirs."""
 
     @property
     def asked(self) -> int:
@@ -63,6 +69,8 @@ class Card:
     strange: list[str]
     """What was scored that the interview does not have now."""
     scorer: str
+    weighted: Fraction | None = None
+    """The mean of the criteria by their weights; None where there are no weights or no scores."""
 
     @property
     def scored(self) -> list[str]:
@@ -80,7 +88,9 @@ def rubric_of(interview: InterviewDetail) -> Rubric:
     columns = [Column(f"C{number}", each.name, each.description) for number, each in enumerate(criteria, 1)]
     columns += [Column(f"Q{number}", each.text, each.description) for number, each in enumerate(interview.questions, 1)]
     asked = [[each.text, each.type, each.options, each.description] for each in interview.questions]
-    return Rubric(columns, digest(*criteria, *asked)[:12])
+    weights = weights_of({f"C{number}": each.weight for number, each in enumerate(criteria, 1)})
+    given = [text for each in interview.questions for text in (each.text, *(each.starter_code or {}).values())]
+    return Rubric(columns, digest(*criteria, *asked)[:12], weights, given)
 
 
 def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
@@ -96,7 +106,13 @@ def card_of(insights: Any, rubric: Rubric, *, lockdown: bool = False) -> Card:
             else:
                 free.remove(column)
                 found[column.id] = row
-    return Card(mean_score(insights), found, strange, NOT_SHOWN if lockdown else _scorer(insights))
+    weighted = rubric.weights.mean(lambda column: score_of(found.get(column)))
+    return Card(mean_score(insights), found, strange, NOT_SHOWN if lockdown else _scorer(insights), weighted)
+
+
+def as_number(mean: Fraction | None) -> float | None:
+    """A mean as JSON has it."""
+    return None if mean is None else float(mean)
 
 
 def _is_same(name: str, given: str) -> bool:
@@ -185,4 +201,4 @@ def _listed(value: Any) -> list[Any]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text; of scripts without spaces, the characters."""
-    return re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+", text.casefold())
+    return WORD.findall(text.casefold())

@@ -1,0 +1,96 @@
+"""A candidate's own words for a score whose scorer named none: found by a plain rule, and marked as that.
+
+For a question, the answer that follows it. For a criterion, the answer that shares most distinct words with its name
+and description: two at least, of four letters at least, the earliest of equals. A flagged turn is never chosen, nor an
+answer that is a question or starter code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from aural_mcp.api.models import Message, Session
+from aural_mcp.safety import is_code
+from aural_mcp.workflows.scores import WORD, Column, Rubric, excerpt, words_of
+
+MOST_WORDS, MOST_CHARACTERS = 40, 320
+LEAST_SHARED, SHORTEST = 2, 4
+"""Words that an answer shares with a criterion, and their letters."""
+FEW = 3
+"""Words below which a question must be all that a turn ends with."""
+SENTENCE = re.compile(r"[.!?](?=\s|$)|[。！？]")
+
+
+def by_rule(column: Column, rubric: Rubric, session: Session, most: int = MOST_CHARACTERS) -> tuple[int, str] | None:
+    """A turn of the candidate's for a column, and some of its words; None where the rule finds none."""
+    answers = _answers(rubric, session)
+    if column.id.startswith("Q"):
+        turn = _after(column, rubric, session.messages, answers)
+        return (turn, _words(answers[turn], 0, most)) if turn else None
+    wanted = {word for word in words_of(f"{column.name} {column.description or ''}") if _counts(word)}
+    shared = {turn: len(wanted & set(words_of(said))) for turn, said in answers.items()}
+    turn = max(shared, key=lambda each: (shared[each], -each), default=0)
+    if not turn or shared[turn] < LEAST_SHARED:
+        return None
+    return turn, _words(answers[turn], _densest(answers[turn], wanted), most)
+
+
+def _answers(rubric: Rubric, session: Session) -> dict[int, str]:
+    """What the candidate said of their own, by turn."""
+    flagged = {each["turn"] for each in cast("list[Any]", (session.model_extra or {}).get("flags", []))}
+    said = {turn: each.content for turn, each in enumerate(session.messages, 1) if each.role == "USER"}
+    own = {turn: (text, _key(text)) for turn, text in said.items() if turn not in flagged}
+    given = {_key(text) for text in rubric.given}
+    return {turn: _line(text) for turn, (text, key) in own.items() if key and key not in given}
+
+
+def _after(column: Column, rubric: Rubric, messages: Sequence[Message], answers: Collection[int]) -> int | None:
+    """The first answer after a question's turn and before that of another question."""
+    asked = [each for each in rubric.columns if each.id.startswith("Q")]
+    turns = [(turn, _key(each.content)) for turn, each in enumerate(messages, 1) if each.role == "ASSISTANT"]
+    same = [each for each in asked if _key(each.name) == _key(column.name)].index(column)
+    own = [turn for turn, said in turns if _asks(said, column)]
+    if len(own) <= same:
+        return None
+    others = [each for each in asked if each != column]
+    end = next((turn for turn, said in turns if turn > own[same] and any(_asks(said, each) for each in others)), None)
+    return next((turn for turn in sorted(answers) if own[same] < turn < (end or turn + 1)), None)
+
+
+def _asks(said: str, question: Column) -> bool:
+    key = _key(question.name)
+    return bool(key) and (key in said if len(words_of(question.name)) > FEW else said.endswith(key))
+
+
+def _key(text: str) -> str:
+    """Letters and digits only: however a text was escaped, spaced or fenced."""
+    code = text.partition("\n")[2] if is_code(text) else text
+    return "".join(re.findall(r"[^\W_]+", code.casefold()))
+
+
+def _line(text: str) -> str:
+    return " ".join((text.partition("\n")[2].rstrip("` \n") if is_code(text) else text).split())
+
+
+def _counts(word: str) -> bool:
+    return len(word) >= SHORTEST or not word.isascii()
+
+
+def _densest(text: str, wanted: Collection[str]) -> int:
+    """Where the sentence begins that has most of these words."""
+    starts = [0, *(found.end() for found in SENTENCE.finditer(text) if found.end() < len(text))]
+    ends = [*starts[1:], len(text)]
+    counts = [len({*wanted} & set(words_of(text[start:end]))) for start, end in zip(starts, ends, strict=True)]
+    return starts[counts.index(max(counts))]
+
+
+def _words(text: str, start: int, most: int) -> str:
+    """Whole sentences from a place on, as many as fit; of one that is longer, its beginning."""
+    part, more = text[start:].strip(), ""
+    if len(found := list(WORD.finditer(part))) > MOST_WORDS:
+        part = part[: found[MOST_WORDS - 1].end()]
+        ends = [each.end() for each in SENTENCE.finditer(part)]
+        part, more = (part[: ends[-1]], "") if ends else (part, "…")
+    return f"{'…' if start else ''}{excerpt(part, most=most - 2)}{more}"
