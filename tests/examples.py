@@ -53,6 +53,7 @@ _LEAST = {
     "interviews": [{"title": "T"}],
     "ids": [ID],
     "query": "q",
+    "question": "1",
     "candidate": "Candidate K7MQ2X",
     "summary": "S",
     "scoredBy": "A",

@@ -98,6 +98,7 @@ async def everything(world, seen):
         ("end_interview_sessions", {**interview, "ids": [ids["sessionId"]]}),
         ("compare_candidates", {**interview, "quotes": True}),
         *([] if seen.lockdown else [("search_transcripts", {**interview, "query": "billing"})]),
+        *([] if seen.lockdown else [("compare_answers", {**interview, "question": 1})]),
         *(("export_results", {**interview, "format": each}) for each in ("markdown", "csv", "json")),
     ]
     said = {}

@@ -188,6 +188,7 @@ async def everything(world, agent):
         "get_usage": {},
         "wait_for_sessions": ids,
         "compare_candidates": ids,
+        "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "cache"},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,

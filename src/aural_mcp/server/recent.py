@@ -39,6 +39,7 @@ LABELS = {
     "get_session": ("", [SESSIONS]),
     "wait_for_sessions": ("changes", [THEIRS]),
     "compare_candidates": ("candidates", [THEIRS]),
+    "compare_answers": ("candidates", [THEIRS]),
     "search_transcripts": ("data", [THEIRS]),
 }
 """Which tools show ids that a prompt or a template can take: where the rows are, and in each row id and name."""
