@@ -54,6 +54,7 @@ _LEAST = {
     "ids": [ID],
     "query": "q",
     "question": "1",
+    "who": "Ana",
     "candidate": "Candidate K7MQ2X",
     "summary": "S",
     "scoredBy": "A",

@@ -1020,6 +1020,7 @@ def reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("compare_candidates", {**planted.interview, "sessionIds": planted.sessions[:50], "quotes": True}),
         ("compare_answers", {**planted.interview, "question": planted.ids["questionId"]}),
         ("compare_answers", {**planted.interview, "question": 1, "sessionIds": planted.sessions[:50]}),
+        *(("find_person", {"who": each}) for each in ("robin", _word(planted.texts[0]))),
         *(("search_transcripts", {**planted.interview, "query": each}) for each in ("code", _word(planted.texts[0]))),
         ("search_transcripts", {**planted.interview, "query": _word(planted.questions[0]), "speaker": "anyone"}),
         *(("export_results", {**planted.interview, "format": each}) for each in ("markdown", "csv", "json")),

@@ -148,6 +148,7 @@ async def planted(world):
         "compare_candidates": {**ids, "sessionIds": [session], "quotes": True},
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "did"},
+        "find_person": {"who": "p"},
         "export_results": ids,
     }
     return everything, session, people["data"][0]["id"]

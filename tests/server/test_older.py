@@ -190,6 +190,7 @@ async def everything(world, agent):
         "compare_candidates": ids,
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "cache"},
+        "find_person": {"who": "a"},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,
     }
