@@ -53,6 +53,8 @@ _LEAST = {
     "interviews": [{"title": "T"}],
     "ids": [ID],
     "query": "q",
+    "question": "1",
+    "who": "Ana",
     "candidate": "Candidate K7MQ2X",
     "summary": "S",
     "scoredBy": "A",

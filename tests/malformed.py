@@ -131,6 +131,8 @@ async def everything(agent, world):
         "launch_interviews": {"interviews": [{"title": "L", "questions": [{"text": "Why?"}], "publish": True}]},
         "import_candidates": {"data": "name,email\nAna,ana@x.org\nBo,b@x.org\n", "dryRun": False},
         "wait_for_sessions": {"until": "all"},
+        "compare_answers": {"question": 1},
+        "find_person": {"who": "ana"},
         "search_transcripts": {"query": "queue"},
         "reveal_candidate": {"candidate": "Candidate K7MQ2X"},
     }

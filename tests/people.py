@@ -159,6 +159,7 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
             ("create_candidates", {"candidates": [{**records[0], "major": "Another"}]}),
             ("compare_candidates", {}),
             ("compare_candidates", {"quotes": True}),
+            ("compare_answers", {"question": 1}),
             ("search_transcripts", {"query": "queue"}),
             ("search_transcripts", {"query": "what", "speaker": "anyone"}),
             *(("export_results", {"format": each}) for each in ("markdown", "csv", "json")),

@@ -146,7 +146,9 @@ async def planted(world):
     assert not unnamed, f"tests/test_safety.py: `planted` gives no arguments for {unnamed}"
     everything |= {
         "compare_candidates": {**ids, "sessionIds": [session], "quotes": True},
+        "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "did"},
+        "find_person": {"who": "p"},
         "export_results": ids,
     }
     return everything, session, people["data"][0]["id"]

@@ -141,7 +141,8 @@ def test_changes_and_reads_of_candidates_material_are_written_down():
     there = {each.tool_name() for each in OPERATIONS if logged(each.tool_name(), each.effect)}
     changing = {each.tool_name() for each in OPERATIONS if each.effect != "read"}
     assert there == changing | {"get_session", "get_session_report", "list_candidates"}
-    assert all(logged(f"{name}", "read") for name in ("reveal_candidate", "compare_candidates", "search_transcripts"))
+    workflows = ("compare_candidates", "compare_answers", "search_transcripts", "find_person")
+    assert all(logged(name, "read") for name in ("reveal_candidate", *workflows))
     assert logged("export_results", "read")
     assert not logged("list_interviews", "read")
 

@@ -97,7 +97,9 @@ async def everything(world, seen):
         ("import_candidates", {**interview, "candidates": [PERSON, {"name": PERSON["name"], "email": "anna-lena@"}]}),
         ("end_interview_sessions", {**interview, "ids": [ids["sessionId"]]}),
         ("compare_candidates", {**interview, "quotes": True}),
+        ("find_person", {"who": "candidate"}),
         *([] if seen.lockdown else [("search_transcripts", {**interview, "query": "billing"})]),
+        *([] if seen.lockdown else [("compare_answers", {**interview, "question": 1})]),
         *(("export_results", {**interview, "format": each}) for each in ("markdown", "csv", "json")),
     ]
     said = {}

@@ -453,7 +453,14 @@ def test_a_text_that_may_be_several_is_not_taken_for_one():
 )
 @pytest.mark.parametrize(
     "tool",
-    ["compare_candidates", "search_transcripts", "export_results", "wait_for_sessions", "end_interview_sessions"],
+    [
+        "compare_candidates",
+        "compare_answers",
+        "search_transcripts",
+        "export_results",
+        "wait_for_sessions",
+        "end_interview_sessions",
+    ],
 )
 async def test_a_list_that_comes_to_no_id_never_means_everybody(agent, tool, nobody):
     made = (await ok(agent, "create_interview", title="T"))["id"]

@@ -67,6 +67,8 @@ async def test_what_cannot_be_written_down_is_neither_done_nor_shown(world, agen
         "get_session": {"sessionId": session},
         "list_candidates": {"interviewId": interview},
         "export_results": {"interviewId": interview},
+        "compare_answers": {"interviewId": interview, "question": 1},
+        "find_person": {"who": "robin"},
         "search_transcripts": {"interviewId": interview, "query": "drown"},
     }
     async with desk(world, path) as other:

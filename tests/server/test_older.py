@@ -188,7 +188,9 @@ async def everything(world, agent):
         "get_usage": {},
         "wait_for_sessions": ids,
         "compare_candidates": ids,
+        "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "cache"},
+        "find_person": {"who": "a"},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,
     }

@@ -261,6 +261,7 @@ def test_what_is_kept_is_bounded_in_number_and_in_bytes_and_the_oldest_goes_firs
 MANY = [{"name": f"Person {number}"} for number in range(600)]
 WORKFLOWS = {
     "compare_candidates": ({"quotes": True}, 6, r"\d of 8 remain; "),
+    "compare_answers": ({"question": 1}, 6, r"\d of 8 remain; "),
     "search_transcripts": ({"query": "queue"}, 6, r"\d of 8 remain; "),
     "export_results": ({"format": "json"}, 6, r"\d of 8 remain; "),
     "launch_interviews": (

@@ -29,6 +29,11 @@ class Transcripts:
         self._kept[place] = self._kept.pop(place)
         return Session.model_validate_json(self._kept[place][1])
 
+    def has(self, tenant: str, row: SessionSummary) -> bool:
+        """Whether `get` would give the session of a row."""
+        state = _state(row)
+        return state is not None and self._kept.get((tenant, row.id), (None, b""))[0] == state
+
     def keep(self, tenant: str, row: SessionSummary, session: Session) -> None:
         """Keep a session that was asked for because of a row, if it is finished."""
         place, state = (tenant, row.id), _state(row)

@@ -37,7 +37,7 @@ Outcome = Literal["done", "failed", "refused", "preview"]
 Confirmed = Literal["asked", "code", "operator"]
 READS = (
     *("reveal_candidate", "get_session", "get_session_report", "list_candidates"),
-    *("compare_candidates", "search_transcripts", "export_results"),
+    *("compare_candidates", "compare_answers", "search_transcripts", "find_person", "export_results"),
 )
 """Tools that change nothing and show what a candidate gave."""
 NOUNS = ("interview", "question", "candidate", "session")

@@ -170,6 +170,10 @@ class Guarded:
         seen = await self.seen(asked, session, spent)
         return seen.model_copy(update={name: getattr(row, name) for name in ANALYSIS})
 
+    def keeps(self, row: SessionSummary) -> bool:
+        """Whether `session` gives this one without asking for it."""
+        return self._memory.transcripts.has(self.tenant, row)
+
     async def _page_of(self, asked: GetSession, spent: Spent) -> Session:
         """A session, asked for anew; where the same came for the page before, it is not gone through once more."""
         place = (self.tenant, self.exposure, asked.session_id)

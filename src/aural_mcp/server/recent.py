@@ -28,6 +28,7 @@ MOST_LOOKS = 5
 """Interviews whose sessions are listed for one name."""
 INTERVIEWS, SESSIONS = ("interviewId", "id", "title"), ("sessionId", "id", "participantName")
 PEOPLE, THEIRS = ("candidateId", "id", "name"), ("sessionId", "sessionId", "name")
+REGISTERED, INTERVIEWED = ("candidateId", "candidateId", "name"), ("interviewId", "interviewId", "interview")
 LABELS = {
     "list_interviews": ("data", [INTERVIEWS]),
     "create_interview": ("", [INTERVIEWS]),
@@ -39,7 +40,9 @@ LABELS = {
     "get_session": ("", [SESSIONS]),
     "wait_for_sessions": ("changes", [THEIRS]),
     "compare_candidates": ("candidates", [THEIRS]),
+    "compare_answers": ("candidates", [THEIRS]),
     "search_transcripts": ("data", [THEIRS]),
+    "find_person": ("data", [THEIRS, REGISTERED, INTERVIEWED]),
 }
 """Which tools show ids that a prompt or a template can take: where the rows are, and in each row id and name."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from aural_mcp.api.operations import AnyOperation
 from aural_mcp.tools.shape import Shape
-from aural_mcp.workflows import comparing, exporting, launch, searching, waiting
+from aural_mcp.workflows import answers, comparing, exporting, finding, launch, searching, waiting
 from aural_mcp.workflows.lists import importing
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
@@ -18,6 +18,8 @@ WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     importing.ImportCandidates: Shape(importing.ImportCandidates, importing.Imported, importing.import_candidates),
     waiting.WaitForSessions: Shape(waiting.WaitForSessions, waiting.Waited, waiting.wait_for_sessions),
     comparing.CompareCandidates: Shape(comparing.CompareCandidates, comparing.Comparison, comparing.compare_candidates),
+    answers.CompareAnswers: Shape(answers.CompareAnswers, answers.Answers, answers.compare_answers),
     searching.SearchTranscripts: Shape(searching.SearchTranscripts, searching.Hits, searching.search_transcripts),
+    finding.FindPerson: Shape(finding.FindPerson, finding.FoundPeople, finding.find_person),
     exporting.ExportResults: Shape(exporting.ExportResults, exporting.Exported, exporting.export_results),
 }
