@@ -13,6 +13,7 @@ from pydantic import MISSING, Field
 from aural_mcp.api.errors import AuralError, NotOffered
 from aural_mcp.api.models import Candidate, Interview, Record, SessionSummary
 from aural_mcp.api.operations import Cursor, ListCandidates, ListInterviews, Operation, Text
+from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
@@ -109,7 +110,7 @@ async def find_person(client: Caller, given: FindPerson, spent: Spent) -> FoundP
             *([remain(left, len(interviews), spent, cursor=cursor)] if left else []),
             *([] if complete else [UNLISTED.format(again=again(spent))]),
             *work.remarks,
-            *([] if work.found else work.instead(given.who)),
+            *([] if work.found else await aside(work.instead, given.who)),
         ],
     }
     return FoundPeople.model_validate(found)
