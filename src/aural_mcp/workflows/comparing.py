@@ -17,6 +17,7 @@ from aural_mcp.tools.sessions import EndedByTeam, ended_by_team
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.evidence import by_rule
+from aural_mcp.workflows.integrity import integrity_of
 from aural_mcp.workflows.ranking import (
     LIST_ENDED,
     NOT_ALL_READ,
@@ -48,6 +49,8 @@ MEANS = {
 }
 WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
 BY_RULE = "Quotes with byRule were chosen by this program, as the scorer named none: say so when you use them."
+INTEGRITY = "Integrity events prove nothing (a doorbell, a screen reader) and change no score; a person asks."
+NO_LOG = "No log is not the same as no events: nothing was logged, or it could not be read."
 UNWEIGHTED = "The rubric has weights, but no criterion has a score: there is no weightedMean."
 BY_WEIGHT = "Order and ranks go by weightedMean."
 UNUSED = "Nobody has a score for {columns}: no mean counts it."
@@ -72,7 +75,11 @@ class ComparedColumn(Record):
 
 
 class ComparedRow(Record):
-    """A candidate; beside these each column is a field, its score 1 to 10, null for not scored, never 0."""
+    """A candidate; beside these each column is a field, its score 1 to 10, null for not scored, never 0.
+
+    With `integrity` also pastes and leftPage (null without a log), hiddenCharacters, fasterThanTyping, and otherEvents
+    and integrityLog where there is something to say.
+    """
 
     session_id: str
     name: str = ""
@@ -106,8 +113,7 @@ class Comparison(Record):
 class CompareCandidates(Operation[Comparison]):
     """Compare the candidates of one interview: scores by criterion and question, mean, coverage.
 
-    Where a comparison is unsound (missing scores, another rubric, short or garbled transcripts) it says why and
-    ranks nobody.
+    Where a comparison is unsound it says why and ranks nobody.
     """
 
     effect, toolset = "read", "workflows"
@@ -116,7 +122,8 @@ class CompareCandidates(Operation[Comparison]):
     session_ids: Annotated[
         list[Id] | MISSING, Field(min_length=1, max_length=500, description="All finished when omitted.")
     ] = MISSING
-    quotes: Annotated[bool, Field(description="For each score a short one, with its turn; reads each session.")] = False
+    quotes: Annotated[bool, Field(description="A short one for each score; reads each session.")] = False
+    integrity: Annotated[bool, Field(description="Counts pastes, leaving the page, flagged turns.")] = False
     cursor: Cursor = MISSING
 
     @classmethod
@@ -129,7 +136,7 @@ async def compare_candidates(client: Caller, given: CompareCandidates, spent: Sp
     begin(spent)
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
     listed, complete = await all_sessions(client, given.interview_id, spent)
-    work = _Comparing(client, spent, rubric_of(interview), complete)
+    work = _Comparing(client, spent, rubric_of(interview), complete, logged=interview.anti_cheating_enabled)
     work.add(chosen(listed, given.session_ids, complete=complete))
     rows, cursor = await work.page(given)
     left_out = Counter(row.status for row in listed if row.status != "COMPLETED")
@@ -172,9 +179,9 @@ def short(text: str) -> str:
 class _Comparing:
     """Those who are compared, what is unsound about it, and the rows that are shown."""
 
-    def __init__(self, client: Caller, spent: Spent, rubric: Rubric, complete: bool) -> None:
+    def __init__(self, client: Caller, spent: Spent, rubric: Rubric, complete: bool, *, logged: bool) -> None:
         self._client, self._spent, self.rubric, self._complete = client, spent, rubric, complete
-        self._locked = is_locked(client)
+        self._locked, self._logged = is_locked(client), logged
         self.all: list[Candidate] = []
         self.scorers: Counter[str] = Counter()
         self.unsound: list[str] = []
@@ -215,7 +222,7 @@ class _Comparing:
         if quoting:
             self.all.sort(key=lambda each: (each.row.created_at, each.row.id))
         start = self._after(before)
-        shown = await self._fitting(start, quoting)
+        shown = await self._fitting(start, quoting, given.integrity)
         if quoting:
             whole = len(shown) == len(self.all)
             self.judge("" if whole else NOT_ALL_READ.format(read=len(shown), total=len(self.all)))
@@ -223,18 +230,18 @@ class _Comparing:
         self.left = len(self.all) - start - len(shown)
         return [self._row(each) for each in shown], (shown[-1].row.id if shown else before) if self.left else None
 
-    async def _fitting(self, start: int, quoting: bool) -> list[Candidate]:
+    async def _fitting(self, start: int, quoting: bool, counting: bool) -> list[Candidate]:
         """Those from a place on who fit into the answer, and into time and budget when they are read."""
         shown: list[Candidate] = []
         room = PAGE_BYTES
         for number, each in enumerate(self.all[start:], start + 1):
-            if quoting and not await self._read(each):
+            if not (await self._read(each, quoting) and await self._count(each, counting)):
                 break
             room -= size_of(self._row(each)) + 40
             if room < 0 and shown:
                 break
             shown.append(each)
-            if quoting:
+            if quoting or counting:
                 await self._spent.report(number, len(self.all), f"{number} of {len(self.all)} candidates")
         return shown
 
@@ -245,8 +252,19 @@ class _Comparing:
             raise nobody if self._complete else not_now("all sessions were listed", self._spent)
         return places.get(cursor, 0)
 
-    async def _read(self, each: Candidate) -> bool:
-        """Read a transcript and look at it; False when time or budget ended."""
+    async def _count(self, each: Candidate, wanted: bool) -> bool:
+        """Count what the integrity log holds, where that is asked for; False when time or budget ended."""
+        try:
+            logged = self._logged
+            each.integrity = await integrity_of(self._client, each.row.id, self._spent, logged=logged) if wanted else {}
+        except OUT_OF_BUDGET:
+            return False
+        return True
+
+    async def _read(self, each: Candidate, wanted: bool) -> bool:
+        """Read a transcript and look at it, where that is asked for; False when time or budget ended."""
+        if not wanted:
+            return True
         try:
             each.session = await read_session(self._client, each.row, self._spent)
         except OUT_OF_BUDGET:
@@ -276,6 +294,7 @@ class _Comparing:
             **({"weighted_mean": as_number(each.card.weighted)} if self.rubric.weights.counts else {}),
             **scores,
             **{name: value for name, value in more.items() if value not in (None, "", [])},
+            **{name: value for name, value in each.integrity.items() if value != ""},
         }
 
     def _quotes(self, each: Candidate) -> list[dict[str, Any]]:
@@ -317,7 +336,9 @@ class _Comparing:
             SCORERS: self.differ,
             f"Not compared, as they are not finished: {others}.": bool(others),
             BY_RULE: any(quote.get("by_rule") for each in self.all for quote in self._quotes(each)),
-            FLAGGED: any(_flagged(each.session) for each in self.all),
+            FLAGGED: any(_flagged(each.session) or each.integrity.get("flagged_turns") for each in self.all),
+            INTEGRITY: any(each.integrity for each in self.all),
+            NO_LOG: any(each.integrity.get("integrityLog") for each in self.all),
             LOCKED: given.quotes and self._locked,
             UNREAD: not given.quotes and bool(self.all) and not self._locked,
             remain(self.left, len(self.all), self._spent, cursor=cursor): self.left > 0,

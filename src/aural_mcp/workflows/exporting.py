@@ -72,8 +72,8 @@ class Exported(Record):
 class ExportResults(Operation[Exported]):
     """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version, who scored.
 
-    Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, for
-    that person, and where it can be erased.
+    Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, and
+    where it can be erased.
     """
 
     effect, toolset = "read", "workflows"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aural_mcp.api.models import Session, SessionSummary
 from aural_mcp.safety import quoted
@@ -47,6 +48,7 @@ class Candidate:
     ended: bool = False
     """Whether the team ended the session: then it lacks what it lacks, and keeps nobody else from being ranked."""
     rank: int | None = None
+    integrity: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def turns(self) -> int | None:
