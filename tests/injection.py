@@ -700,7 +700,7 @@ REPORTED = {
 """Sections of a report, and where the tool has the same."""
 HEADINGS = {*REPORTED, resource_texts.FLAGS, "Transcript", "Summary", "Overall score", "Media"}
 HEADINGS |= {"Integrity log, which proves nothing by itself"}
-HEADINGS |= {"Candidate record", "Session", "Where it can be erased", "Where else to look"}
+HEADINGS |= {"Candidate record", "Session", "In other interviews", "Where it can be erased", "Where else to look"}
 
 
 def sections(text: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from aural_mcp.server.access import access
 from aural_mcp.server.server import AuralServer, OneClient
 from aural_mcp.workflows import saving
 from conftest import KEY, ORIGIN, ok, refused
-from rows import soon
+from rows import interview_of, soon
 from scored import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, scored_by_chance, sit
 from wires import counting
 
@@ -365,6 +365,29 @@ async def test_a_packet_is_all_that_is_held_on_one_person_and_where_it_can_be_er
     for words in ('phone: "+49 1"', "Knows queues.", f"> {SAID}", "## Where it can be erased", "detail: 40 characters"):
         assert words in document["content"], words
     assert "Aural dashboard" in (await at(agent, document["address"])).text
+
+
+async def test_a_packet_has_what_the_other_interviews_hold_by_the_same_address_and_says_how_far_it_looked(agent, world):
+    interview, person, session, _ = await registered(agent, world)
+    address = person["email"]
+    second, third = [await interview_of(agent, title) for title in ("Second", "Third")]
+    more = [
+        {"name": "A. Lee", "email": address.upper(), "notes": "Asked again"},
+        {"name": "Bo", "email": f"x{address}"},
+    ]
+    await ok(agent, "create_candidates", interviewId=second, candidates=more)
+    taken = sit(world, third, "Anna", even(7), participantEmail=address)
+    given = {"interviewId": interview, "candidateId": person["id"], "form": "packet"}
+    exported = await ok(agent, "export_results", **given, format="json")
+    whole = json.loads(exported["content"])
+    assert {each["interview"]["id"] for each in whole["others"]} == {second, third}
+    assert [each["candidate"]["notes"] for each in whole["others"] if each["candidate"]] == ["Asked again"]
+    assert [each["session"]["id"] for each in whole["others"] if each["session"]] == [taken]
+    assert exported["sessionIds"] == [session, taken]
+    assert "in 2 of 2 other interviews: 2 records" in whole["elsewhere"][0]
+    assert "inviteToken" not in exported["content"]
+    document = (await ok(agent, "export_results", **given))["content"]
+    assert document.index("## Transcript") < document.index("## In other interviews") < document.index("Asked again")
 
 
 async def test_who_came_by_the_public_link_has_a_packet_by_the_session(reader, world):

@@ -117,7 +117,7 @@ async def find_person(client: Caller, given: FindPerson, spent: Spent) -> FoundP
 
 
 @dataclass
-class _Found:
+class Found:
     """Somebody in an interview."""
 
     interview: Interview
@@ -133,6 +133,18 @@ class _Found:
         return self.address.strip().casefold() or (own.id if own else "")
 
 
+async def with_address(
+    client: Caller, address: str, spent: Spent, *, besides: str
+) -> tuple[list[Found], int, int, list[str]]:
+    """Who has this very address in all interviews but one: how many were looked through, of how many, and remarks."""
+    interviews, complete = await _interviews(client, spent)
+    others = [each for each in interviews if each.id != besides]
+    work, done = _Finding(client, spent, Wanted(address=fold(address).strip(), whole=True)), 0
+    while done < len(others) and await work.look_into(others[done]):
+        done += 1
+    return work.found, done, len(others), [*work.remarks, *([] if complete else [UNLISTED.format(again=again(spent))])]
+
+
 @dataclass
 class _Finding:
     """The interviews that were looked into, and who was found."""
@@ -140,7 +152,7 @@ class _Finding:
     client: Caller
     spent: Spent
     wanted: Wanted
-    found: list[_Found] = field(default_factory=list[_Found])
+    found: list[Found] = field(default_factory=list[Found])
     remarks: list[str] = field(default_factory=list[str])
     people: int = 0
     _names: dict[str, None] = field(default_factory=dict[str, None])
@@ -188,7 +200,7 @@ class _Finding:
             self.remarks.append(IN_PART.format(title=quoted(interview.title, 60), number=len(rows)))
         return rows
 
-    def _is_meant(self, each: _Found) -> bool:
+    def _is_meant(self, each: Found) -> bool:
         names = [each.candidate.name if each.candidate else "", (each.session and each.session.participant_name) or ""]
         addresses = [
             (each.candidate and each.candidate.email) or "",
@@ -196,7 +208,7 @@ class _Finding:
         ]
         return self.wanted.finds(names, addresses, (each.candidate and each.candidate.phone) or "")
 
-    def _fitting(self, found: Sequence[_Found]) -> int:
+    def _fitting(self, found: Sequence[Found]) -> int:
         """How many of these fit behind those that are there."""
         room, free = self._room, MOST_ROWS - len(self.found)
         for number, each in enumerate(found):
@@ -214,7 +226,7 @@ class _Finding:
         names = told_apart([*people.values()])
         return [self._row(each, names[_label(each)]) for each in self.found]
 
-    def _row(self, each: _Found, name: str) -> dict[str, Any]:
+    def _row(self, each: Found, name: str) -> dict[str, Any]:
         session, candidate = each.session, each.candidate
         begun = session.id if session else candidate.session_id if candidate else None
         status = session.status if session else BEGUN if begun else NOT_BEGUN
@@ -264,7 +276,7 @@ class _Finding:
         return isinstance(self.client, Guarded) and self.client.exposure.anonymous
 
 
-def _label(each: _Found) -> str:
+def _label(each: Found) -> str:
     return f"{each.key}\n{each.name}"
 
 
@@ -294,12 +306,12 @@ def _after(interviews: Sequence[Interview], given: FindPerson, not_all: Exceptio
 
 def _people(
     interview: Interview, candidates: Sequence[Candidate], sessions: Sequence[SessionSummary]
-) -> Iterator[_Found]:
+) -> Iterator[Found]:
     """Everybody in an interview: who is registered, with their session, then who came by the public link."""
     own = {row.id: row for row in sessions}
     for each in candidates:
         session = own.pop(each.session_id, None) if each.session_id else None
         address = each.email or (session.participant_email if session else None) or ""
-        yield _Found(interview, each, session, each.name, address)
+        yield Found(interview, each, session, each.name, address)
     for row in own.values():
-        yield _Found(interview, None, row, row.participant_name or "", row.participant_email or "")
+        yield Found(interview, None, row, row.participant_name or "", row.participant_email or "")

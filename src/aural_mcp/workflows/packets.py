@@ -16,6 +16,7 @@ from aural_mcp.tools.candidates import NEWEST, cut
 from aural_mcp.tools.formatting import outline, transcript
 from aural_mcp.tools.transcripts import all_of
 from aural_mcp.workflows.base import all_sessions, not_now
+from aural_mcp.workflows.finding import with_address
 from aural_mcp.workflows.formats import bullets, listed
 from aural_mcp.workflows.scores import rubric_of
 
@@ -28,7 +29,13 @@ ERASE = (
     "In a local workspace: docs/privacy.md, Delete, says how one person is taken out of it.",
     "Copies: files that were exported, and conversations of the host that read them. The decision log has ids only.",
 )
-ELSEWHERE = "This is of one interview. Look for the person in the others: list_candidates and list_sessions with name."
+ELSEWHERE = (
+    "Looked for this e-mail address in {done} of {total} other interviews: {found} records there. Another address of "
+    "this person is not found so: find_person with the name."
+)
+NOT_ALL = "Not all other interviews could be looked through in time: find_person with the address goes on by cursor."
+NO_ADDRESS = "No e-mail address joins this person with other interviews: look with find_person and the name."
+NOT_READ = "Not in it, as time or budget ended: the sessions {ids}. get_session_report has each."
 SAME = "Sessions of this interview with the same e-mail address, which may be the same person's: {ids}."
 UNREGISTERED = "There is none: this person was not registered."
 UNSHOWN = f"{NEWEST} Whether this person is among the others is not known."
@@ -60,17 +67,41 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
         raise _nobody(candidate_id, people) if complete else not_now("all sessions were listed", spent)
     session = await _session(client, own, spent) if own else None
     address = (person.email if person else None) or (session or {}).get("participantEmail")
-    notes = [ELSEWHERE, *([] if complete else [INCOMPLETE]), *_same(rows, address, own)]
+    others, told = await _others(client, interview_id, address, spent)
+    notes = [*told, *([] if complete else [INCOMPLETE]), *_same(rows, address, own)]
     value = {
         "interview": {"id": interview.id, "title": interview.title, "rubricVersion": rubric_of(interview).version},
         "candidate": _record(person),
         **({} if person else {"noRecord": UNSHOWN if cut(people) else UNREGISTERED}),
         "session": session,
+        **({"others": others} if others else {}),
         "erase": [each for each in ERASE if not any(tool in each for tool in client.lacking)],
         "elsewhere": notes,
     }
-    ids = [own] if own else []
+    ids = [*([own] if own else []), *(each["session"]["id"] for each in others if each["session"])]
     return Collected(value, {"sessions": len(ids), "rubricVersion": rubric_of(interview).version}, ids, notes)
+
+
+async def _others(
+    client: Caller, interview_id: str, address: Any, spent: Spent
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The same person's records and sessions in other interviews, by the address; and how far that is."""
+    if not str(address or "").strip():
+        return [], [NO_ADDRESS]
+    found, done, total, remarks = await with_address(client, str(address), spent, besides=interview_id)
+    others: list[dict[str, Any]] = []
+    unread: list[str] = []
+    for each in found:
+        own = (each.candidate.session_id if each.candidate else None) or (each.session.id if each.session else None)
+        session = None
+        try:
+            session = await _session(client, own, spent) if own else None
+        except AuralError:
+            unread.append(str(own))
+        interview = {"id": each.interview.id, "title": each.interview.title}
+        others.append({"interview": interview, "candidate": _record(each.candidate), "session": session})
+    notes = [ELSEWHERE.format(done=done, total=total, found=len(found)), *([NOT_ALL] if done < total else []), *remarks]
+    return others, [*notes, *([NOT_READ.format(ids=", ".join(unread))] if unread else [])]
 
 
 def _nobody(identifier: str, people: Sequence[Candidate]) -> AuralError:
@@ -123,6 +154,7 @@ def as_markdown(whole: dict[str, Any]) -> str:
         "Session": _lines({name: value for name, value in session.items() if name != "messages"})
         or "There is none: this person has not begun.",
         "Transcript": transcript(turns) if session else "",
+        "In other interviews": _lines(whole.get("others")),
         "Where it can be erased": bullets(whole["erase"]),
         "Where else to look": bullets(whole["elsewhere"]),
     }

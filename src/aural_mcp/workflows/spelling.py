@@ -38,9 +38,13 @@ class Wanted:
     address: str = ""
     digits: str = ""
     words: Sequence[str] = ()
+    whole: bool = False
+    """Whether the address is all of it, a plus included."""
 
     def finds(self, names: Sequence[str], addresses: Sequence[str], phone: str) -> bool:
         """Whether somebody of these names, addresses and number is meant."""
+        if self.whole:
+            return any(fold(each).strip() == self.address for each in addresses)
         if self.address:
             return any(_is_address(self.address, fold(each)) for each in addresses)
         if self.digits:
