@@ -64,7 +64,7 @@ class AssessmentCriterion(Wire):
     description: str = Field(description="What a strong answer shows.")
     weight: Annotated[
         Annotated[StrictInt | StrictFloat, Field(gt=0, allow_inf_nan=False), AS_NUMBER] | MISSING,
-        Field(description="Above 0; 1 when omitted."),
+        Field(description="1 when omitted."),
     ] = MISSING
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -114,6 +114,10 @@ class Guarded:
         files: Path | None = None,
     ) -> None:
         self.raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
+
+    def blinded(self) -> Guarded:
+        """The same client, for a call in which nobody is named; what it did not show before it does not show now."""
+        return Guarded(self.raw, replace(self.exposure, blind=True), self._memory, self._secret, self.files)
 
     @property
     def base_url(self) -> str:

@@ -42,9 +42,10 @@ Format = Literal["markdown", "csv", "json"]
 EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
 MOST_INLINE = 60_000
 """Bytes of an export that an answer still holds."""
-TOO_LARGE = (
-    "It is {size} KB, too much for an answer: read the resource, which asks for all of it again, or say {less}fewer "
-    "sessionIds, or csv."
+TOO_LARGE = "It is {size} KB, too much for an answer: {read}say {less}fewer sessionIds, or csv."
+BLIND = (
+    "Blind: names are pseudonyms, and no key to them is in the export. Left out: addresses, personal fields, tone, "
+    "recordings, session ids, and in texts whatever the record names. A story can still tell who somebody is."
 )
 NOT_READ = (
     "{number} of {total} transcripts were not read, as time or budget ended: quotes and flags of these are missing."
@@ -57,7 +58,7 @@ class Exported(Record):
 
     form: str
     format: str
-    address: str = Field(description="The resource; reading it makes the export anew.")
+    address: str = Field(default="", description="The resource; reading it makes the export anew. None with `blind`.")
     saved_as: str | None = Field(default=None, description="The file in the operator's folder.")
     bytes: int
     sessions: int = 0
@@ -70,7 +71,7 @@ class Exported(Record):
 
 
 class ExportResults(Operation[Exported]):
-    """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version, who scored.
+    """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version.
 
     Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, and
     where it can be erased.
@@ -86,7 +87,8 @@ class ExportResults(Operation[Exported]):
         Field(description="From list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
     form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
-    format: Annotated[Format, Field(description="csv: a row per candidate, scores only.")] = "markdown"
+    format: Annotated[Format, Field(description="csv: a row each, scores only.")] = "markdown"
+    blind: Annotated[bool, Field(description="Pseudonyms in this export.")] = False
     save_as: Annotated[Text | MISSING, Field(max_length=200, description="A new file in the folder of --files.")] = (
         MISSING
     )
@@ -110,21 +112,22 @@ async def export_results(client: Caller, given: ExportResults, spent: Spent) -> 
     found: dict[str, Any] = {
         "form": given.form,
         "format": given.format,
-        "address": _address(given, whole),
+        **({} if given.blind else {"address": _address(given, whole)}),
         "bytes": size,
         **whole.about,
         "sessionIds": whole.session_ids,
         **({"savedAs": path.name} if path is not None else {}),
         **({"content": content} if shown else {}),
         **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
-        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, size)])],
+        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, size, blind=given.blind)])],
     }
     return Exported.model_validate(found)
 
 
-def _too_large(client: Caller, size: int) -> str:
+def _too_large(client: Caller, size: int, *, blind: bool) -> str:
     saves = isinstance(client, Guarded) and client.files is not None
-    return TOO_LARGE.format(size=size // 1000, less="saveAs, " if saves else "")
+    read = "" if blind else "read the resource, which asks for all of it again, or "
+    return TOO_LARGE.format(size=size // 1000, read=read, less="saveAs, " if saves else "")
 
 
 async def collected(client: Caller, given: ExportResults, spent: Spent) -> packets.Collected:
@@ -134,6 +137,10 @@ async def collected(client: Caller, given: ExportResults, spent: Spent) -> packe
         BadRequest: there is no such person or session, or a packet of somebody who must not be named.
     """
     begin(spent)
+    if given.blind:
+        if not isinstance(client, Guarded):
+            raise refused("This client shows everything as it is", "Leave blind out")
+        client = client.blinded()
     seen = client.exposure if isinstance(client, Guarded) else None
     names = "lockdown" if seen and seen.lockdown else "blind" if seen and seen.blind else "named"
     if given.form == "packet":
@@ -148,6 +155,7 @@ async def collected(client: Caller, given: ExportResults, spent: Spent) -> packe
     }
     whole.value = outside_all({"export": {**export, **whole.value.pop("export", {})}, **whole.value})
     whole.about |= {"names": names}
+    whole.remarks += [BLIND] if given.blind else []
     return whole
 
 
@@ -163,6 +171,8 @@ def written(whole: packets.Collected, given: ExportResults) -> str:
 def _who(given: ExportResults, names: str) -> str:
     """Whose packet may be made."""
     if names != "named":
+        if given.blind:
+            raise refused("A packet names a person, and blind names nobody", "Leave blind out, or use form results")
         step = "Ask whoever runs the server for one without --blind and --lockdown"
         raise refused(f"A packet names a person, and here nobody is named ({names})", step)
     if given.candidate_id is MISSING:
@@ -199,6 +209,8 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
             _person(each, rubric, read=each.row.id not in unread, words=not is_locked(client)) for each in people
         ],
     }
+    if given.blind:
+        _without_ids(value)
     about = {"sessions": len(people), "notRead": unread, "rubricVersion": rubric.version}
     return packets.Collected(value, about, [each.row.id for each in people], [*missing, *rubric.weights.notes, *then])
 
@@ -236,6 +248,14 @@ async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spe
         look_at_transcript(each, rubric)
         await spent.report(number + 1, len(people), f"{number + 1} of {len(people)} sessions read")
     return []
+
+
+def _without_ids(value: dict[str, Any]) -> None:
+    """Take out the ids of sessions, which lead whoever has the workspace to a name."""
+    names = {each["sessionId"]: each["name"] for each in value["candidates"]}
+    value["export"]["notRead"] = [names[each] for each in value["export"]["notRead"]]
+    for each in value["candidates"]:
+        each["sessionId"] = ""
 
 
 def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
