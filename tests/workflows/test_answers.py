@@ -202,7 +202,7 @@ async def test_sessions_that_are_named_are_taken_finished_or_not_and_namesakes_t
         participantEmail="ek@y.org",
     )
     found = await said(reader, interview, sessionIds=[one, two])
-    assert found == {"Bo Ek (bo@x.org)": [(2, "The disk.")], "Bo Ek (ek@y.org)": [(2, "Wait.")]}
+    assert found == {"Bo Ek (bo@x[.]org)": [(2, "The disk.")], "Bo Ek (ek@y[.]org)": [(2, "Wait.")]}
 
 
 @pytest.mark.parametrize("question", ["9", "0", "Why?"])

@@ -13,7 +13,7 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import KEY, ORIGIN, ok, refused, text_of
-from rows import soon, tokens
+from rows import add_session, interview_of, soon, tokens
 from scored import CRITERIA, QUESTIONS, SAID, analysis, even, interview_with, scored_by_chance, sit
 from wires import counting
 
@@ -344,3 +344,12 @@ async def test_the_host_is_told_how_far_the_reading_is(reader, world):
     await reader.call_tool("compare_candidates", given, progress_callback=progress)
     await anyio.wait_all_tasks_blocked()
     assert told[-1] == (3, 3, "3 of 3 candidates")
+
+
+async def test_two_of_one_name_are_told_apart_by_addresses_that_cannot_fire(agent, world):
+    interview = await interview_of(agent)
+    for number in (1, 2):
+        who = {"participantName": "Ana Silva", "participantEmail": f"ana{number}@mail.test"}
+        add_session(world, interview, ["Q", "A"], status="COMPLETED", **who)
+    rows = (await ok(agent, "compare_candidates", interviewId=interview))["candidates"]
+    assert [row["name"] for row in rows] == ["Ana Silva (ana1@mail[.]test)", "Ana Silva (ana2@mail[.]test)"]

@@ -12,7 +12,7 @@ from pydantic import MISSING
 
 from aural_mcp.api.errors import BadRequest
 from aural_mcp.api.operations import CandidateInput
-from aural_mcp.safety import quoted
+from aural_mcp.safety import inert, quoted
 
 UNNAMED = "somebody unnamed"
 SHOWN = 10
@@ -23,7 +23,7 @@ def told_apart(people: Sequence[tuple[str, str | None, str | None]]) -> dict[str
     """What to call each of these (id, name, address): by name, and with more where another has it or nobody has."""
     plain = {known: " ".join((name or "").split()) for known, name, _ in people}
     often = Counter(name.casefold() for name in plain.values())
-    beside = {known: address or known[:8] for known, _, address in people}
+    beside = {known: inert(address or known[:8]) for known, _, address in people}
     return {
         known: name if name and often[name.casefold()] == 1 else f"{name or UNNAMED} ({beside[known]})"
         for known, name in plain.items()

@@ -183,6 +183,7 @@ class _Comparing:
         self._client, self._spent, self.rubric, self._complete = client, spent, rubric, complete
         self._locked, self._logged = is_locked(client), logged
         self.all: list[Candidate] = []
+        self._names: dict[str, str] = {}
         self.scorers: Counter[str] = Counter()
         self.unsound: list[str] = []
         self.ranked, self.left = False, 0
@@ -194,6 +195,7 @@ class _Comparing:
             Candidate(row, card_of(row.insights, self.rubric, lockdown=self._locked), ended=row.id in ended)
             for row in rows
         ]
+        self._names = names_of(self.all)
         look_at_rows(self.all, self.rubric)
         self.scorers = Counter(each.card.scorer for each in self.all if each.card.mean is not None)
         self.judge()
@@ -289,7 +291,7 @@ class _Comparing:
         }
         return {
             "session_id": each.row.id,
-            "name": each.row.participant_name or "",
+            "name": self._names[each.row.id],
             "mean": each.card.mean,
             **({"weighted_mean": as_number(each.card.weighted)} if self.rubric.weights.counts else {}),
             **scores,
