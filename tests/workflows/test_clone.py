@@ -128,6 +128,19 @@ async def test_what_stays_in_the_old_language_is_named(agent, source):
     assert "question 2 is kept in the words of “en”" in " ".join(row["warnings"])
 
 
+async def test_a_condition_that_leads_nowhere_is_left_out_and_said(agent, source):
+    kept = (await ok(agent, "list_questions", interviewId=source))["data"]
+    await ok(agent, "update_question", questionId=kept[0]["id"], showIf={"questionId": "gone", "equals": "x"})
+    await ok(agent, "update_question", questionId=kept[3]["id"], skipIf={"anyOf": [1, 2]})
+    row = await made_from(agent, source, title="T", questions=[{"keep": number} for number in (1, 2, 3, 4, 2)])
+    said = " ".join(row["warnings"])
+    assert "Question 1 has a condition" in said
+    assert "Question 4 has a condition" in said
+    _, ids, rows = await whole(agent, row["id"])
+    assert [bool(each.get("showIf") or each.get("skipIf")) for each in rows] == [False, False, True, False, False]
+    assert rows[2]["showIf"]["questionId"] == ids[1]
+
+
 async def test_a_yes_to_a_clone_does_not_hold_when_its_source_was_changed(world, agent, source):
     given = {"interviews": [{"from": source, "title": "Open", "publish": True}]}
     async with Client(server_on(world)) as asking:

@@ -30,6 +30,7 @@ from aural_mcp.api.operations import (
 )
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
+from aural_mcp.client.links import invite_link
 from aural_mcp.client.state import REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
@@ -249,7 +250,7 @@ async def _candidates(
     if found is None:
         return None
     rows = [
-        {**row.model_dump(mode="json"), "inviteUrl": f"{client.link_origin}/i/invite/{row.invite_token}"}
+        {**row.model_dump(mode="json"), "inviteUrl": invite_link(client.link_origin, row.invite_token)}
         for row in cast("list[Candidate]", found)
     ]
     return Rows[InvitedCandidate].model_validate({"data": rows})

@@ -56,3 +56,8 @@ def _origins(result: Any) -> Iterator[str]:
         link = row.url if isinstance(row, Published) else row.invite_url if isinstance(row, InvitedCandidate) else None
         if link and (found := ORIGIN.fullmatch(link)):
             yield found[1]
+
+
+def invite_link(origin: str, token: str) -> str:
+    """The private link of the person who has this token."""
+    return f"{origin}/i/invite/{token}"

@@ -189,13 +189,14 @@ class Guarded:
             return last.session if last and last.body == body else bodies.read(model, response)
 
         session = await self.raw.ask(asked, spent, read)
+        people = await self._people_of(asked, session, spent)
         if last and session is last.session:
-            if await self._people_of(asked, session, spent) is last.people:
+            if people is last.people:
                 self._memory.shown[place] = last
                 return session
             session = bodies.read(Session, httpx.Response(200, content=body))
         session = await self.seen(asked, session, spent)
-        self._memory.shown[place] = Shown(body, await self._people_of(asked, session, spent), session)
+        self._memory.shown[place] = Shown(body, people, session)
         while sum(len(each.body) for each in self._memory.shown.values()) > MOST_SHOWN:
             self._memory.shown.pop(next(iter(self._memory.shown)))
         return session

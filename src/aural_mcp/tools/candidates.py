@@ -22,6 +22,7 @@ from aural_mcp.api.operations import (
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
+from aural_mcp.client.links import invite_link
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, mail, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
@@ -120,7 +121,7 @@ async def _statuses(client: Caller, interview_id: str, candidates: Sequence[Cand
 
 def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], origin: str) -> CandidateRow:
     fields = each.model_dump(by_alias=True)
-    link = {"inviteUrl": f"{origin}/i/invite/{each.invite_token}"} if each.invite_token else {}
+    link = {"inviteUrl": invite_link(origin, each.invite_token)} if each.invite_token else {}
     status = statuses.get(each.session_id, BEGUN) if each.session_id else NOT_BEGUN
     more = {name: value for name, value in {**fields, **link}.items() if name in include}
     row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}

@@ -14,7 +14,6 @@ from aural_mcp.client.caller import Caller
 CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 PAGES = ("en", "zh")
 """Languages of the pages of a local workspace."""
-DEFAULTS = {"language": "en", "chat_enabled": True, "voice_enabled": False, "video_enabled": False}
 SEEN = "Candidates first see: {facts}; that an AI asks, that answers are recorded{more}."
 LOGGED = ", that leaving the page and pasting are logged"
 NO_LANGUAGE = "This workspace's page is not in {language}: around your own words it speaks English."
@@ -27,7 +26,7 @@ def first_screen(client: Caller, interview: Interview | CreateInterview, questio
     beyond = [way for way, there in ways.items() if there]
     local, language = client.raw.local, str(_set(interview, "language") or "en")
     named = f"“{language}”" if CODE.fullmatch(language) else "a language of your own"
-    how = ["in writing"] if local or not beyond or _set(interview, "chat_enabled") else []
+    how = ["in writing"] if local or not beyond or _set(interview, "chat_enabled") is not False else []
     minutes = _set(interview, "time_limit_minutes")
     facts = [
         f"{questions} question{'' if questions == 1 else 's'}",
@@ -44,5 +43,6 @@ def first_screen(client: Caller, interview: Interview | CreateInterview, questio
 
 
 def _set(interview: Interview | CreateInterview, name: str) -> Any:
+    """What is set, or None."""
     value = getattr(interview, name)
-    return DEFAULTS.get(name) if value is MISSING else value
+    return None if value is MISSING else value

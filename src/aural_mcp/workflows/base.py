@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from aural_mcp.api import errors
-from aural_mcp.api.models import SessionSummary
-from aural_mcp.api.operations import ListSessions
+from aural_mcp.api.models import Rows, SessionSummary
+from aural_mcp.api.operations import ListSessions, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
+from aural_mcp.tools.shape import Row
 
 ENDS_WITHIN = 40.0
 """Seconds that a workflow takes at most: hosts give a call up after 60."""
@@ -68,8 +69,12 @@ def not_now(what: str, spent: Spent) -> errors.BudgetExhausted:
 
 async def all_sessions(client: Caller, interview_id: str, spent: Spent) -> tuple[list[SessionSummary], bool]:
     """The sessions of an interview, newest first, and whether these are all: time or budget may have ended."""
-    rows: dict[str, SessionSummary] = {}
-    asked: ListSessions = ListSessions(interview_id=interview_id, limit=100)
+    return await all_rows(client, ListSessions(interview_id=interview_id, limit=100), spent)
+
+
+async def all_rows(client: Caller, asked: Operation[Rows[Row]], spent: Spent) -> tuple[list[Row], bool]:
+    """The rows of a paged list, each once, and whether these are all."""
+    rows: dict[str, Row] = {}
     while not is_over(spent):
         try:
             page = await client.call(asked, spent=spent)

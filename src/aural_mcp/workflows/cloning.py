@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from pydantic import MISSING, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.models import InterviewDetail, Question
 from aural_mcp.api.operations import (
@@ -35,6 +36,7 @@ LEFT_BEHIND = (
 """Settings that cannot be set when an interview is made."""
 NOT_SET = "Not copied, as this cannot be set here: {names}."
 KEPT_WORDS = "The language is {new}, but {which} kept in the words of {old}: translate, or give them anew."
+LOST = "Question {place} has a condition that names no question of the interview: it was not copied."
 GONE = "Keep that question before it, or give this one anew, without keep"
 
 
@@ -110,13 +112,15 @@ def _from(source: InterviewDetail, given: InterviewInput) -> Resolved:
     questions = [_question(source, each, given.title) for each in asked]
     interview = InterviewInput.model_construct(None, **{**settings, **own, "questions": []})
     left = [name for name in LEFT_BEHIND if getattr(source, name) not in (None, "", [], {})]
-    warnings = [NOT_SET.format(names=", ".join(left))] if left else []
+    warnings = [NOT_SET.format(names=", ".join(map(to_camel, left)))] if left else []
     old, new = source.language, interview.language if interview.language is not MISSING else "en"
     kept = [number for number, each in enumerate(asked, 1) if "text" not in each.model_fields_set]
     if old.split("-")[0].lower() != new.split("-")[0].lower() and kept:
         which = f"question {kept[0]} is" if len(kept) == 1 else f"questions {', '.join(map(str, kept))} are"
         warnings.append(KEPT_WORDS.format(new=quoted(new), old=quoted(old), which=which))
-    return Resolved(interview, questions, _conditions(source, asked, questions), source, warnings)
+    conditions, lost = _conditions(source, asked, questions)
+    warnings += [LOST.format(place=place + 1) for place in lost]
+    return Resolved(interview, questions, conditions, source, warnings)
 
 
 def _question(source: InterviewDetail, given: LaunchedQuestion, title: str) -> QuestionInput:
@@ -149,16 +153,23 @@ def _asked(condition: Any) -> str:
 
 def _conditions(
     source: InterviewDetail, asked: Sequence[LaunchedQuestion], questions: Sequence[QuestionInput]
-) -> Conditions:
-    """The conditions of the kept questions, by place: the same answer, also where its words are another language's."""
-    places = {source.questions[each.keep - 1].id: place for place, each in enumerate(asked) if each.keep is not MISSING}
-    found: Conditions = {}
+) -> tuple[Conditions, list[int]]:
+    """The conditions of the kept questions, by place: the same answer, also where its words are another language's.
+
+    And the places of those whose condition names no question that there is.
+    """
+    kept = [(each.keep, place) for place, each in enumerate(asked) if each.keep is not MISSING]
+    places = {source.questions[number - 1].id: place for number, place in reversed(kept)}
+    there, lost, found = {each.id for each in source.questions}, list[int](), Conditions()
     for place, each in enumerate(asked):
         row = source.questions[each.keep - 1] if each.keep is not MISSING else None
         for name in CONDITIONS:
             own = name in each.model_fields_set
             condition = getattr(each, name) if own else getattr(row, name, None)
             if not condition or condition is MISSING:
+                continue
+            if _asked(condition) not in there:
+                lost.append(place)
                 continue
             before = places.get(_asked(condition))
             if before is None or before >= place:
@@ -169,7 +180,7 @@ def _conditions(
             if answer in olds and new is not MISSING and new:
                 answer = new[olds.index(answer)] if answer not in new else answer
             found.setdefault(place, {})[name] = (before, {**cast("dict[str, Any]", condition), "equals": answer})
-    return found
+    return found, lost
 
 
 def _row_of(source: InterviewDetail, question_id: str) -> Question:

@@ -16,12 +16,23 @@ from aural_mcp.api.operations import Cursor, ListCandidates, ListInterviews, Ope
 from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.client.links import invite_link
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.safety import quoted
 from aural_mcp.tools.candidates import BEGUN, NOT_BEGUN, cut
 from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.shape import size_of
-from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, is_over, not_now, refused, remain
+from aural_mcp.workflows.base import (
+    OUT_OF_BUDGET,
+    again,
+    all_rows,
+    all_sessions,
+    begin,
+    is_over,
+    not_now,
+    refused,
+    remain,
+)
 from aural_mcp.workflows.spelling import Wanted, fold, loose, wanted_by
 
 MOST_ROWS, MOST_BYTES = 50, 20_000
@@ -230,7 +241,7 @@ class _Finding:
         session, candidate = each.session, each.candidate
         begun = session.id if session else candidate.session_id if candidate else None
         status = session.status if session else BEGUN if begun else NOT_BEGUN
-        linked = candidate is not None and candidate.invite_token and status != "COMPLETED"
+        token = candidate.invite_token if candidate and status != "COMPLETED" else ""
         own = candidate or session
         return {
             "name": name,
@@ -240,11 +251,7 @@ class _Finding:
             **({"candidate_id": candidate.id} if candidate else {}),
             **({"session_id": begun} if begun else {}),
             "status": status,
-            **(
-                {"invite_url": f"{self.client.link_origin}/i/invite/{candidate.invite_token}"}
-                if linked and candidate
-                else {}
-            ),
+            **({"invite_url": invite_link(self.client.link_origin, token)} if token else {}),
             "created_at": own.created_at if own else "",
         }
 
@@ -282,18 +289,8 @@ def _label(each: Found) -> str:
 
 async def _interviews(client: Caller, spent: Spent) -> tuple[list[Interview], bool]:
     """All interviews, those made last first, which stays their order; and whether these are all."""
-    rows: dict[str, Interview] = {}
-    asked, complete = ListInterviews(limit=100), False
-    while not complete and not is_over(spent):
-        try:
-            page = await client.call(asked, spent=spent)
-        except OUT_OF_BUDGET:
-            break
-        known = len(rows)
-        rows |= {row.id: row for row in page.data}
-        complete = page.cursor is None or len(rows) == known
-        asked = asked.model_copy(update={"cursor": page.cursor})
-    return sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=True), complete
+    rows, complete = await all_rows(client, ListInterviews(limit=100), spent)
+    return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=True), complete
 
 
 def _after(interviews: Sequence[Interview], given: FindPerson, not_all: Exception | None) -> int:

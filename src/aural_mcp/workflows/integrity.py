@@ -14,14 +14,12 @@ from aural_mcp.api.models import IntegrityEvent, Session, SessionReport
 from aural_mcp.api.operations import GetSession, GetSessionReport
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
-from aural_mcp.privacy.flags import flags
+from aural_mcp.privacy.flags import AT_ONCE, flags
 from aural_mcp.safety import hidden
 from aural_mcp.workflows.base import OUT_OF_BUDGET, is_over
 
 PASTE, LEFT, OTHER = "pastes", "leftPage", "otherEvents"
 LEAVING = re.compile("(?:tab|page|visibility|document)_?hidden|tab_?switch|blur|focus_?(?:lost|out)|left|leave|exit")
-FAST = "came whole at once"
-"""How the reason of a turn that came faster than anybody types begins."""
 NO_LOG, UNREAD = "no log", "could not be read"
 
 
@@ -46,7 +44,7 @@ async def integrity_of(client: Caller, session_id: str, spent: Spent, *, logged:
     counts = Counter(map(_kind, events))
     known = isinstance(found, SessionReport) and (logged or counts[PASTE] + counts[LEFT] > 0)
     seen = {PASTE: counts[PASTE], LEFT: counts[LEFT]} if known else {PASTE: None, LEFT: None, "integrityLog": NO_LOG}
-    marked = [(each.turn, {reason.startswith(FAST) for reason in each.reasons}) for each in flags(found.messages)]
+    marked = [(each.turn, {reason.startswith(AT_ONCE) for reason in each.reasons}) for each in flags(found.messages)]
     said = "\n".join(each.content for each in found.messages if each.role == "USER")
     return {
         **seen,

@@ -24,6 +24,8 @@ from aural_mcp.privacy.flags.phrases import PARTS, PHRASES, SCRIPTS
 UNSEEN = "contains text that cannot be seen"
 ENCODED = "hides such words by spelling or encoding"
 SYSTEM = "imitates a message of the system"
+AT_ONCE = "came whole at once"
+"""How the reason of a turn begins that came faster than anybody types."""
 REASONS = {
     "speaks": "speaks to the scorer or an AI",
     "score": "asks for a score",
@@ -325,7 +327,7 @@ def _at_once(before: Message, message: Message) -> tuple[str, ...]:
         return ()  # code grows in an editor, before it is sent
     if length <= LONG or seconds < TOGETHER or length / seconds <= FASTEST:
         return ()
-    return (f"came whole at once: {length:,} characters within {math.ceil(seconds)} s",)
+    return (f"{AT_ONCE}: {length:,} characters within {math.ceil(seconds)} s",)
 
 
 def _seconds(since: str, until: str) -> float:
