@@ -15,10 +15,11 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
+const unbroken = (text) => (/\S{25}/.test(String(text ?? "")) ? "unbroken" : undefined);
 /** Words that others wrote, on a line: their direction is their own. */
-const said = (text) => make("bdi", {}, String(text ?? ""));
+const said = (text) => make("bdi", { class: unbroken(text) }, String(text ?? ""));
 /** Words that others wrote, as paragraphs. */
-const prose = (text, kind = "prose") => (text ? make("p", { class: kind, dir: "auto" }, String(text)) : null);
+const prose = (text, kind = "prose") => (text ? make("p", { class: `${kind} ${unbroken(text) || ""}`, dir: "auto" }, String(text)) : null);
 const list = (value) => (Array.isArray(value) ? value : []);
 const text = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
 const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
@@ -70,25 +71,32 @@ const badge = (words, kind = "") => make("span", { class: `badge ${kind}` }, wor
 const notice = (heading, sentences, kind = "") => (list(sentences).length
   ? make("section", { class: `notice ${kind}` }, make("h2", {}, heading), make("ul", {}, sentences.map((each) => make("li", {}, said(each))))) : null);
 
-/** Sentences for people out of remarks that speak to an agent: what calls to order, not what to call. */
-const remarks = (result, but = []) => list(result.remarks).filter((each) => typeof each === "string" && !but.some((part) => each.includes(part)));
-
-/** A field with something to copy, and its button; what cannot be copied by the button is selected. */
-function copyable(value, what) {
-  const field = make("input", { type: "text", readonly: true, value, "aria-label": what, dir: "ltr", focus: (event) => event.target.select() });
-  const done = make("output", { class: "quiet" });
-  const copy = async () => {
-    try { await navigator.clipboard.writeText(value); done.textContent = "Copied"; }
-    catch { field.select(); done.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it"; }
-  };
-  return make("span", { class: "copy" }, field, make("button", { type: "button", click: copy }, "Copy", make("span", { class: "hidden" }, ` ${what}`)), done);
+/** Remarks as a person reads them: without what tells an agent what to call and what to say. */
+const FOR_AGENTS = /\b(?:[Cc]all|[a-z]+_[a-z_]+|cursor|fromTurn|the user|true|nextRow)\b/;
+const IN_WORDS = [[/: (?:tell the user,|say so)[^.;]*/g, ""], [/, see notScored/g, ""], [/, see scorers/g, ""], [/flaggedTurns/g, "“look at turn”"], [/with byRule/g, "marked “chosen by rule”"], [/weightedMean/g, "weighted mean"]];
+function remarks(sentences) {
+  return list(sentences).filter((each) => typeof each === "string").map((each) => IN_WORDS.reduce((words, [from, to]) => words.replace(from, to), each)
+    .split(/(?<=[.!?])\s+(?=[A-Z“])/).filter((sentence) => !FOR_AGENTS.test(sentence)).join(" ")).filter(Boolean);
 }
 
-/** An address that a person may open; anything but http and https stays text. */
-function link(address, words) {
-  if (!/^https?:\/\//i.test(String(address))) return said(words);
-  const open = (event) => { if (host.can("openLinks")) { event.preventDefault(); host.request("ui/open-link", { url: String(address) }).catch(() => {}); } };
-  return make("a", { href: address, target: "_blank", rel: "noopener noreferrer", click: open }, words);
+/** A button that copies what it is given or fetches; where a browser forbids that, the text is shown and selected. */
+function copier(what, value, words = "Copy link") {
+  const place = make("span", { class: "copy" }), done = make("output", { class: "quiet" });
+  const button = make("button", { type: "button", click: async () => {
+    button.disabled = true;
+    try {
+      const copied = typeof value === "function" ? await value() : value;
+      try { await navigator.clipboard.writeText(copied); done.textContent = "Copied"; }
+      catch {
+        const field = place.querySelector("input") || make("input", { type: "text", readonly: true, "aria-label": what, dir: "ltr" });
+        field.value = copied; place.append(field); field.select();
+        done.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it";
+      }
+    } catch (error) { done.textContent = error.message; }
+    button.disabled = false;
+  } }, words, make("span", { class: "hidden" }, ` ${what}`));
+  place.append(button, done);
+  return place;
 }
 
 /** Where the caller of this page says that a row leads, else only words. */

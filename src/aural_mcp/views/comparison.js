@@ -57,7 +57,7 @@ start((given, show) => {
       below: make("span", { class: "of" }, said(shortened(each.name, 70)), each.weight ? make("span", { class: "weight" }, `weight ${figure(each.weight)}`) : null),
     }, `score ${each.column[0]}`));
     return make("tr", {}, result.ranked ? head("rank", "Rank", null, "number") : null, head("name", "Candidate", null, "who"),
-      weighted ? head("weightedMean", "Weighted mean", null, "mean") : null, head("mean", "Mean", null, "mean"), head("coverage", "Scored", null, "mean"), named);
+      weighted ? head("weightedMean", "Weighted", { title: "Mean of the criteria by their weights" }, "mean") : null, head("mean", "Mean", null, "mean"), head("coverage", "Scored", null, "mean"), named);
   }
   const width = () => heads.size;
 
@@ -69,7 +69,7 @@ start((given, show) => {
   }
   function cell(row, each) {
     const score = row[each.column], there = typeof score === "number", quotes = quoteFor(row, each.column);
-    return make("td", { class: `heat score ${heat(score)}${quotes.length ? " quoted" : ""}`, title: there ? undefined : "Not scored, which is not a low score", click: () => toggle(row, each.column) },
+    return make("td", { class: `heat score ${heat(score)}${there && quotes.length ? " quoted" : ""}`, title: there ? undefined : "Not scored, which is not a low score", click: () => toggle(row, each.column) },
       there ? figure(score) : [make("span", { "aria-hidden": "true" }, "–"), make("span", { class: "hidden" }, "not scored")]);
   }
   function warnings(row) {
@@ -138,7 +138,7 @@ start((given, show) => {
       make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, "Comparison"), make("h1", { dir: "auto" }, result.interview || "Interview"),
         make("p", { class: "quiet" }, count(result.candidates.length, "candidate"), result.cursor ? " so far" : "", ` · ${count(columns.length, "score")} each · `, result.ranked ? "ranked by the rule below" : "nobody is ranked")),
       make("div", { class: "actions no-print" }, hidden ? make("p", { class: "quiet", role: "status" }, "Names are hidden.") : named ? make("button", { type: "button", click: () => { hide(); } }, "Hide names") : make("p", { class: "quiet" }, "Blind: nobody is named."))),
-      ...[notice("Read this first", result.unsound, "warn"),
+      ...[notice("Read this first", remarks(result.unsound), "warn"),
         result.candidates.length ? make("section", { class: "long matrix" }, make("h2", {}, "Scores"),
           make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores by candidate" }, make("table", { class: "scores" },
             make("caption", { class: "hidden" }, "Scores from 1 to 10 by candidate and column. A heading sorts; a name shows the words behind the scores."), make("thead", {}, headings()), body)),
@@ -147,7 +147,7 @@ start((given, show) => {
           : make("section", {}, make("p", {}, "There is nobody to compare yet: no session is finished.")),
         columns.length ? make("section", { class: "long" }, make("h2", {}, "What is scored"), table("Columns", ["Column", "Criterion or question", ...(columns.some((each) => each.weight) ? ["Weight"] : []), "Scored", "Mean"], columns.map(summary))) : null,
         list(result.scorers).length ? notice("Scored by", result.scorers) : null,
-        notice("How to read this", remarks(result, ["Nobody is ranked"]))].filter(Boolean),
+        notice("How to read this", remarks(result.remarks).filter((each) => !each.startsWith("Nobody is ranked")))].filter(Boolean),
       make("footer", {}, "People decide; this assembles evidence. ", result.rubricVersion ? `Rubric version ${result.rubricVersion}.` : ""));
     rows();
   }

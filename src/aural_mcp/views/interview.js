@@ -35,8 +35,8 @@ start((result) => {
   return [
     make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, "Interview"), make("h1", { dir: "auto" }, result.title || "Interview without a title"),
       make("p", { class: "quiet" }, badge(state, state === "archived" ? "warn" : "good"), ` ${meaning[state] || ""} · ${count(questions.length, "question")}`, typeof result.sessions === "number" ? ` · ${count(result.sessions, "session")}` : "")),
-      result.url ? make("div", { class: "no-print" }, copyable(result.url, "the public link")) : null),
-    notice("Note", remarks(result)),
+      result.url ? make("div", { class: "actions no-print" }, make("span", { class: "quiet", dir: "ltr" }, result.url), copier("of the interview", result.url)) : null),
+    notice("Note", remarks(result.remarks)),
     result.objective || result.description ? make("section", {}, result.objective ? [make("h2", {}, "What it is to find out"), prose(result.objective)] : null, result.description ? [make("h2", {}, "What candidates read about it"), prose(result.description)] : null) : null,
     make("div", { class: "columns even" },
       make("div", {}, make("h2", { class: "over" }, "Questions"), questions.length ? make("ol", { class: "questions" }, questions.map(question)) : make("section", {}, make("p", {}, "It has no questions yet."))),

@@ -24,18 +24,17 @@ start((result, show) => {
     make("ol", { class: "stages" }, stages.map(([name, value]) => make("li", {}, make("span", { class: "big" }, value.toLocaleString("en")), make("span", {}, name), make("span", { class: "quiet" }, share(value))))));
 
   /* ── People ── */
-  async function linkOf(person, place) {
+  async function linkOf(person) {
     const found = await host.call("list_candidates", { interviewId: host.args.interviewId, name: person.name, include: ["inviteUrl"] });
-    const row = list(found.data).find((each) => each.id === person.candidateId);
-    if (!row || !row.inviteUrl) throw new Error("No link was found.");
-    place.replaceChildren(copyable(row.inviteUrl, `the link of ${shortened(person.name || "this person", 60)}`));
+    const link = list(found.data).find((each) => each.id === person.candidateId)?.inviteUrl;
+    if (!link) throw new Error("No link was found.");
+    return link;
   }
   function person(each) {
-    const place = make("span", { class: "place" });
-    if (each.inviteUrl) place.append(copyable(each.inviteUrl, `the link of ${shortened(each.name || "this person", 60)}`));
-    else if (each.candidateId && host.can("serverTools") && host.args.interviewId) place.append(action(["Get the link", make("span", { class: "hidden" }, ` of ${shortened(each.name || "this person", 60)}`)], () => linkOf(each, place)));
-    return make("li", {}, make("span", { class: "named" }, leads("session", each.sessionId, make("bdi", { class: "clamp" }, each.name || "Unnamed candidate"))),
-      make("span", { class: "quiet" }, ago(each.since), each.endedByTeam ? ", ended by the team" : ""), place);
+    const name = each.name || "Unnamed candidate", fetched = each.candidateId && host.can("serverTools") && host.args.interviewId && (() => linkOf(each));
+    const link = each.inviteUrl || fetched;
+    return make("li", {}, make("span", { class: "named" }, leads("session", each.sessionId, make("bdi", { class: "clamp" }, name))),
+      make("span", { class: "quiet" }, ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
   }
   const kinds = [["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
     ["Gave up", attention.gaveUp, "gaveUp", "They left before the end; ask what happened."], ["Complete, not scored", attention.notScored, "notScored", "Answered to the end, and nobody has scored it."]];
@@ -54,9 +53,9 @@ start((result, show) => {
     make("section", {}, make("h2", {}, "From registered to scored"), funnel, make("details", {}, make("summary", {}, "As a table"),
       table("Where everybody stands", ["Where", "People", "Of all"], [...stages.map(([name, value, why]) => [make("span", {}, name, make("br"), make("span", { class: "quiet small" }, why)), value, share(value)]),
         ...aside.filter(([, value]) => value !== null).map(([name, value]) => [name, value, share(value)])]))),
-    notice("Note", remarks(result)),
+    notice("Note", remarks(result.remarks)),
     words.length ? make("div", { class: "cards" }, words) : make("section", {}, make("p", {}, "Nobody needs a word right now.")),
     changes.length ? section("Changed since the last look", table("Changes", ["Candidate", "Before", "Now", "Score"], changes.map((each) => [leads("session", each.sessionId, said(each.name || "Unnamed candidate")), each.was || "new", each.now, figure(each.overallScore)]))) : null,
-    scored.length ? section("Scored", table("Scores", ["Candidate", "Overall score", ""], scored.map((each) => [leads("session", each.sessionId, said(each.name || "Unnamed candidate")), figure(each.overallScore), bar(each.overallScore, 10)])), number("scored") > scored.length ? make("p", { class: "quiet" }, `The newest ${scored.length} of ${number("scored")}.`) : null) : null,
+    scored.length ? section("Scored", table("Scores", ["Candidate", "Overall score"], scored.map((each) => [leads("session", each.sessionId, said(each.name || "Unnamed candidate")), make("div", { class: "measured" }, make("span", {}, figure(each.overallScore)), bar(each.overallScore, 10))])), number("scored") > scored.length ? make("p", { class: "quiet" }, `The newest ${scored.length} of ${number("scored")}.`) : null) : null,
   ];
 });

@@ -98,7 +98,7 @@ start((first) => {
     make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, said(result.interview?.title || "Session")), make("h1", { class: "clamp", dir: "auto" }, name),
       make("p", { class: "quiet" }, badge(String(result.status || "").toLowerCase().replaceAll("_", " ")), " ", moment(result.createdAt), lasting(result.totalDurationSeconds) ? ` · ${lasting(result.totalDurationSeconds)}` : "", result.turns ? ` · ${count(result.turns, "turn")}` : "")),
       make("div", {}, make("p", { class: "quiet small" }, "Overall score"), make("p", { class: "big" }, overall ? figure(result.overallScore) : make("span", { class: "quiet" }, "not scored")))),
-    notice("Read this first", remarks(result), "warn"), whole,
+    notice("Read this first", remarks(result.remarks), "warn"), whole,
     make("div", { class: "columns" },
       make("div", {}, result.summary || insight.length ? make("section", { class: "long" }, make("h2", {}, "Summary"), prose(result.summary), insight.length ? make("ul", {}, insight.map((each) => make("li", {}, said(text(each))))) : null,
         list(result.themes).length ? make("p", { class: "badges" }, result.themes.slice(0, 20).map((each) => badge(said(shortened(text(each), 60))))) : null) : null, scores, lines),
