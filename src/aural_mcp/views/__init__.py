@@ -89,7 +89,7 @@ def _sources(name: str) -> tuple[str, str]:
     if name not in NAMES:
         raise KeyError(f"There is no view {name!r}. There are: {', '.join(NAMES)}.")
     read = {each: (files(__name__) / each).read_text("utf-8") for each in ("base.css", "base.js", f"{name}.js")}
-    return read["base.css"], f"{read['base.js']}\n{read[f'{name}.js']}"
+    return read["base.css"], f'"use strict";\n(() => {{\n{read["base.js"]}\n{read[f"{name}.js"]}\n}})();'
 
 
 def _embedded(identifier: str, value: Mapping[str, Any]) -> str:

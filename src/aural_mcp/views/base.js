@@ -1,4 +1,3 @@
-"use strict";
 /* What every view shares: elements that hold text and never HTML, numbers, copying, sorting, and the host around it. */
 
 const SHAPES = new Set(["svg", "g", "rect", "line", "circle", "path", "polygon"]);
@@ -79,19 +78,20 @@ function remarks(sentences) {
     .split(/(?<=[.!?])\s+(?=[A-Z“])/).filter((sentence) => !FOR_AGENTS.test(sentence)).join(" ")).filter(Boolean);
 }
 
-/** A button that copies what it is given or fetches; where a browser forbids that, the text is shown and selected. */
+/** A button that copies what it is given or fetches, asking for no permission; where that fails, the text is shown and selected. */
 function copier(what, value, words = "Copy link") {
   const place = make("span", { class: "copy" }), done = make("output", { class: "quiet" });
   const button = make("button", { type: "button", click: async () => {
     button.disabled = true;
     try {
       const copied = typeof value === "function" ? await value() : value;
-      try { await navigator.clipboard.writeText(copied); done.textContent = "Copied"; }
-      catch {
-        const field = place.querySelector("input") || make("input", { type: "text", readonly: true, "aria-label": what, dir: "ltr" });
-        field.value = copied; place.append(field); field.select();
-        done.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it";
-      }
+      const field = place.querySelector("input") || make("input", { type: "text", readonly: true, "aria-label": what, dir: "ltr" });
+      field.value = copied;
+      place.append(field);
+      field.select();
+      const taken = document.execCommand("copy") || (await navigator.clipboard.writeText(copied).then(() => true, () => false));
+      if (taken) { field.remove(); button.focus(); }
+      done.textContent = taken ? "Copied" : "Selected: copy it";
     } catch (error) { done.textContent = error.message; }
     button.disabled = false;
   } }, words, make("span", { class: "hidden" }, ` ${what}`));
@@ -181,11 +181,20 @@ const host = (() => {
 /** Draw what is embedded, or what a host hands over; a view is a function from a result to elements. */
 function start(view) {
   const main = document.getElementById("view");
-  const embedded = (id) => JSON.parse(document.getElementById(id)?.textContent || "null");
+  const embedded = (id) => {
+    const held = document.getElementById(id), value = JSON.parse(held?.textContent || "null");
+    held?.remove();
+    return value;
+  };
   const say = (words) => { main.removeAttribute("aria-busy"); main.replaceChildren(make("p", { role: "status" }, words)); };
   const show = (result) => {
-    main.removeAttribute("aria-busy");
-    main.replaceChildren(...[view(result, show)].flat(9).filter(Boolean));
+    try {
+      main.replaceChildren(...[view(result, show)].flat(9).filter(Boolean));
+      main.removeAttribute("aria-busy");
+    } catch (error) {
+      console.error(error);
+      say("This result cannot be drawn; what the tool said in words is complete.");
+    }
   };
   host.links = embedded("links") || {};
   const result = embedded("result");

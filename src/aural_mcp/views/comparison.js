@@ -3,7 +3,7 @@
 const AT_FIRST = 50;
 const PSEUDONYM = /^Candidate [B-DF-HJKMNP-TV-XZ2-9]{6}$/;
 
-start((given, show) => {
+start((given) => {
   const result = { ...given, candidates: list(given.candidates) };
   const columns = list(result.columns);
   const weighted = result.candidates.some((row) => typeof row.weightedMean === "number");
@@ -28,6 +28,7 @@ start((given, show) => {
     for (const row of result.candidates) delete row.name;
     hidden.parts = null;
     draw();
+    root.querySelector("[role=status]").focus();
   }
 
   const values = { rank: (row) => row.rank, name: nameOf, mean: (row) => row.mean, weightedMean: (row) => row.weightedMean, coverage: (row) => row.coverage && parseInt(row.coverage, 10) };
@@ -120,14 +121,19 @@ start((given, show) => {
     ].filter(Boolean));
     if (focused) body.querySelector(`[data-row="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
-  const again = async (changes) => { const found = await host.call("compare_candidates", { ...host.args, cursor: undefined, ...changes }); if (!hidden) show(found); };
+  async function again(changes) {
+    const { cursor, ...args } = host.args;
+    Object.assign(result, await host.call("compare_candidates", { ...args, ...changes }));
+    redraw();
+  }
   async function next() {
     const found = await host.call("compare_candidates", { ...host.args, cursor: result.cursor });
     result.candidates.push(...list(found.candidates));
     result.cursor = found.cursor;
     result.unsound = [...new Set([...list(result.unsound), ...list(found.unsound)])];
-    if (hidden) hide(); else draw();
+    redraw();
   }
+  const redraw = () => (hidden ? hide() : draw());
 
   const root = make("div");
   function draw() {
@@ -137,7 +143,7 @@ start((given, show) => {
     root.replaceChildren(
       make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, "Comparison"), make("h1", { dir: "auto" }, result.interview || "Interview"),
         make("p", { class: "quiet" }, count(result.candidates.length, "candidate"), result.cursor ? " so far" : "", ` · ${count(columns.length, "score")} each · `, result.ranked ? "ranked by the rule below" : "nobody is ranked")),
-      make("div", { class: "actions no-print" }, hidden ? make("p", { class: "quiet", role: "status" }, "Names are hidden.") : named ? make("button", { type: "button", click: () => { hide(); } }, "Hide names") : make("p", { class: "quiet" }, "Blind: nobody is named."))),
+      make("div", { class: "actions no-print" }, hidden ? make("p", { class: "quiet", role: "status", tabindex: -1 }, "Names are hidden.") : named ? make("button", { type: "button", click: () => { hide(); } }, "Hide names") : make("p", { class: "quiet" }, "Blind: nobody is named."))),
       ...[notice("Read this first", remarks(result.unsound), "warn"),
         result.candidates.length ? make("section", { class: "long matrix" }, make("h2", {}, "Scores"),
           make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores by candidate" }, make("table", { class: "scores" },
