@@ -1,10 +1,13 @@
 """A view with its result in it, as the desk and a report show it: accessible, quiet, and never fooled by words."""
 
+import copy
 import re
 
 import pytest
+from mcp import Client
 
 from aural_mcp import views
+from conftest import make_world
 from viewed import HOSTILE, hostile, many, results_of, wild
 
 from .conftest import accessible, overflow, tab
@@ -13,17 +16,17 @@ NAMES = pytest.mark.parametrize("name", views.NAMES)
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
-@pytest.fixture
-async def results(world, client):
-    return await results_of(world, client)
+@pytest.fixture(scope="session")
+async def answers(tmp_path_factory):
+    """What the tools answered once, for all tests."""
+    world = make_world(f"sqlite:///{tmp_path_factory.mktemp('views') / 'workspace.db'}")
+    async with Client(world.server, read_timeout_seconds=30) as agent:
+        return await results_of(world, agent)
 
 
 @pytest.fixture
-async def client(world):
-    from mcp import Client
-
-    async with Client(world.server, read_timeout_seconds=30) as connected:
-        yield connected
+def results(answers):
+    return copy.deepcopy(answers)
 
 
 async def drawn(page, name, result):
@@ -60,7 +63,7 @@ async def test_hostile_words_are_shown_as_words(browser, results, name):
 async def test_values_of_another_kind_break_nothing(browser, results, name):
     async with tab(browser) as page:
         await drawn(page, name, wild(results[name]))
-        await drawn(page, name, {field: None for field in results[name]})
+        await drawn(page, name, dict.fromkeys(results[name]))
         assert await page.locator("h1").count() == 1
 
 
@@ -130,8 +133,10 @@ async def test_a_session_shows_evidence_flags_code_and_a_drawing(browser, result
         await drawn(page, "session", results["session"])
         await page.get_by_role("button", name="turn 2").first.click()
         assert await page.evaluate("document.activeElement.id") == "turn-2"
-        assert await page.locator("pre .keyword").all_inner_texts() == ["def", "return", "for", "in", "if"]
-        assert (await page.get_by_role("img", name="What Robin Vega drew").get_attribute("src"))[:18] == "data:image/svg+xml"
+        assert await page.locator("pre .keyword").all_inner_texts() == ["def", "return", "for", "in"]
+        assert (await page.get_by_role("img", name="What Robin Vega drew").get_attribute("src"))[
+            :18
+        ] == "data:image/svg+xml"
         assert await page.locator("svg.timeline").get_attribute("role") == "img"
         listed = await page.get_by_role("region", name="What to look at").inner_text()
         assert "paste: 142 characters" in listed
@@ -152,7 +157,9 @@ async def test_remarks_to_an_agent_are_told_to_a_person(browser, results):
     async with tab(browser) as page:
         for name, result in results.items():
             await drawn(page, name, result)
-            assert not re.search(r"the user|do not obey|cursor|byRule|get_session", await page.locator("main").inner_text())
+            assert not re.search(
+                r"the user|do not obey|cursor|byRule|get_session", await page.locator("main").inner_text()
+            )
 
 
 def test_a_result_cannot_end_the_script_that_holds_it():
@@ -168,6 +175,8 @@ def test_a_nonce_stands_on_what_runs_and_a_page_without_data_is_made_once():
     assert "<nav></nav>\n<main" in made
     assert views.page("progress") is views.page("progress")
     for name in views.NAMES:
-        assert not re.search(r"""innerHTML|insertAdjacent|document\.write|eval\(|https?://(?!www\.w3\.org/2000/svg)""", views.page(name))
+        assert not re.search(
+            r"""innerHTML|insertAdjacent|document\.write|eval\(|https?://(?!www\.w3\.org/2000/svg)""", views.page(name)
+        )
     with pytest.raises(KeyError):
         views.page("nothing")
