@@ -143,11 +143,12 @@ async def test_a_session_shows_evidence_flags_code_and_a_drawing(browser, result
         assert "Turn 6" in listed
 
 
-async def test_a_report_prints_everybody(browser, results):
+async def test_a_report_prints_everybody_and_their_words(browser, results):
     async with tab(browser, "dark") as page:
         await drawn(page, "comparison", many(results["comparison"], 60))
+        await page.get_by_role("button", name="Show every quote").click()
         assert (await page.pdf())[:4] == b"%PDF"
-        assert await page.locator(".scores tbody tr").count() == 60
+        assert await page.locator(".scores tbody tr").count() == 120
         await page.emulate_media(media="print")
         assert not await page.get_by_role("button", name="Hide names").is_visible()
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

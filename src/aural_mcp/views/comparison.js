@@ -55,7 +55,7 @@ start((given) => {
   function headings() {
     const named = columns.map((each) => head(each.column, each.column, {
       title: each.name,
-      below: make("span", { class: "of" }, said(shortened(each.name, 70)), each.weight ? make("span", { class: "weight" }, `weight ${figure(each.weight)}`) : null),
+      below: make("span", { class: "of" }, make("span", { class: "printed", "aria-hidden": "true" }, `${each.column} `), said(shortened(each.name, 70)), each.weight ? make("span", { class: "weight" }, `weight ${figure(each.weight)}`) : null),
     }, `score ${each.column[0]}`));
     return make("tr", {}, result.ranked ? head("rank", "Rank", null, "number") : null, head("name", "Candidate", null, "who"),
       weighted ? head("weightedMean", "Weighted", { title: "Mean of the criteria by their weights" }, "mean") : null, head("mean", "Mean", null, "mean"), head("coverage", "Scored", null, "mean"), named);
@@ -67,6 +67,12 @@ start((given) => {
     else state.open.add(row.sessionId);
     state.column = column;
     rows(row.sessionId);
+  }
+  function every(event) {
+    const shown = event.currentTarget.getAttribute("aria-pressed") === "true";
+    event.currentTarget.setAttribute("aria-pressed", String(!shown));
+    state.open = new Set(shown ? [] : result.candidates.map((row) => row.sessionId));
+    rows();
   }
   function cell(row, each) {
     const score = row[each.column], there = typeof score === "number", quotes = quoteFor(row, each.column);
@@ -143,7 +149,7 @@ start((given) => {
     root.replaceChildren(
       make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, "Comparison"), make("h1", { dir: "auto" }, result.interview || "Interview"),
         make("p", { class: "quiet" }, count(result.candidates.length, "candidate"), result.cursor ? " so far" : "", ` · ${count(columns.length, "score")} each · `, result.ranked ? "ranked by the rule below" : "nobody is ranked")),
-      make("div", { class: "actions no-print" }, hidden ? make("p", { class: "quiet", role: "status", tabindex: -1 }, "Names are hidden.") : named ? make("button", { type: "button", click: () => { hide(); } }, "Hide names") : make("p", { class: "quiet" }, "Blind: nobody is named."))),
+      make("div", { class: "actions no-print" }, result.candidates.some((row) => list(row.quotes).length) ? make("button", { type: "button", "aria-pressed": "false", click: every }, "Show every quote") : null, hidden ? make("p", { class: "quiet", role: "status", tabindex: -1 }, "Names are hidden.") : named ? make("button", { type: "button", click: () => { hide(); } }, "Hide names") : make("p", { class: "quiet" }, "Blind: nobody is named."))),
       ...[notice("Read this first", remarks(result.unsound), "warn"),
         result.candidates.length ? make("section", { class: "long matrix" }, make("h2", {}, "Scores"),
           make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores by candidate" }, make("table", { class: "scores" },

@@ -51,7 +51,7 @@ start((first) => {
   function turn(each) {
     const mine = each.role === "USER", reasons = flagged.get(each.turn);
     return make("li", { class: `${mine ? "mine" : ""}${reasons ? " flagged" : ""}`, id: `turn-${each.turn}`, tabindex: -1 },
-      make("p", { class: "speaker" }, mine ? said(name) : each.role === "SYSTEM" ? "System" : "Interviewer", ` · turn ${each.turn}`, each.isFollowUp ? " · follow-up" : "", each.timestamp ? [" · ", moment(each.timestamp, { timeStyle: "short" })] : ""),
+      make("p", { class: "speaker" }, mine ? said(shortened(name, 80)) : each.role === "SYSTEM" ? "System" : "Interviewer", ` · turn ${each.turn}`, each.isFollowUp ? " · follow-up" : "", each.timestamp ? [" · ", moment(each.timestamp, { timeStyle: "short" })] : ""),
       reasons ? badge(reasons.join(", "), "warn") : null, spoken(each), drawn(each.code), each.transcription ? prose(each.transcription) : null);
   }
   function spoken(each) {
