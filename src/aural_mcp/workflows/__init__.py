@@ -12,6 +12,7 @@ from aural_mcp.api.operations import AnyOperation
 from aural_mcp.tools.shape import Shape
 from aural_mcp.workflows import comparing, exporting, launch, searching, waiting
 from aural_mcp.workflows.lists import importing
+from aural_mcp.workflows.mail import messages
 
 WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     launch.LaunchInterviews: Shape(launch.LaunchInterviews, launch.Launched, launch.launch_interviews),
@@ -20,4 +21,5 @@ WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     comparing.CompareCandidates: Shape(comparing.CompareCandidates, comparing.Comparison, comparing.compare_candidates),
     searching.SearchTranscripts: Shape(searching.SearchTranscripts, searching.Hits, searching.search_transcripts),
     exporting.ExportResults: Shape(exporting.ExportResults, exporting.Exported, exporting.export_results),
+    messages.SendMessages: Shape(messages.SendMessages, messages.Sent, messages.send_messages),
 }
