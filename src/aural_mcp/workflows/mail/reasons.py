@@ -29,7 +29,8 @@ async def reasons_for(
         if row is None:
             continue
         try:
-            messages = (await read_session(client, row, spent)).messages
+            session = await read_session(client, row, spent)
+            messages = session.messages if session else []
         except OUT_OF_BUDGET:
             messages = []
         found[person.id] = _of(card_of(row.insights, rubric), rubric, messages)
