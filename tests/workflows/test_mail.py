@@ -3,6 +3,9 @@
 import json
 import logging
 import re
+import signal
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -17,10 +20,11 @@ from aural_mcp.server.access import access
 from aural_mcp.workflows.mail.settings import read_mail
 from conftest import ok, text_of
 from consenting import NO, YES, person, server_on
+from processes import on_stdio, settings_for
 from rows import add_session
 from smtp import PASSWORD, smtp_server
 
-LINK = re.compile(r"https?://\S+/i/invite/[\w.~-]+")
+LINK = re.compile(r'https?://[^\s"<>]+/i/invite/[\w.~-]+')
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ async def test_each_gets_a_message_with_their_own_link_and_nobody_elses_address(
         assert len(to) == 1
         assert [each.addr_spec for each in message["to"].addresses] == to
         own = rows[to[0]]["inviteUrl"]
-        assert {link.rstrip('"<') for link in links_of(message)} == {own}
+        assert links_of(message) == {own}
         assert sum(row["email"] in message.as_string() for row in rows.values()) <= 2  # p1 stands in p11 nowhere
         assert message["reply-to"].addresses[0].addr_spec == "hr@acme.org"
         assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
@@ -200,7 +204,7 @@ async def test_a_name_or_a_subject_puts_nothing_into_the_headers(world, post):
     people = [{"name": name, "email": f"p{number}@acme.example"} for number, name in enumerate(NAMES)]
     interview, _ = await interview_of(world, people, title="Clerk\r\nBcc: all@acme.example")
     async with Client(sender(world, post)) as agent:
-        result = await send(agent, interview, subject="Hello {name}\r\nBcc: x@acme.example")
+        result = await send(agent, interview, subject="Hello {name}\r\nBcc: everybody")
         result = await send(agent, interview, subject="{interview}\r\nX-Evil: 1 {name}")
     for to, message in post.messages:
         assert "bcc" not in message
@@ -320,3 +324,62 @@ def test_the_password_is_struck_out_and_a_bad_address_is_not_shown(tmp_path):
     with pytest.raises(BadSetting) as refused:
         read_mail({"AURAL_SMTP_URL": "http://u:other-secret@mail.acme.org", "AURAL_MAIL_FROM": "jobs@acme.org"})
     assert "other-secret" not in str(refused.value)
+
+
+# ── Killed ──────────────────────────────────────────────────────────────────────────────────────
+
+PEOPLE = 340
+
+
+def killed_while_sending(folder, post, given, number, **settings):
+    """A process that sends until this many have arrived in all, and is then killed at the last."""
+    post.told.clear()
+    post.tell_at = number
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aural_mcp"],
+        env=settings_for(folder, **settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    for message in (
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "send_messages", "arguments": given}},
+    ):
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+    process.stdin.flush()
+    arrived = post.told.wait(60)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=30)
+    process.stdin.close()
+    post.tell_at = 0
+    assert arrived
+
+
+async def test_killed_twice_everybody_gets_it_at_most_once_and_the_doubtful_are_named(post, tmp_path):
+    settings = {"AURAL_SMTP_URL": post.url, "AURAL_MAIL_FROM": "jobs@acme.org", "AURAL_MAIL_PER_HOUR": "1000"}
+    folder = tmp_path / "data"
+    post.rcpt = {"p5@acme.example": "451 Later", "p7@acme.example": "550 No such user"}
+    async with on_stdio(folder, "auto", **settings) as agent:
+        interview = (await ok(agent, "create_interview", title="Clerk"))["id"]
+        await ok(agent, "create_questions", interviewId=interview, questions=[{"text": "What did you build?"}])
+        people = [someone(number) for number in range(PEOPLE)]
+        made = await ok(agent, "create_candidates", interviewId=interview, candidates=people)
+        links = {row["email"]: row["inviteUrl"].rpartition("/")[2] for row in made["data"]}
+        given = {"interviewId": interview, "kind": "invitation"}
+        code = (await ok(agent, "send_messages", **given))["confirmation"]
+    killed_while_sending(folder, post, {**given, "confirmation": code}, 60, **settings)
+    killed_while_sending(folder, post, given, 150, **settings)
+    post.rcpt.pop("p5@acme.example")
+    async with on_stdio(folder, "auto", **settings) as agent:
+        result = await ok(agent, "send_messages", **given)
+    arrived = Counter(to[0] for to, _ in post.envelopes)
+    assert set(arrived.values()) == {1}
+    assert len(arrived) == PEOPLE - 1
+    assert len(result["mayHaveBeenSent"]) == 2
+    assert "p7@acme.example" not in arrived
+    for to, message in post.messages:
+        assert {link.rpartition("/")[2] for link in links_of(message)} == {links[to[0]]}
+    assert result.get("remaining", 0) == 0

@@ -218,7 +218,7 @@ async def planned(client: Caller, given: SendMessages, spent: Spent) -> Plan:
 def _asked_for(rows: Sequence[CandidateRow], given: SendMessages) -> list[CandidateRow]:
     """The people meant, the first registered first."""
     if given.candidate_ids is MISSING:
-        return list(reversed(rows))
+        return sorted(rows, key=lambda row: row.created_at)
     known = {row.id: row for row in rows}
     if unknown := [each for each in given.candidate_ids if each not in known]:
         raise refused(f"This interview has no candidate {quoted(unknown[0])}", "Take ids from list_candidates")
@@ -347,11 +347,17 @@ def _table(plan: Plan, given: SendMessages, remarks: list[str], reasons: dict[st
 
 def _draft(each: Letter, kind: Kind, reasons: list[str]) -> Draft:
     link = each.link if kind in texts.NEEDS_LINK else None
-    parts = {"name": each.name, "email": plain_mail(each.address), "subject": each.subject, "text": each.text}
-    if kind == "rejection":
-        return Draft(id=each.candidate_id, **parts, reasons=reasons)
     mailto = f"mailto:{quote(each.address, safe='@')}?subject={quote(each.subject)}&body={quote(each.text)}"
-    return Draft(id=each.candidate_id, **parts, link=link, mailto=mailto)
+    return Draft(
+        id=each.candidate_id,
+        name=each.name,
+        email=plain_mail(each.address),
+        link=link,
+        subject=each.subject,
+        text=each.text,
+        mailto=None if kind == "rejection" else mailto,
+        reasons=reasons,
+    )
 
 
 def mail_of(client: Caller) -> Mail | None:
