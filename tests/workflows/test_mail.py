@@ -18,7 +18,7 @@ from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
 from aural_mcp.workflows.mail.settings import read_mail
-from conftest import ok, text_of
+from conftest import ORIGIN, ok, text_of
 from consenting import NO, YES, person, server_on
 from processes import on_stdio, settings_for
 from rows import add_session
@@ -360,6 +360,7 @@ def killed_while_sending(folder, post, given, number, **settings):
 
 async def test_killed_twice_everybody_gets_it_at_most_once_and_the_doubtful_are_named(post, tmp_path):
     settings = {"AURAL_SMTP_URL": post.url, "AURAL_MAIL_FROM": "jobs@acme.org", "AURAL_MAIL_PER_HOUR": "1000"}
+    settings["AURAL_PUBLIC_URL"] = ORIGIN  # links stay the same
     folder = tmp_path / "data"
     post.rcpt = {"p5@acme.example": "451 Later", "p7@acme.example": "550 No such user"}
     async with on_stdio(folder, "auto", **settings) as agent:

@@ -64,9 +64,9 @@ class Sent(Record):
 
     kind: str
     sent: int = 0
-    may_have_been_sent: list[str] = Field(default=[], description="Sending began, no answer came; not repeated.")
+    may_have_been_sent: list[str] = Field(default=[], description="No answer came; not repeated.")
     refused: list[str] = Field(default=[], description="By the mail server, for good.")
-    deferred: list[str] = Field(default=[], description="The server said later; the same call tries again.")
+    deferred: list[str] = Field(default=[], description="Call again.")
     remaining: int = 0
     left_out: list[str] = []
     data: list[Draft] = Field(default=[], description="Where nothing is sent.")
@@ -76,8 +76,8 @@ class Sent(Record):
 class SendMessages(Operation[Sent]):
     """E-mail candidates of one interview, each with their own link, over the operator's mail server.
 
-    reminder goes to who has not begun, thanks to who finished. rejection is drafted with the evidence, never sent.
-    Without a mail server you get a table. Nobody gets the same message twice.
+    reminder: who has not begun; thanks: who finished; rejection is only drafted, with evidence. Without a mail server
+    you get a table. Nobody gets the same message twice.
     """
 
     effect, toolset = "create", "workflows"
@@ -85,19 +85,19 @@ class SendMessages(Operation[Sent]):
     interview_id: InterviewId
     kind: Kind
     candidate_ids: Annotated[
-        list[Id] | MISSING, Field(min_length=1, max_length=500, description="Only these; rejection needs them.")
+        list[Id] | MISSING, Field(min_length=1, max_length=500, description="rejection needs them.")
     ] = MISSING
     subject: Annotated[Text | MISSING, Field(max_length=texts.LONGEST_SUBJECT)] = MISSING
     text: Annotated[
         Text | MISSING,
         Field(
             max_length=5_000,
-            description="With {name}, {firstName}, {link}, {interview}, {days}. Default: in the interview's language.",
+            description="With {name}, {firstName}, {link}, {interview}, {days}.",
         ),
     ] = MISSING
-    days: Annotated[Positive | MISSING, Field(description="For {days}.")] = MISSING
-    again: Annotated[bool, Field(description="Also to who got it over 48 h ago.")] = False
-    from_row: Annotated[Positive, Field(description="Of a table.")] = 1
+    days: Positive | MISSING = MISSING
+    again: Annotated[bool, Field(description="Sent over 48 h ago.")] = False
+    from_row: Positive = 1
 
 
 @dataclass

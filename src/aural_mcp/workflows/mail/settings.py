@@ -55,8 +55,10 @@ def read_mail(environment: Mapping[str, str]) -> Mail | None:
     Raises:
         BadSetting: what is named cannot be used. It never shows the address, which holds a password.
     """
-    environment = {name: each for name, each in environment.items() if not UNEXPANDED.fullmatch(each.strip())}
     text = _url(environment)
+    sender, reply_to = _address(environment, "AURAL_MAIL_FROM"), _address(environment, "AURAL_MAIL_REPLY_TO")
+    hosts = _value(environment, "AURAL_MAIL_LINK_HOSTS").lower().split(",")
+    per_hour = _value(environment, "AURAL_MAIL_PER_HOUR") or str(PER_HOUR)
     if not text:
         return None
     try:
@@ -69,11 +71,8 @@ def read_mail(environment: Mapping[str, str]) -> Mail | None:
     bare = parts.path in ("", "/") and not parts.query and not parts.fragment
     if parts.scheme not in PORTS or not host or not bare or bool(user) != bool(password):
         raise BadSetting("AURAL_SMTP_URL must look like smtp://user:password@host:587 (STARTTLS) or smtps://...:465.")
-    sender, reply_to = _address(environment, "AURAL_MAIL_FROM"), _address(environment, "AURAL_MAIL_REPLY_TO")
     if not sender:
         raise BadSetting("AURAL_SMTP_URL needs AURAL_MAIL_FROM: the address that messages are from.")
-    hosts = environment.get("AURAL_MAIL_LINK_HOSTS", "").lower().split(",")
-    per_hour = environment.get("AURAL_MAIL_PER_HOUR", "").strip() or str(PER_HOUR)
     if not re.fullmatch(r"\d{1,6}", per_hour) or not 1 <= int(per_hour) <= MOST_PER_HOUR:
         raise BadSetting(f"AURAL_MAIL_PER_HOUR must be a whole number from 1 to {MOST_PER_HOUR}.")
     return Mail(
@@ -89,9 +88,14 @@ def read_mail(environment: Mapping[str, str]) -> Mail | None:
     )
 
 
+def _value(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip()
+    return "" if UNEXPANDED.fullmatch(text) else text
+
+
 def _url(environment: Mapping[str, str]) -> str:
-    text = environment.get("AURAL_SMTP_URL", "").strip()
-    file = environment.get("AURAL_SMTP_URL_FILE", "").strip()
+    text = _value(environment, "AURAL_SMTP_URL")
+    file = _value(environment, "AURAL_SMTP_URL_FILE")
     if text or not file:
         return text
     try:
@@ -101,7 +105,7 @@ def _url(environment: Mapping[str, str]) -> str:
 
 
 def _address(environment: Mapping[str, str], name: str) -> str:
-    text = environment.get(name, "").strip()
+    text = _value(environment, name)
     if text and not ADDRESS.fullmatch(text):
         raise BadSetting(f"{name} must be one plain e-mail address, such as jobs@example.org.")
     return text
