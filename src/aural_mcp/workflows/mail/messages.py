@@ -65,11 +65,11 @@ class Sent(Record):
     kind: str
     sent: int = 0
     may_have_been_sent: list[str] = Field(default=[], description="No answer came; not repeated.")
-    refused: list[str] = Field(default=[], description="By the mail server, for good.")
-    deferred: list[str] = Field(default=[], description="Call again.")
+    refused: list[str] = []
+    deferred: list[str] = []
     remaining: int = 0
     left_out: list[str] = []
-    data: list[Draft] = Field(default=[], description="Where nothing is sent.")
+    data: list[Draft] = []
     next_row: int | None = None
 
 
