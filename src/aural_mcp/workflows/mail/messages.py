@@ -52,10 +52,10 @@ class Draft(Record):
     id: str
     name: str = ""
     email: str | None = None
-    link: str | None = None
+    link: str = ""
     subject: str = ""
     text: str = ""
-    mailto: str | None = None
+    mailto: str = ""
     reasons: list[str] = []
 
 
@@ -64,7 +64,7 @@ class Sent(Record):
 
     kind: str
     sent: int = 0
-    may_have_been_sent: list[str] = Field(default=[], description="No answer came; not repeated.")
+    in_doubt: list[str] = []
     refused: list[str] = []
     deferred: list[str] = []
     remaining: int = 0
@@ -150,7 +150,7 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
         {
             "kind": given.kind,
             "sent": work.sent,
-            "mayHaveBeenSent": doubtful,
+            "inDoubt": doubtful,
             "refused": work.refused,
             "deferred": work.deferred,
             "remaining": remaining,
@@ -346,7 +346,7 @@ def _table(plan: Plan, given: SendMessages, remarks: list[str], reasons: dict[st
 
 
 def _draft(each: Letter, kind: Kind, reasons: list[str]) -> Draft:
-    link = each.link if kind in texts.NEEDS_LINK else None
+    link = each.link if kind in texts.NEEDS_LINK else ""
     mailto = f"mailto:{quote(each.address, safe='@')}?subject={quote(each.subject)}&body={quote(each.text)}"
     return Draft(
         id=each.candidate_id,
@@ -355,7 +355,7 @@ def _draft(each: Letter, kind: Kind, reasons: list[str]) -> Draft:
         link=link,
         subject=each.subject,
         text=each.text,
-        mailto=None if kind == "rejection" else mailto,
+        mailto="" if kind == "rejection" else mailto,
         reasons=reasons,
     )
 
