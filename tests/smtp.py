@@ -1,5 +1,6 @@
 """A real mail server for tests: STARTTLS, a user and a password, and answers that can be made to differ."""
 
+import re
 import ssl
 import subprocess
 import threading
@@ -10,8 +11,10 @@ from email.policy import default
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from aural_mcp.workflows.mail.settings import read_mail
 from processes import free_port
 
+LINK = re.compile(r'https?://[^\s"<>]+/i/invite/[\w.~-]+')
 USER, PASSWORD = "recruiter", "s3cret-of-the-operator"
 
 
@@ -31,20 +34,18 @@ class Server:
     answered after DATA, nor is anybody from the `tell_at`th message on, when `told` is set.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, tls):
         self.pem, self.key = certificate(folder)
         self.envelopes, self.rcpt, self.after_data = [], {}, {}
         self.hangs, self.told, self.tell_at = set(), threading.Event(), 0
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.pem, self.key)
+        how = {"tls_context": context, "require_starttls": True}
+        if tls:
+            how = {"ssl_context": context, "auth_require_tls": False}
+        self.scheme = "smtps" if tls else "smtp"
         self.controller = Controller(
-            self,
-            hostname="127.0.0.1",
-            port=free_port(),
-            tls_context=context,
-            require_starttls=True,
-            auth_required=True,
-            authenticator=self._sign_in,
+            self, hostname="127.0.0.1", port=free_port(), auth_required=True, authenticator=self._sign_in, **how
         )
 
     def _sign_in(self, server, session, envelope, mechanism, data):
@@ -72,7 +73,7 @@ class Server:
 
     @property
     def url(self):
-        return f"smtp://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
+        return f"{self.scheme}://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
 
     @property
     def messages(self):
@@ -80,9 +81,20 @@ class Server:
         return [(to, message_from_bytes(content, policy=default)) for to, content in self.envelopes]
 
 
+def mail_on(post, **more):
+    """The settings of a server of ours that sends by this one."""
+    return read_mail({"AURAL_SMTP_URL": post.url, "AURAL_MAIL_FROM": "jobs@acme.org", **more})
+
+
+def own_links(message):
+    """The private links in all parts of a message."""
+    return {link for part in message.walk() if not part.is_multipart() for link in LINK.findall(part.get_content())}
+
+
 @contextmanager
-def smtp_server(folder):
-    server = Server(folder)
+def smtp_server(folder, *, tls=False):
+    """Until the block ends; encrypted from the first byte with `tls`, else after STARTTLS."""
+    server = Server(folder, tls=tls)
     server.controller.start()
     try:
         yield server

@@ -41,6 +41,10 @@ BEFORE, REFUSED_BEFORE = "it was sent before", "the server refused the address b
 NOT_SENT = "Nothing was sent: no mail server is set (AURAL_SMTP_URL). Give the user the table, or the mailto lines."
 DRAFTED = "Drafts only: refusals are not sent. A person decides, and checks each reason against its evidence."
 HOUR_FULL = "The hour's limit of {number} messages is reached: call again with the same arguments in an hour at most."
+DEFERRED = "{number} were put off by the mail server: call again with the same arguments in an hour."
+NO_TEXT = (
+    "There is no text of ours in the interview's language ({language}): it is English. Give text in that language."
+)
 BROKE = "The mail server ended the connection or did not answer; nothing more was tried."
 SINCE = "{number} messages are new or changed since the user agreed, and were not sent: call again to ask for them."
 DOUBTFUL = "Tell the user who may have got the message already: nobody knows, and it is not repeated."
@@ -63,6 +67,7 @@ class Sent(Record):
     """What became of the messages."""
 
     kind: str
+    dry_run: bool | MISSING = MISSING
     sent: int = 0
     in_doubt: list[str] = []
     refused: list[str] = []
@@ -129,9 +134,9 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
         from aural_mcp.workflows.mail.reasons import reasons_for
 
         reasons = await reasons_for(client, plan.interview, [each.candidate_id for each in plan.letters], spent)
-        return _table(plan, given, [DRAFTED], reasons)
+        return _table(plan, given, DRAFTED, reasons)
     if mail is None:
-        return _table(plan, given, [NOT_SENT], {})
+        return _table(plan, given, NOT_SENT, {})
     agreements(client).note({digest(given): True})
     agreed = set(_shown(client).done([digest(given)]).get(digest(given), []))
     due = [each for each in plan.letters if _digest(each, mail) in agreed]
@@ -145,6 +150,7 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
         _shown(client).strike([digest(given)])
     remarks = [*plan.remarks, *work.remarks, *([SINCE.format(number=since)] if since else [])]
     remarks += [remain(remaining, len(due), spent)] if remaining else []
+    remarks += [DEFERRED.format(number=len(work.deferred))] if work.deferred else []
     doubtful = [*plan.doubtful, *work.doubtful]
     return Sent.model_validate(
         {
@@ -209,6 +215,8 @@ async def planned(client: Caller, given: SendMessages, spent: Spent) -> Plan:
         raise refused(f"The text holds a link or an address, {quoted(found)}", f"Take it out: {listed}, may be in it")
     rows = await invited(client, given.interview_id, [], spent)
     plan = Plan(interview, template, [*unready(interview), *cut(rows)])
+    if (subject is None or text is None) and not texts.is_spoken(interview.language):
+        plan.remarks.append(NO_TEXT.format(language=quoted(interview.language, 20)))
     ledger = MailLedger(client, given.interview_id, given.kind, 0)
     for row in _asked_for(rows, given):
         _place(plan, row, given, days, mail_of(client), ledger)
@@ -298,7 +306,7 @@ class _Sending:
 
     async def _one(self, post: Post, letter: Letter) -> bool:
         """Hand one over; False where the hour has had enough."""
-        message = texts.message_of(letter, self._mail, self._language, self._ledger.item(letter.address)[:32])
+        message = texts.message_of(letter, self._mail, self._language)
         claim = self._ledger.claim(letter.address, again=self._given.again)
         if claim == "full":
             self.remarks.append(HOUR_FULL.format(number=self._mail.per_hour))
@@ -330,7 +338,7 @@ class _Sending:
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _table(plan: Plan, given: SendMessages, remarks: list[str], reasons: dict[str, list[str]]) -> Sent:
+def _table(plan: Plan, given: SendMessages, remark: str, reasons: dict[str, list[str]]) -> Sent:
     """The messages for a person to send."""
     rows = [_draft(each, given.kind, reasons.get(each.candidate_id, [])) for each in plan.letters]
     start = given.from_row - 1
@@ -338,11 +346,14 @@ def _table(plan: Plan, given: SendMessages, remarks: list[str], reasons: dict[st
     after = start + len(page)
     more: dict[str, Any] = {"nextRow": after + 1} if page and after < len(rows) else {}
     fields = [each.model_dump(by_alias=True, exclude_defaults=True) for each in page]
-    said = [*remarks, *plan.remarks]
-    return Sent.model_validate(
-        {"kind": given.kind, "data": fields, "leftOut": plan.left_out, "remaining": len(rows) - after, **more}
-        | {"remarks": said}
-    )
+    made = {
+        "kind": given.kind,
+        "dryRun": True,
+        "data": fields,
+        "leftOut": plan.left_out,
+        "remaining": len(rows) - after,
+    }
+    return Sent.model_validate({**made, **more, "remarks": [remark, *plan.remarks]})
 
 
 def _draft(each: Letter, kind: Kind, reasons: list[str]) -> Draft:

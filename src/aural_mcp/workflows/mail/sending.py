@@ -20,13 +20,13 @@ class Post:
     """A connection to the mail server, encrypted before anybody signs in.
 
     Args:
-        seconds: how long one answer is waited for.
+        seconds: how long a connection, and then each message, may take.
     """
 
     def __init__(self, mail: Mail, seconds: float) -> None:
         import aiosmtplib  # asked for by nobody who sends no mail
 
-        self._errors, self._mail = aiosmtplib, mail
+        self._errors, self._mail, self._seconds = aiosmtplib, mail, seconds
         self._smtp = aiosmtplib.SMTP(
             hostname=mail.host,
             port=mail.port,
@@ -40,7 +40,8 @@ class Post:
 
     async def __aenter__(self) -> Post:
         try:
-            await self._smtp.connect()
+            with anyio.fail_after(self._seconds):
+                await self._smtp.connect()
         except self._errors.SMTPAuthenticationError:
             raise refused("The mail server does not take this user and password", "Correct AURAL_SMTP_URL") from None
         except (self._errors.SMTPException, OSError, ValueError) as error:
@@ -65,32 +66,31 @@ class Post:
 
     async def send(self, message: EmailMessage, address: str) -> tuple[Answer, int]:
         """Hand one over to one person; the answer, and the server's number for it (0 is none)."""
+        begun = False
         try:
-            await self._smtp.mail(self._mail.sender)
-            await self._smtp.rcpt(address)
+            with anyio.fail_after(self._seconds):
+                await self._smtp.mail(self._mail.sender)
+                await self._smtp.rcpt(address)
+                begun = True
+                await self._smtp.data(message.as_bytes())
         except self._errors.SMTPResponseException as error:
-            return await self._not_taken(error.code)
-        except (self._errors.SMTPException, OSError):
-            return "lost", 0
-        try:
-            await self._smtp.data(message.as_bytes())
-        except self._errors.SMTPDataError as error:
-            if error.code < 400:
-                self._smtp.close()
-                return "maybe", error.code
-            return await self._not_taken(error.code)
+            if 400 <= error.code < 600:
+                return await self._not_taken(error.code)
+            self._smtp.close()
+            return ("maybe" if begun else "lost"), error.code
         except (self._errors.SMTPException, OSError):
             self._smtp.close()
-            return "maybe", 0
+            return ("maybe" if begun else "lost"), 0
         return "sent", 250
 
     async def _not_taken(self, code: int) -> tuple[Answer, int]:
-        """What a number other than yes means: later for 4xx, never for 5xx; the next one begins anew."""
-        if code in (421, -1):
-            self._smtp.close()
-            return "lost", code
+        """What a no means: later for 4xx, never for 5xx; the next one begins anew."""
         try:
-            await self._smtp.rset()
+            if code == 421:
+                self._smtp.close()
+            else:
+                with anyio.fail_after(self._seconds):
+                    await self._smtp.rset()
         except (self._errors.SMTPException, OSError):
             self._smtp.close()
         return ("refused" if code >= 500 else "deferred"), code

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
 from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 from aural_mcp.safety import WEB, inert, outside, quoted
 from aural_mcp.workflows.base import refused
 from aural_mcp.workflows.mail.settings import Mail
-from aural_mcp.workflows.mail.words import TEXTS
+from aural_mcp.workflows.mail.words import RIGHT_TO_LEFT, TEXTS
 
 Kind = Literal["invitation", "reminder", "thanks", "rejection"]
 PLACEHOLDERS = ("name", "firstName", "link", "interview", "days")
@@ -57,10 +59,9 @@ def template(kind: Kind, language: str, subject: str | None, text: str | None, g
     Raises:
         BadRequest: a placeholder that there is not or that has no value, or no {link} where one is needed.
     """
-    spoken = language.replace("_", "-").split("-")[0].lower()
-    spoken = spoken if spoken in TEXTS else "en"
-    ours = TEXTS[spoken][kind]
-    made = Template(kind, subject or ours[0], text or ours[1], spoken)
+    spoken = _spoken(language)
+    ours = TEXTS.get(spoken, TEXTS["en"])[kind]
+    made = Template(kind, subject or ours[0], text or ours[1], spoken if text or spoken in TEXTS else "en")
     for where in (made.subject, made.text):
         for name in PLACEHOLDER.findall(where):
             if name not in PLACEHOLDERS:
@@ -73,6 +74,15 @@ def template(kind: Kind, language: str, subject: str | None, text: str | None, g
     if kind in NEEDS_LINK and "{link}" not in made.text:
         raise refused("The text has no {link}, so nobody could begin", "Put {link} into it, on a line of its own")
     return made
+
+
+def is_spoken(language: str) -> bool:
+    """Whether there are texts of ours in it."""
+    return _spoken(language) in TEXTS
+
+
+def _spoken(language: str) -> str:
+    return re.split("[-_]", language.lower())[0]
 
 
 def filled(words: str, values: Mapping[str, str]) -> str:
@@ -110,7 +120,7 @@ def foreign_link(text: str, link: str, mail: Mail | None) -> str:
 # ── As it leaves ────────────────────────────────────────────────────────────────────────────────
 
 
-def message_of(letter: Letter, mail: Mail, language: str, identifier: str) -> EmailMessage:
+def message_of(letter: Letter, mail: Mail, language: str) -> EmailMessage:
     """The message: to one person, in text and in HTML."""
     message = EmailMessage(policy=POLICY)
     user, _, host = letter.address.rpartition("@")
@@ -119,10 +129,11 @@ def message_of(letter: Letter, mail: Mail, language: str, identifier: str) -> Em
     message["Subject"] = letter.subject
     if mail.reply_to:
         message["Reply-To"] = mail.reply_to
-    message["Message-ID"] = f"<{identifier}@{mail.sender.rpartition('@')[2]}>"
-    message["Content-Language"] = language
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = make_msgid(domain=mail.sender.rpartition("@")[2])
     message.set_content(letter.text + "\n")
     message.add_alternative(_html(letter, mail.link_hosts, language), subtype="html")
+    message["Content-Language"] = language  # setting the content takes it out
     return message
 
 
@@ -141,5 +152,6 @@ def _html(letter: Letter, hosts: Sequence[str], language: str) -> str:
         return "".join([*parts, escape(paragraph[done:])]).replace("\n", "<br>\n")
 
     body = "\n".join(f"<p>{lines(each)}</p>" for each in re.split(r"\n{2,}", letter.text))
-    head = f'<!doctype html>\n<html lang="{escape(language)}"><head><meta charset="utf-8"></head>'
+    way = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    head = f'<!doctype html>\n<html lang="{escape(language)}" dir="{way}"><head><meta charset="utf-8"></head>'
     return f"{head}<body>\n{body}\n</body></html>\n"

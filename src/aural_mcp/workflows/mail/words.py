@@ -93,4 +93,59 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "{name}，您好：\n\n感谢您付出的时间和回答（{interview}）。我们决定不再推进您的申请。祝您一切顺利。",
         ),
     },
+    "pt": {
+        "invitation": (
+            "A sua entrevista: {interview}",
+            "Olá, {name},\n\nconvidamos você para uma entrevista: {interview}.\n\nEste é o seu link pessoal; por favor, não o compartilhe:\n{link}\n\nObrigado pelo seu interesse.",
+        ),
+        "reminder": (
+            "Lembrete: {interview}",
+            "Olá, {name},\n\na sua entrevista ainda não começou: {interview}.\n\nEste é o seu link pessoal:\n{link}\n\nSe você já começou, não precisa fazer mais nada.",
+        ),
+        "thanks": (
+            "Obrigado: {interview}",
+            "Olá, {name},\n\nobrigado pela sua entrevista: {interview}. Recebemos as suas respostas. Entraremos em contato.",
+        ),
+        "rejection": (
+            "A sua candidatura: {interview}",
+            "Olá, {name},\n\nobrigado pelo seu tempo e pelas suas respostas ({interview}). Decidimos não dar continuidade à sua candidatura. Desejamos a você tudo de bom.",
+        ),
+    },
+    "ja": {
+        "invitation": (
+            "面接のご案内：{interview}",
+            "{name} 様\n\n面接「{interview}」にご招待いたします。\n\nこちらは {name} 様専用のリンクです。他の方に転送しないようお願いいたします。\n{link}\n\nご関心をお寄せいただきありがとうございます。",
+        ),
+        "reminder": (
+            "面接のリマインダー：{interview}",
+            "{name} 様\n\n面接「{interview}」がまだ開始されていません。\n\n専用のリンクはこちらです。\n{link}\n\nすでに開始されている場合は、何もしていただく必要はありません。",
+        ),
+        "thanks": (
+            "面接のお礼：{interview}",
+            "{name} 様\n\n面接「{interview}」にご参加いただきありがとうございました。ご回答を受け取りました。追ってご連絡いたします。",
+        ),
+        "rejection": (
+            "選考について：{interview}",
+            "{name} 様\n\nお時間とご回答をいただきありがとうございました（{interview}）。慎重に検討した結果、今回は選考を進めないことといたしました。今後のご活躍をお祈りいたします。",
+        ),
+    },
+    "ar": {
+        "invitation": (
+            "مقابلتك: {interview}",
+            "مرحبًا {name}،\n\nندعوك إلى مقابلة: {interview}.\n\nهذا رابطك الشخصي، يُرجى عدم مشاركته:\n{link}\n\nشكرًا لاهتمامك.",
+        ),
+        "reminder": (
+            "تذكير: {interview}",
+            "مرحبًا {name}،\n\nلم تبدأ مقابلتك بعد: {interview}.\n\nهذا رابطك الشخصي:\n{link}\n\nإذا كنت قد بدأت بالفعل فلا يلزم فعل أي شيء آخر.",
+        ),
+        "thanks": (
+            "شكرًا لك: {interview}",
+            "مرحبًا {name}،\n\nشكرًا على مقابلتك: {interview}. وصلتنا إجاباتك وسنتواصل معك.",
+        ),
+        "rejection": (
+            "طلبك: {interview}",
+            "مرحبًا {name}،\n\nشكرًا على وقتك وإجاباتك ({interview}). قررنا عدم المضي قدمًا في طلبك. نتمنى لك كل التوفيق.",
+        ),
+    },
 }
+RIGHT_TO_LEFT = ("ar", "he", "fa", "ur")
