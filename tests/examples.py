@@ -60,6 +60,7 @@ _LEAST = {
     "scoredBy": "A",
     "questionEvaluations": [{"question": "Q?", "score": None, "evaluation": "E"}],
     "data": "Ana, ana@example.org",
+    "kind": "invitation",
 }
 
 

@@ -946,8 +946,10 @@ class Said:
     structured: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-NO_TEXT = frozenset({"delete_question", "publish_interview", "archive_interview", "get_usage", "aural://usage"})
-"""Tools and resources that say ids, numbers and words of ours."""
+NO_TEXT = frozenset(
+    {"delete_question", "publish_interview", "archive_interview", "get_usage", "aural://usage", "send_messages"}
+)
+"""Tools and resources that say ids, numbers and words of ours; what is mailed is cleaned once more for itself."""
 
 
 def texts_of(said: Said) -> Iterator[str]:
@@ -1021,6 +1023,8 @@ def reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("compare_answers", {**planted.interview, "question": planted.ids["questionId"]}),
         ("compare_answers", {**planted.interview, "question": 1, "sessionIds": planted.sessions[:50]}),
         *(("find_person", {"who": each}) for each in ("robin", _word(planted.texts[0]))),
+        *(("send_messages", {**planted.interview, "kind": each}) for each in ("invitation", "thanks")),
+        ("send_messages", {**planted.interview, "kind": "rejection", "candidateIds": planted.people[:50]}),
         *(("search_transcripts", {**planted.interview, "query": each}) for each in ("code", _word(planted.texts[0]))),
         ("search_transcripts", {**planted.interview, "query": _word(planted.questions[0]), "speaker": "anyone"}),
         *(("export_results", {**planted.interview, "format": each}) for each in ("markdown", "csv", "json")),

@@ -133,6 +133,7 @@ async def everything(agent, world):
         "wait_for_sessions": {"until": "all"},
         "compare_answers": {"question": 1},
         "find_person": {"who": "ana"},
+        "send_messages": {"kind": "invitation"},
         "search_transcripts": {"query": "queue"},
         "reveal_candidate": {"candidate": "Candidate K7MQ2X"},
     }

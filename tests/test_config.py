@@ -6,6 +6,7 @@ from aural_mcp.cli.main import commands
 from aural_mcp.cli.setup import backend_sentence
 from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
 from aural_mcp.server.access import access
+from aural_mcp.workflows.mail.settings import read_mail
 from processes import aural_mcp
 
 
@@ -79,6 +80,7 @@ class Asked(dict):
 def test_every_setting_that_is_read_is_in_the_table_and_its_flag_is_one_of_serve():
     environment = Asked()
     read_settings(environment)
+    read_mail(environment)
     listed = {name for each in VARIABLES for name in each.names.split(", ")}
     assert environment.names | {"AURAL_LLM_API_KEY"} == listed
     flags = {option for parameter in commands().commands["serve"].params for option in parameter.opts}

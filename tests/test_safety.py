@@ -149,6 +149,7 @@ async def planted(world):
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "did"},
         "find_person": {"who": "p"},
+        "send_messages": {**ids, "kind": "thanks"},
         "export_results": ids,
     }
     return everything, session, people["data"][0]["id"]

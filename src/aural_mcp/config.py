@@ -144,6 +144,13 @@ VARIABLES = (
     ),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
     Variable(
+        "AURAL_SMTP_URL", "Your mail server: `smtp://user:password@host` (STARTTLS), `smtps://` (TLS).", secret=True
+    ),
+    Variable("AURAL_SMTP_URL_FILE", "A file that holds it, instead."),
+    Variable("AURAL_MAIL_FROM, AURAL_MAIL_REPLY_TO", "The addresses that messages are from and are answered to."),
+    Variable("AURAL_MAIL_LINK_HOSTS", "Hosts to which messages may link besides a person's own link.", "none"),
+    Variable("AURAL_MAIL_PER_HOUR", "Messages in an hour.", "200"),
+    Variable(
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
         "confirmations and all give the same pseudonyms; the first seals.",

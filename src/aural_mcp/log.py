@@ -16,13 +16,22 @@ METHOD, TOOL = re.compile(r"[A-Za-z_/]{1,64}"), re.compile(r"[A-Za-z0-9_.\-]{1,6
 LONGEST_PATH = 256
 
 access = logging.getLogger("aural_mcp.server.access")
+_secrets: list[str] = []
+
+
+def strike_out(*secrets: str) -> None:
+    """Have these struck out of the log as keys are, the longest first."""
+    _secrets[:] = sorted({*_secrets, *(each for each in secrets if each)}, key=len, reverse=True)
 
 
 class Redacting(logging.Formatter):
     """Formats as usual, tracebacks included, then strikes out whatever looks like a key."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return KEY.sub(KEY_LEFT_OUT, super().format(record))
+        text = super().format(record)
+        for each in _secrets:
+            text = text.replace(each, "…")
+        return KEY.sub(KEY_LEFT_OUT, text)
 
 
 def set_up_logging(level: int = logging.WARNING, *, access_log: bool = False) -> None:

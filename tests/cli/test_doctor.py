@@ -387,9 +387,9 @@ def test_what_hosts_start_is_started_and_its_key_tried(examined, tmp_path):
         found = examined()
         offline = examined("--offline")
     assert re.search(
-        r"mcp\.json: It starts, with 2\d tools, but its calls fail: .*Invalid or revoked", found["host cursor"][1]
+        r"mcp\.json: It starts, with \d\d tools, but its calls fail: .*Invalid or revoked", found["host cursor"][1]
     )
-    assert re.search(r"\.claude\.json: It starts, with 2\d tools\. $", found["host claude-code"][1])
+    assert re.search(r"\.claude\.json: It starts, with 3\d tools\. $", found["host claude-code"][1])
     assert f"Its command does not exist ({home / 'nowhere'}). Give the command's full path" in found["host codex"][1]
     assert "It ends without an answer, and says “No module.” (" in found["host gemini"][1]
     assert "tools, but writes to stdout what is not MCP. Only the protocol may go there" in found["host vscode"][1]

@@ -69,6 +69,7 @@ async def test_what_cannot_be_written_down_is_neither_done_nor_shown(world, agen
         "export_results": {"interviewId": interview},
         "compare_answers": {"interviewId": interview, "question": 1},
         "find_person": {"who": "robin"},
+        "send_messages": {"interviewId": interview, "kind": "invitation"},
         "search_transcripts": {"interviewId": interview, "query": "drown"},
     }
     async with desk(world, path) as other:

@@ -49,6 +49,27 @@ async def test_six_pastes_are_found_in_one_call_and_everybody_is_still_ranked(ag
     assert "No log" not in text_of(result)
 
 
+async def test_answers_that_somebody_else_gave_too_are_counted_and_said(reader, world):
+    interview = await logging(reader, world)
+    copy = "First I drained the queue by hand, then I wrote down which messages had come twice and asked the bank why."
+    own = "We moved the nightly job to Friday, as nobody had looked at its alarms over the weekend for half a year."
+    fresh = "I am new to this, and would begin with reading the runbook of the team and asking who wrote it and when."
+
+    def turns(*answers):
+        return [turn for text, answer in zip(QUESTIONS, answers, strict=False) for turn in (text, answer)]
+
+    sit(world, interview, "Ann Lee", even(8), turns(copy, own))
+    sit(world, interview, "Bo Ek", even(7), turns(fresh, copy.replace("the bank", "our bank")))
+    sit(world, interview, "Cy Oh", even(6), turns(QUESTIONS[0], QUESTIONS[1]))
+    sit(world, interview, "Di Ek", even(5), turns(QUESTIONS[0], QUESTIONS[1]))
+    for _ in range(2):  # somebody who came twice copies nobody
+        sit(world, interview, "Ed Um", even(4), turns(fresh.replace("team", "house")), participantEmail="ed@acme.org")
+    compared = await ok(reader, "compare_candidates", interviewId=interview, integrity=True)
+    equal = {(row["name"].split(" (")[0], row.get("equalAnswers", 0)) for row in compared["candidates"]}
+    assert equal == {("Ann Lee", 1), ("Bo Ek", 2), ("Cy Oh", 0), ("Di Ek", 0), ("Ed Um", 1)}
+    assert any(each.startswith("equalAnswers: turns in nearly") for each in compared["remarks"])
+
+
 async def test_no_log_is_said_and_is_not_no_events(reader, world):
     interview = await logging(reader, world, enabled=False)
     sit(world, interview, "Ann Lee", even(8))

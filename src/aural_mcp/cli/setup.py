@@ -71,6 +71,7 @@ def set_up(settings: Settings, *, per_request: bool = False) -> Setup:
     from aural_mcp.privacy.exposure import Exposure
     from aural_mcp.server.access import access
     from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+    from aural_mcp.workflows.mail.settings import read_mail
 
     workspace = _workspace(settings) if settings.embedded else None
     state = State(lambda: data_folder(settings) / "state.db")
@@ -104,6 +105,7 @@ def set_up(settings: Settings, *, per_request: bool = False) -> Setup:
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
         audit=AuditLog(partial(decision_log, settings)),
         files=settings.files,
+        mail=None if per_request else read_mail(os.environ),
     )
     return Setup(server, client, workspace)
 

@@ -40,6 +40,7 @@ READS = (
     *("compare_candidates", "compare_answers", "search_transcripts", "find_person", "export_results"),
 )
 """Tools that change nothing and show what a candidate gave."""
+MESSAGES = ("invitation", "reminder", "thanks")
 NOUNS = ("interview", "question", "candidate", "session")
 ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 """Aural's ids. Where an id is asked for anything may be written, so nothing else is kept."""
@@ -108,6 +109,7 @@ class AuditLog:
         confirmed: Confirmed | None = None,
         blind: bool = False,
         revealed: str | None = None,
+        kind: str | None = None,
         waits: bool = True,
     ) -> None:
         """Write a line. What cannot be written waits for the next line, while the process lives.
@@ -115,6 +117,7 @@ class AuditLog:
         Args:
             tenant: the SHA-256 of the key, of which 12 digits are kept.
             ids: by name; what does not have the form of an id is left out.
+            kind: of a message that was sent.
             waits: False for what is not going to happen if it cannot be written.
 
         Raises:
@@ -128,6 +131,7 @@ class AuditLog:
             "confirmed": confirmed,
             "blind": blind,
             "revealed": revealed if PSEUDONYM.fullmatch(revealed or "") else None,
+            **({"kind": kind} if kind in MESSAGES else {}),
             "tenant": tenant[:12] if re.fullmatch("[0-9a-f]{12,64}", tenant) else None,
         }
         waiting = [*self._waiting, entry][-MOST_WAITING:]

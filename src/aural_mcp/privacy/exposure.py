@@ -103,6 +103,7 @@ class Guarded:
         raw: the client that asks; its key and connections are used.
         secret: makes pseudonyms; the same one gives the same.
         files: the folder in which files may be read and written; None where there is none.
+        mail: the operator's mail server, as the workflow that sends knows it; None where there is none.
     """
 
     def __init__(
@@ -112,8 +113,10 @@ class Guarded:
         memory: Memory,
         secret: Callable[[], bytes],
         files: Path | None = None,
+        mail: object = None,
     ) -> None:
         self.raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
+        self.mail = mail
 
     def blinded(self) -> Guarded:
         """The same client, for a call in which nobody is named; what it did not show before it does not show now."""

@@ -36,6 +36,7 @@ from aural_mcp.workflows.cloning import resolved
 from aural_mcp.workflows.launch import LaunchInterviews, looked_over
 from aural_mcp.workflows.lists.importing import NO_QUESTIONS, ImportCandidates, agreement, planned, unready
 from aural_mcp.workflows.lists.lately import Lately
+from aural_mcp.workflows.mail.messages import SendMessages, shown
 
 MANY = 20
 """People who may be registered within ten minutes without a question."""
@@ -246,6 +247,15 @@ async def _reveal(looking: Looking, operation: RevealCandidate) -> Seen:
     return [said, "The decision log will say that it was shown."], parts(title=found.title)
 
 
+async def _send(looking: Looking, operation: SendMessages) -> Seen | None:
+    """Nothing is asked where nothing is sent: a draft, or no mail server."""
+    seen = await shown(looking.client, operation, looking.spent)
+    if seen is None:
+        return None
+    said, held = seen
+    return said, {"messages": part("who gets a message, or what it says", held)}
+
+
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -282,4 +292,5 @@ ASKED: dict[type[Operation[Any]], Asking] = {
     RevealCandidate: _reveal,
     LaunchInterviews: _launch,
     ImportCandidates: _import,
+    SendMessages: _send,
 }

@@ -38,6 +38,7 @@ from aural_mcp.workflows.base import agreements, digest
 from aural_mcp.workflows.launch import LaunchInterviews
 from aural_mcp.workflows.lists.importing import ImportCandidates, agreement
 from aural_mcp.workflows.lists.lately import Lately
+from aural_mcp.workflows.mail.messages import SendMessages
 
 AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
 AGREEMENT: dict[str, Any] = {
@@ -64,6 +65,7 @@ Verdict = Literal["yes", "no", "nobody", "nothing"]
 CONTINUED: dict[type[Operation[Any]], Callable[[Caller, Any], str]] = {
     LaunchInterviews: lambda client, given: digest(given),
     ImportCandidates: agreement,
+    SendMessages: lambda client, given: digest(given),
 }
 """What is called again with the same arguments to go on, and what a yes to it holds for: it is agreed to once."""
 
@@ -97,7 +99,7 @@ class Consent:
 
     async def __call__(self, given: Operation[Any], code: str, spent: Spent) -> Answer | None:
         """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
-        if self._confirm == "never":
+        if self._confirm == "never" and not isinstance(given, SendMessages):
             self.how = "operator"
             return None
         if _is_repeated(self._client, given):
@@ -105,7 +107,7 @@ class Consent:
         self._looking, self._given = replace(self._looking, spent=spent), given
         if (asked := await asking.question(self._looking, given)) is None:
             return None
-        can_ask = self._confirm == "ask" and self._context is not None and _can_ask(self._context)
+        can_ask = self._confirm != "preview" and self._context is not None and _can_ask(self._context)
         if code and self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
             self.how = "code"
             return None

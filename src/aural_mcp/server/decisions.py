@@ -65,6 +65,11 @@ class Decisions:
             return _with_remark(result)
         return result
 
+    def sent(self, tenant: str, candidate_id: str, kind: str, done: bool) -> None:
+        """Write down that a message of this kind was handed over, or may have been: to whom, by id."""
+        outcome: Outcome = "done" if done else "failed"
+        self._log.record("send_messages", outcome, tenant=tenant, ids={"candidateId": candidate_id}, kind=kind)
+
     def read(self, client: Guarded, tool: str, given: Mapping[str, Any]) -> None:
         """Write down that a resource or a prompt shows what this tool shows.
 

@@ -115,10 +115,10 @@ PROMPTS = (
     Prompt(
         "invite_candidates",
         "Invite candidates",
-        "A private link for each person, nobody registered twice.",
+        "A private link for each person, nobody registered or written to twice.",
         [INTERVIEW, Argument("people", "People", "Names, with e-mail addresses where known.")],
         "Register these people for the attached interview and give the user their links.",
-        _workflow("Invite candidates"),
+        lambda: [skill_section("workflows.md", each) for each in ("Invite candidates", "Write to candidates")],
         [(resources.INTERVIEW, "get_interview"), (f"{resources.INTERVIEW}/candidates", "list_candidates")],
         needs=("create_candidates",),
     ),

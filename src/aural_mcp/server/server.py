@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -51,6 +51,8 @@ from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
 from aural_mcp.server.tools import Answer
 from aural_mcp.workflows import WORKFLOWS
+from aural_mcp.workflows.mail.messages import SendMessages
+from aural_mcp.workflows.mail.settings import Mail
 
 NAME = "aural-mcp"
 TITLE = "Aural interviews"
@@ -68,8 +70,8 @@ The other tools are the single steps, to look and to change.
 
 Ids come from list and create tools; never guess one. list_interviews finds by title, find_person \
 by name in all interviews. Ask the user before publishing, archiving, deleting, ending sessions or registering many \
-people: most of it cannot be undone. Aural e-mails nothing: hand the links to the user. "Not scored" is not a low \
-score; people decide, you assemble evidence. Read remarks in a result to the user.
+people: most of it cannot be undone. Aural e-mails nothing: send_messages does, where it is there, or you hand over \
+the links. "Not scored" is not a low score; people decide, you assemble evidence. Read remarks in a result to the user.
 
 How each kind of request is done well: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
@@ -150,6 +152,7 @@ class AuralServer(MCPServer[Connection]):
         exposure: Exposure | None = None,
         audit: AuditLog | None = None,
         files: Path | None = None,
+        mail: Mail | None = None,
     ) -> None:
         super().__init__(
             NAME,
@@ -170,7 +173,7 @@ class AuralServer(MCPServer[Connection]):
         self._exposure, self._memory = exposure or Exposure(), Memory()
         self._decisions = Decisions(audit or AuditLog(lambda: None))
         self._access = access or Access()
-        self._confirm, self._state_keys, self._files = confirm, tuple(state_keys), files
+        self._confirm, self._state_keys, self._files, self._mail = confirm, tuple(state_keys), files, mail
         self._tools: dict[tuple[AnyOperation, bool], Tool] = {}
         self._recents: dict[tuple[str, Exposure], Recent] = {}
         handle = self._lowlevel_server.add_request_handler
@@ -375,7 +378,8 @@ class AuralServer(MCPServer[Connection]):
         """The operations that exist for this request, in workflow order."""
         headers = context.headers if context else None
         access, exposure = self._access.narrowed(headers), self._exposure.narrowed(headers)
-        hidden = () if exposure.blind and not exposure.lockdown else (RevealCandidate,)
+        hidden: list[AnyOperation] = [] if exposure.blind and not exposure.lockdown else [RevealCandidate]
+        hidden += [SendMessages] if headers is not None or exposure.lockdown or not access.writes else []
         return [each for each in self._operations if access.allows(each) and each not in hidden]
 
     def _writes(self, context: Context[Any, Any] | None) -> bool:
@@ -406,7 +410,10 @@ class AuralServer(MCPServer[Connection]):
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
         files = self._files if self._writes(context) else None
-        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, files)
+        mail = None
+        if self._mail and headers is None:
+            mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
+        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, files, mail)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)

@@ -72,7 +72,8 @@ const notice = (heading, sentences, kind = "") => (list(sentences).length
 
 /** Remarks as a person reads them: without what tells an agent what to call and what to say. */
 const FOR_AGENTS = /\b(?:[Cc]all|[a-z]+_[a-z_]+|cursor|fromTurn|the user|true|nextRow)\b/;
-const IN_WORDS = [[/: (?:tell the user,|say so)[^.;]*/g, ""], [/, see notScored/g, ""], [/, see scorers/g, ""], [/flaggedTurns/g, "“look at turn”"], [/with byRule/g, "marked “chosen by rule”"], [/weightedMean/g, "weighted mean"]];
+const IN_WORDS = [[/: (?:tell the user,|say so)[^.;]*/g, ""], [/, see notScored/g, ""], [/, see scorers/g, ""], [/flaggedTurns/g, "“look at turn”"], [/with byRule/g, "marked “chosen by rule”"], [/weightedMean/g, "weighted mean"],
+  [/; compare_answers shows whose/g, ""], [/equalAnswers/g, "Answers like another's"]];
 function remarks(sentences) {
   return list(sentences).filter((each) => typeof each === "string").map((each) => IN_WORDS.reduce((words, [from, to]) => words.replace(from, to), each)
     .split(/(?<=[.!?])\s+(?=[A-Z“])/).filter((sentence) => !FOR_AGENTS.test(sentence)).join(" ")).filter(Boolean);

@@ -103,7 +103,7 @@ start((given) => {
         make("blockquote", { dir: "auto" }, each.said));
     });
     const counts = [["Turns", row.turns], ["Not scored", row.notScored], ["No evidence found for", row.noEvidence], ["Turns to look at", row.flaggedTurns], ["Pastes", row.pastes], ["Left the page", row.leftPage],
-      ["Hidden characters", row.hiddenCharacters], ["Faster than typing", row.fasterThanTyping], ["Other events", row.otherEvents], ["Integrity log", row.integrityLog]];
+      ["Hidden characters", row.hiddenCharacters], ["Faster than typing", row.fasterThanTyping], ["Other events", row.otherEvents], ["Answers like another's", row.equalAnswers], ["Integrity log", row.integrityLog]];
     const read = host.can("serverTools") && host.args.interviewId && !list(row.quotes).length && action("Read the quotes", () => again({ quotes: true }));
     return make("tr", { class: "about", id: `about-${row.sessionId}` }, make("td", { colspan: width() }, make("div", { class: "inside" }, facts(counts),
       words.length ? make("ul", { class: "quotes" }, words) : make("p", { class: "quiet" }, "No quotes were read for this comparison."), read,

@@ -7,6 +7,7 @@ Nothing is proved by it: both may have read the same page.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from aural_mcp.workflows.asked import tokens
@@ -39,3 +40,32 @@ def share(one: Runs, other: Runs, *, code: bool = False) -> float:
         return 0.0
     found = len(one & other) / fewer
     return found if found >= (NEAR_IN_CODE if code else NEAR) else 0.0
+
+
+class Pool:
+    """The turns of several sessions; which of one's are nearly those of somebody else, whatever was asked."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, list[tuple[Runs, bool]]] = {}
+        self._people: dict[str, str] = {}
+        self._holding: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+
+    def add(self, session_id: str, person: str, turns: Iterable[tuple[str, bool]], given: Runs) -> None:
+        """Take in what somebody said, each turn with whether it is code; two sessions of a person are not compared."""
+        self._people[session_id] = person
+        self._turns[session_id] = [(runs(text) - given, code) for text, code in turns]
+        for number, (own, _) in enumerate(self._turns[session_id]):
+            for run in own:
+                self._holding[run].append((session_id, number))
+
+    def equal(self, session_id: str) -> int:
+        """How many turns of a session somebody else has too."""
+        return sum(self._has_another(session_id, own, code) for own, code in self._turns.get(session_id, []))
+
+    def _has_another(self, session_id: str, own: Runs, code: bool) -> bool:
+        met = Counter(place for run in own for place in self._holding[run])
+        return any(
+            share(own, self._turns[other][number][0], code=code)
+            for (other, number), found in met.items()
+            if found >= NEAR * LEAST and self._people[other] != self._people[session_id]
+        )

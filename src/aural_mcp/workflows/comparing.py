@@ -16,6 +16,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.safety import quoted
 from aural_mcp.tools.sessions import EndedByTeam, ended_by_team
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
+from aural_mcp.workflows.alike import Pool
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.integrity import integrity_of
@@ -51,6 +52,7 @@ MEANS = {
 WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
 BY_RULE = "Quotes with byRule were chosen by this program, as the scorer named none: say so when you use them."
 INTEGRITY = "Integrity events prove nothing (a doorbell, a screen reader) and change no score; a person asks."
+EQUAL = "equalAnswers: turns in nearly the same words as somebody else's{here}; compare_answers shows whose."
 NO_LOG = "No log is not the same as no events: nothing was logged, or it could not be read."
 UNWEIGHTED = "The rubric has weights, but no criterion has a score: there is no weightedMean."
 BY_WEIGHT = "Order and ranks go by weightedMean."
@@ -79,8 +81,8 @@ class ComparedColumn(Record):
 class ComparedRow(Record):
     """A candidate; beside these each column is a field, its score 1 to 10, null for not scored, never 0.
 
-    With `integrity` also pastes and leftPage (null without a log), hiddenCharacters, fasterThanTyping, and otherEvents
-    and integrityLog where there is something to say.
+    With `integrity` also pastes and leftPage (null without a log), hiddenCharacters, fasterThanTyping, and otherEvents,
+    equalAnswers and integrityLog where there is something to say.
     """
 
     session_id: str
@@ -190,6 +192,7 @@ class _Comparing:
         self._locked, self._logged = is_locked(client), logged
         self.all: list[Candidate] = []
         self._names: dict[str, str] = {}
+        self._pool = Pool()
         self.scorers: Counter[str] = Counter()
         self.unsound: list[str] = []
         self.ranked, self.left = False, 0
@@ -235,6 +238,9 @@ class _Comparing:
             whole = len(shown) == len(self.all)
             self.judge("" if whole else NOT_ALL_READ.format(read=len(shown), total=len(self.all)))
             shown = self.all if whole else shown
+        for each in shown:
+            if equal := self._pool.equal(each.row.id):
+                each.integrity["equalAnswers"] = equal
         self.left = len(self.all) - start - len(shown)
         return [self._row(each) for each in shown], (shown[-1].row.id if shown else before) if self.left else None
 
@@ -263,8 +269,10 @@ class _Comparing:
     async def _count(self, each: Candidate, wanted: bool) -> bool:
         """Count what the integrity log holds, where that is asked for; False when time or budget ended."""
         try:
-            logged = self._logged
-            each.integrity = await integrity_of(self._client, each.row.id, self._spent, logged=logged) if wanted else {}
+            if wanted:
+                each.integrity = await integrity_of(
+                    self._client, each.row, self._spent, self._pool, logged=self._logged
+                )
         except OUT_OF_BUDGET:
             return False
         return True
@@ -346,6 +354,9 @@ class _Comparing:
             BY_RULE: any(quote.get("by_rule") for each in self.all for quote in self._quotes(each)),
             FLAGGED: any(_flagged(each.session) or each.integrity.get("flagged_turns") for each in self.all),
             INTEGRITY: any(each.integrity for each in self.all),
+            EQUAL.format(here=" among these" if cursor or self.left else ""): any(
+                each.integrity.get("equalAnswers") for each in self.all
+            ),
             NO_LOG: any(each.integrity.get("integrityLog") for each in self.all),
             LOCKED: given.quotes and self._locked,
             UNREAD: not given.quotes and bool(self.all) and not self._locked,

@@ -10,12 +10,13 @@ from collections import Counter
 from typing import Any
 
 from aural_mcp.api.errors import AuralError, BudgetExhausted, NotOffered
-from aural_mcp.api.models import IntegrityEvent, Session, SessionReport
+from aural_mcp.api.models import IntegrityEvent, Session, SessionReport, SessionSummary
 from aural_mcp.api.operations import GetSession, GetSessionReport
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.flags import AT_ONCE, flags
 from aural_mcp.safety import hidden
+from aural_mcp.workflows.alike import Pool, given_by
 from aural_mcp.workflows.base import OUT_OF_BUDGET, is_over
 
 PASTE, LEFT, OTHER = "pastes", "leftPage", "otherEvents"
@@ -23,10 +24,13 @@ LEAVING = re.compile("(?:tab|page|visibility|document)_?hidden|tab_?switch|blur|
 NO_LOG, UNREAD = "no log", "could not be read"
 
 
-async def integrity_of(client: Caller, session_id: str, spent: Spent, *, logged: bool) -> dict[str, Any]:
+async def integrity_of(
+    client: Caller, row: SessionSummary, spent: Spent, pool: Pool, *, logged: bool
+) -> dict[str, Any]:
     """Counts of one session, as fields of its row.
 
     Args:
+        pool: takes in what was said, to be compared with what others said.
         logged: whether the interview logs such events: if not, no event is not nothing.
 
     Raises:
@@ -35,7 +39,7 @@ async def integrity_of(client: Caller, session_id: str, spent: Spent, *, logged:
     if is_over(spent):
         raise BudgetExhausted("The time of this call is over.", "", 0)
     try:
-        found = await _read(client, session_id, spent)
+        found = await _read(client, row.id, spent)
     except OUT_OF_BUDGET:
         raise
     except AuralError:
@@ -45,7 +49,11 @@ async def integrity_of(client: Caller, session_id: str, spent: Spent, *, logged:
     known = isinstance(found, SessionReport) and (logged or counts[PASTE] + counts[LEFT] > 0)
     seen = {PASTE: counts[PASTE], LEFT: counts[LEFT]} if known else {PASTE: None, LEFT: None, "integrityLog": NO_LOG}
     marked = [(each.turn, {reason.startswith(AT_ONCE) for reason in each.reasons}) for each in flags(found.messages)]
-    said = "\n".join(each.content for each in found.messages if each.role == "USER")
+    theirs = [each for each in found.messages if each.role == "USER"]
+    said = "\n".join(each.content for each in theirs)
+    turns = [(each.content, getattr(each, "content_type", "") == "CODE") for each in theirs]
+    person = (row.participant_email or row.id).strip().casefold()
+    pool.add(row.id, person, turns, given_by(each.content for each in found.messages if each.role != "USER"))
     return {
         **seen,
         **({OTHER: counts[OTHER]} if counts[OTHER] else {}),

@@ -2,7 +2,8 @@
 
 The rules are those of structured interviewing: one thing asked at a time, without the answer in it, nothing asked
 that must not decide, a rubric that says what can be observed, and no more than fits into the time. English and
-Chinese. Words can only hint at these: each warning quotes what it is about.
+Chinese; two things asked at once in all languages of the page. Words can only hint at these: each warning quotes what
+it is about.
 """
 
 from __future__ import annotations
@@ -25,7 +26,22 @@ AUXILIARY = "did|do|does|was|were|is|are|would|will|have|has|can|could"
 DOUBLE = re.compile(
     r"(?i)[?？][^?？]*[?？]|\b(?:what|how|why|when|where|which|who|describe|tell|explain)\b[^.?!]*(?:,| and| or)"
     rf" (?:(?:what|how|why|when|where|which|who)(?: \w+)? (?:{AUXILIARY})|(?:{AUXILIARY}) you)\b|[?？].+(?:以及|并且)"
+    r"|؟[^؟]*؟|か[。？?].*か[。？?]?\s*$"
 )
+JOINED = re.compile(
+    "(?i)"
+    + "|".join(
+        rf"\b(?:{asks})\b[^.?!؟]{{5,300}}?\s(?:{joins})(?:{asks})\b"
+        for joins, asks in (
+            ("und |oder ", r"was|wie|warum|wann|wo|wer|welche\w?|wozu"),
+            ("et |ou ", r"comment|pourquoi|quand|où|quel\w*|combien|qu['’](?:avez|est|aviez|auriez|feriez)"),
+            ("[yoeu] ", r"qué|cómo|por qué|cuándo|dónde|cuál\w*|quién\w*|cuánt\w+"),
+            ("e |ou ", r"o que|como|por que|quando|onde|qual|quais|quant\w+"),
+            ("و", "ماذا|ما الذي|كيف|لماذا|متى|أين"),
+        )
+    )
+)
+"""What joins and what asks, before and behind it: German, French, Spanish, Portuguese, Arabic."""
 PROTECTED = {
     "age": r"how old|your age|(?:what )?year (?:were you|you were) born|date of birth|when did you (?:finish|graduate)|"
     r"多大|年龄|出生|哪年毕业",
@@ -135,7 +151,7 @@ def _question(text: str) -> list[str]:
     ]
     if said := LEADING.search(text):
         found.append(f"leads to an answer ({quoted(said[0], 40)}): ask openly.")
-    if DOUBLE.search(text):
+    if DOUBLE.search(text) or JOINED.search(text):
         found.append("asks more than one thing: ask one, and leave the rest to follow-ups.")
     return found
 
