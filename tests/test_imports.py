@@ -15,6 +15,7 @@ MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items(
 GROUND = {"_version", "bounds", "config", "log", "database", "safety"}
 FLOORS = [
     GROUND,
+    {"views"},
     {"api"},
     {"client"},
     {"privacy", "events"},

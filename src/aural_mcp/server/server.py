@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp import types
 from mcp.server import ServerRequestContext
+from mcp.server.apps import Apps
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
@@ -41,7 +42,7 @@ from aural_mcp.config import GET_A_KEY, sent_key
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
-from aural_mcp.server import prompts, resources, results, tools
+from aural_mcp.server import apps, prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent, readable
 from aural_mcp.server.decisions import Decisions
@@ -163,7 +164,7 @@ class AuralServer(MCPServer[Connection]):
             lifespan=_connection,
             cache_hints=CACHE_HINTS,
             subscriptions=False,
-            extensions=[Skills()],
+            extensions=[Skills(), Apps()],
             request_state_security=_state_security(state_keys, self._tenant),
         )
         self._lowlevel_server.middleware.insert(-1, readable)  # around what checks the state that travels
@@ -263,6 +264,8 @@ class AuralServer(MCPServer[Connection]):
     async def read_resource(
         self, uri: Any, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        if view := apps.read(str(uri), self._has(context)):
+            return [view]
         text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
         try:
             if found := resources.match(str(uri)):

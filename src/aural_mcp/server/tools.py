@@ -16,7 +16,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.deployment import sentence
 from aural_mcp.safety import quoted
-from aural_mcp.server import results
+from aural_mcp.server import apps, results
 from aural_mcp.server.access import SHAPES
 from aural_mcp.server.arguments import BadArguments, read
 from aural_mcp.tools.schemas import Schema, listed, schemas_of
@@ -53,6 +53,7 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
         input_schema=schemas["input"] if writes else _without(schemas["input"], operation.saves_as),
         output_schema=schemas["output"],
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),
+        _meta=apps.meta(operation.tool_name()),
     )
 
 

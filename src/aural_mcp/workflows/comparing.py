@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import MISSING, Field
@@ -74,6 +75,7 @@ class ComparedColumn(Record):
 
     column: str
     name: str
+    weight: float | None = Field(default=None, description="Where the rubric has weights.")
 
 
 class ComparedRow(Record):
@@ -149,12 +151,16 @@ async def compare_candidates(client: Caller, given: CompareCandidates, spent: Sp
         "ranked": work.ranked,
         **({"unsound": work.unsound} if work.unsound else {}),
         **({"scorers": [f"{name}: {count}" for name, count in work.scorers.most_common()]} if work.differ else {}),
-        "columns": [{"column": each.id, "name": short(each.name)} for each in work.rubric.columns],
+        "columns": [_column(each, work.rubric.weights.counts.get(each.id)) for each in work.rubric.columns],
         "candidates": rows,
         "cursor": cursor,
         "remarks": remarks,
     }
     return Comparison.model_validate(found)
+
+
+def _column(each: Column, weight: Fraction | None) -> dict[str, Any]:
+    return {"column": each.id, "name": short(each.name), **({} if weight is None else {"weight": as_number(weight)})}
 
 
 def chosen(listed: Sequence[SessionSummary], wanted: Any, *, complete: bool) -> list[SessionSummary]:
