@@ -116,7 +116,7 @@ async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | N
             cookie = await conduct.work(act, link, form)
             if keep and any(map(str.strip, [*typed_texts(form), str(form.get("drawing") or "")])):
                 return await _shown(conduct, link, typed=form)
-            return _back(request, link, cookie)
+            return _back(request, link, cookie, "#noted" if keep else "")
         except Unclear as unclear:
             return await _shown(conduct, link, error=str(unclear), typed=form)
     except Closed as closed:
@@ -203,11 +203,11 @@ def _link(request: Request) -> Link:
     return Link(f"/i/{params['slug']}", slug=params["slug"], cookie=request.cookies.get(COOKIE))
 
 
-def _back(request: Request, link: Link, cookie: Any) -> Response:
+def _back(request: Request, link: Link, cookie: Any, place: str = "") -> Response:
     """To the page: by the link and a cookie, else by an address that holds what the cookie would."""
     if isinstance(cookie, str) and not _keeps_cookies(request):
-        return RedirectResponse(f"/i/own/{cookie}", 303, HEADERS)
-    response = RedirectResponse(link.path, 303, HEADERS)
+        return RedirectResponse(f"/i/own/{cookie}{place}", 303, HEADERS)
+    response = RedirectResponse(link.path + place, 303, HEADERS)
     if isinstance(cookie, str):
         _keep(response, request, COOKIE, cookie, COOKIE_AGE)
     return response

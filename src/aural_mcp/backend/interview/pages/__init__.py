@@ -41,7 +41,7 @@ def page_of(door: Door, *, error: str = "", typed: FormData | None = None) -> Pa
     body = _interview(door, error, typed) if door.begun else _welcome(door, error, typed or FormData())
     words, by = door.words, door.host.organization
     footer = words["footer.by"].format(organization=by) if by else words["footer"]
-    return _page(door.interview["title"], body, words, footer, _contact(door))
+    return _page(door.interview["title"], body, words, footer, _contact(door) if door.begun else NOTHING)
 
 
 def _error(text: str) -> Html:

@@ -295,8 +295,9 @@ if (form) {
     event.preventDefault(); // else it would send the answer
     document.getElementById("person").click();
   });
-  const stop = document.getElementById("error") ?? document.querySelector(".person[open]") ?? form;
-  stop.scrollIntoView({ block: "start" });
+  const noted = location.hash === "#noted" || location.pathname.endsWith("/person");
+  const stop = (noted && document.getElementById("noted")) || document.querySelector(".person[open]") || form;
+  stop.scrollIntoView({ block: stop === form ? "start" : "nearest" });
   if (!code && !drawing) (field ?? form.querySelector(".choice input"))?.focus({ preventScroll: true });
 } else if (document.querySelector(".finished")) {
   drafts.forgetAll();
