@@ -31,7 +31,10 @@ def test_every_language_of_the_pages_is_journeyed():
 @pytest.mark.parametrize("language", PAGES)
 async def test_a_journey_without_cookies_and_offline_in_the_middle(tmp_path, without_cookies, language, viewport):
     words, (title, question, said) = catalogue(language), TEXTS[language]
-    questions = [{"text": question, "followUpPrompts": [question + "…"], "probeThreshold": 10}, {"text": question + "!", "timeLimitSeconds": 60}]
+    questions = [
+        {"text": question, "followUpPrompts": [question + "…"], "probeThreshold": 10},
+        {"text": question + "!", "timeLimitSeconds": 60},
+    ]
     width, height = VIEWPORTS[viewport]
     async with on_stdio(tmp_path / "workspace", "auto", **HOST) as agent:
         made = await published(agent, questions, title=title, language=language, timeLimitMinutes=20)
@@ -84,4 +87,6 @@ async def test_a_journey_without_cookies_and_offline_in_the_middle(tmp_path, wit
             await expect(progress).to_have_text(words["progress"].format(number=2, total=2))
             await expect(page.get_by_role("timer")).to_have_count(2)
         rows = await ok(agent, "list_sessions", interviewId=made["id"])
-    assert [(row["participantEmail"], bool(row["asksForPerson"])) for row in rows["data"]] == [("robin@x.example", True)]
+    assert [(row["participantEmail"], bool(row["asksForPerson"])) for row in rows["data"]] == [
+        ("robin@x.example", True)
+    ]

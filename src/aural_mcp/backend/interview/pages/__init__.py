@@ -82,7 +82,7 @@ def _welcome(door: Door, error: str, typed: FormData) -> Html:
         begin=words["begin"],
         next_timed=_next_timed(door),
         offline=words["offline"],
-        person=_person(door, NOTHING, form="begin-form"),
+        person=_person(door, NOTHING if door.candidate else _hint(words["need.contact"]), form="begin-form"),
     )
 
 
@@ -143,6 +143,10 @@ def _person(door: Door, email: Html, *, form: str, opened: bool = False) -> Html
         email=email,
         confirm=words["person.confirm"],
     )
+
+
+def _hint(text: str) -> Html:
+    return Html(f"<p>{escape(text)}</p>")
 
 
 def _noted(door: Door) -> Html:
