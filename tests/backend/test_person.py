@@ -3,6 +3,7 @@
 import re
 import sqlite3
 
+import httpx
 import pytest
 from mcp import Client
 from sqlalchemy import select, update
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from aural_mcp.backend.rest.app import LocalKey, create_app
 from aural_mcp.backend.storage import exchange, tables
 from aural_mcp.backend.storage.store import Store, owner
+from aural_mcp.client.client import AuralClient
 from aural_mcp.config import Starts, read_settings
 from aural_mcp.privacy.views import Exposure
 from aural_mcp.server.server import AuralServer, OneClient
@@ -192,6 +194,23 @@ async def test_who_asks_stands_first_wherever_sessions_are_listed(agent, world, 
         assert ("Ana Souza" in named) == (not exposure.anonymous)
         again = await ok(reader, "wait_for_sessions", interviewId=made["id"])
     assert again["attention"]["asksForPerson"] == [someone]
+
+
+async def test_in_a_local_workspace_who_asks_stands_first_from_every_page(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as asking:
+        await asking.post(f"{made['url']}/person", data={"name": "Ana Souza", "email": "ana@x.test"})
+    for name in ("Ben", "Cem", "Dee"):
+        async with world.browser() as browser:
+            await begin(browser, made["url"], name)
+    local = AuralClient(
+        KEY, f"{ORIGIN}/api/v1", transport=httpx.ASGITransport(world.app), tenant="this process", requests_per_minute=0
+    )
+    async with Client(AuralServer(OneClient(local), backend="T.", confirm="never")) as reader:
+        page = await ok(reader, "list_sessions", interviewId=made["id"], limit=2)
+        assert [row["participantName"] for row in page["data"]] == ["Ana Souza", "Dee", "Cem"]
+        page = await ok(reader, "list_sessions", interviewId=made["id"], limit=2, cursor=page["cursor"])
+        assert [row["participantName"] for row in page["data"]] == ["Ana Souza", "Ben"]
 
 
 # ── Keeping it ──

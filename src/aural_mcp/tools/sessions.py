@@ -74,14 +74,25 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     found = await search(client, asked, spent, matches if filtered else None)
     counted.update(() if filtered else map(_status, found.rows))
     rows, cursor = fitting(found.rows, found.cursor)
-    rows = who_asks(rows) + [row for row in rows if not row.asks_for_person]
+    asking = who_asks([*rows, *(await _asking_beyond(client, given, rows, spent) if found.cursor else ())])
+    rows = asking + [row for row in rows if not row.asks_for_person]
     ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     more: dict[str, Any] = {**looked_at, **({"counted": dict(counted.most_common())} if counted else {})}
-    asking = len(who_asks(rows))
-    more |= {"remarks": [PEOPLE_ASK.format(count=asking)]} if asking else {}
+    more |= {"remarks": [PEOPLE_ASK.format(count=len(asking))]} if asking else {}
     return SessionTable(data=list(shown), cursor=cursor, **more)
+
+
+async def _asking_beyond(
+    client: Caller, given: ListSessionsArguments, rows: Sequence[SessionSummary], spent: Spent
+) -> list[SessionSummary]:
+    """Who asks for a person and stands on a later page; looked for where that costs no budget."""
+    if not client.raw.local or given.cursor is not MISSING or given.status is not MISSING or given.name is not MISSING:
+        return []
+    every, known = ListSessions(interview_id=given.interview_id, limit=100), {row.id for row in rows}
+    found = await search(client, every, spent, lambda row: row.asks_for_person is not None)
+    return [row for row in found.rows if row.id not in known]
 
 
 def who_asks(rows: Sequence[SessionSummary]) -> list[SessionSummary]:
