@@ -62,12 +62,14 @@ class Narrowing:
 class Starts:
     """What may be begun by a public link: sessions of one address in an hour (0 is any number), one of a person.
 
-    `address_header` is where a proxy, and nobody else, names the candidate's address.
+    `address_header` is where a proxy, and nobody else, names the candidate's address. The page names who invites.
     """
 
     per_hour: int = 30
     once: bool = False
     address_header: str = ""
+    organization: str = ""
+    contact: str = ""
 
 
 STARTS = Starts()
@@ -116,6 +118,8 @@ VARIABLES = (
         "Otherwise it is only noted.",
         "0",
     ),
+    Variable("AURAL_ORGANIZATION", "Who invites, on local pages, where an interview has no `companyName`."),
+    Variable("AURAL_CONTACT", "Where candidates may ask, on local pages: an e-mail address, a link, a number."),
     Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
     Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only", title="Only read"),
     Variable(
@@ -143,9 +147,7 @@ VARIABLES = (
         takes="DIR",
     ),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
-    Variable(
-        "AURAL_SMTP_URL", "Your mail server: `smtp://user:password@host` (STARTTLS), `smtps://` (TLS).", secret=True
-    ),
+    Variable("AURAL_SMTP_URL", "Your mail server: `smtp://user:password@host`, or `smtps://`.", secret=True),
     Variable("AURAL_SMTP_URL_FILE", "A file that holds it, instead."),
     Variable("AURAL_MAIL_FROM, AURAL_MAIL_REPLY_TO", "The addresses that messages are from and are answered to."),
     Variable("AURAL_MAIL_LINK_HOSTS", "Hosts to which messages may link besides a person's own link.", "none"),
@@ -335,7 +337,9 @@ def _starts(environment: Mapping[str, str]) -> Starts:
     header = _guard(environment, "AURAL_ADDRESS_HEADER") or ""
     if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", header):
         raise BadSetting("AURAL_ADDRESS_HEADER must be the name of a header, such as X-Forwarded-For.")
-    return Starts(Starts.per_hour if per_hour is None else per_hour, _switch(environment, "AURAL_ONE_SESSION"), header)
+    once = _switch(environment, "AURAL_ONE_SESSION")
+    inviting = (" ".join((_value(environment, f"AURAL_{name}") or "").split()) for name in ("ORGANIZATION", "CONTACT"))
+    return Starts(Starts.per_hour if per_hour is None else per_hour, once, header, *inviting)
 
 
 def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:

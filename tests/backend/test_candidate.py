@@ -1,5 +1,7 @@
 """What a candidate meets at a link, without JavaScript: every page, every form, every closed door."""
 
+import re
+
 import pytest
 
 from conftest import DATABASES, answer, begin, ok, published, text_of
@@ -21,7 +23,8 @@ async def test_nobody_begins_without_a_name_and_consent(agent, world):
     link = (await published(agent, [{"text": "Q"}]))["url"]
     async with world.browser() as browser:
         page = await browser.get(link)
-        assert "An AI interviewer" in page.text
+        assert "a written interview with prepared follow-ups" in page.text
+        assert "An AI interviewer" not in page.text
         page = await browser.post(f"{link}/start", data={"name": "Robin", "email": "r@x.test"})
         assert (page.status_code, "Please tick the box" in page.text) == (422, True)
         assert 'value="Robin"' in page.text
@@ -284,15 +287,38 @@ async def test_a_form_or_a_name_of_another_page_is_refused_and_a_404_has_the_sam
     assert (await ok(agent, "list_sessions", interviewId=made["id"]))["data"] == []
 
 
-async def test_a_browser_without_cookies_is_told_and_begins_nothing(agent, world):
-    made = await published(agent, [{"text": "Q"}])
-    async with world.browser() as browser:
-        for _ in range(3):
-            browser.cookies.jar.set_policy(type(browser.cookies.jar._policy)(allowed_domains=[]))
-            page = await begin(browser, made["url"])
-            assert (page.status_code, "did not keep a cookie" in page.text) == (422, True)
-            assert 'value="Robin Vega"' in page.text
-    assert (await ok(agent, "list_sessions", interviewId=made["id"]))["data"] == []
+def without_cookies(browser):
+    """The browser, told to keep no cookie."""
+    browser.cookies.jar.set_policy(type(browser.cookies.jar._policy)(allowed_domains=[]))
+    return browser
+
+
+async def test_a_browser_without_cookies_goes_on_at_an_address_of_its_own_and_leaves_no_orphans(agent, world):
+    made = await published(agent, [{"text": "Q1"}, {"text": "Q2"}])
+    async with world.browser() as browser, world.browser() as elsewhere:
+        welcome = await without_cookies(browser).get(made["url"])
+        form = {"own": re.search(r'name="own" value="(\w+)"', welcome.text)[1], "name": "Robin", "consent": "yes"}
+        pages = [await browser.post(f"{made['url']}/start", data=form) for _ in range(3)]
+        own = {str(page.url) for page in pages}
+        assert len(own) == 1
+        assert "/i/own/" in own.pop()
+        assert "keeps no cookies" in pages[0].text
+        page = await answer(browser, pages[0], LONG)
+        assert "/i/own/" in str(page.url)
+        assert "You are done" in (await answer(elsewhere, await elsewhere.get(str(page.url)), LONG)).text
+        assert (await browser.get("/i/own/nobodys")).status_code == 404
+    (row,) = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"]
+    assert (row["participantName"], row["status"]) == ("Robin", "COMPLETED")
+
+
+async def test_what_a_page_gave_to_begin_with_begins_no_session_of_another_interview(agent, world):
+    first, second = [await published(agent, [{"text": "Q"}], title=title) for title in ("One", "Two")]
+    form = {"own": "a" * 24, "name": "Robin", "consent": "yes"}
+    for made in (first, second):
+        async with world.browser() as browser:
+            page = await browser.post(f"{made['url']}/start", data=form)
+            assert (page.status_code, str(page.url)) == (200, made["url"])
+    assert len((await ok(agent, "list_sessions", interviewId=second["id"]))["data"]) == 1
 
 
 async def test_what_is_written_from_right_to_left_is_shown_so(agent, world):
@@ -300,4 +326,5 @@ async def test_what_is_written_from_right_to_left_is_shown_so(agent, world):
     async with world.browser() as browser:
         page = await begin(browser, made["url"])
         assert '<textarea id="answer" dir="auto"' in page.text
+        assert '<html lang="en" dir="ltr">' in page.text
         assert '<p dir="auto">ما هي خبرتك؟</p>' in page.text

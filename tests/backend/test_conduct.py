@@ -41,7 +41,10 @@ def said(session, role="USER"):
 async def test_the_clock_is_shown_and_told_beforehand(agent, world):
     made = await published(agent, [{"text": "Q", "timeLimitSeconds": 90}], timeLimitMinutes=30)
     async with world.browser() as browser:
-        assert "You have 30 minutes from the moment you begin" in (await browser.get(made["url"])).text
+        assert (
+            "Time limit for the whole interview: 30 minutes from the moment you begin"
+            in (await browser.get(made["url"])).text
+        )
         page = await begin(browser, made["url"])
     seconds = [int(found) for found in re.findall(r'data-seconds="(\d+)"', page.text)]
     assert 1700 <= seconds[0] <= 1800
@@ -88,6 +91,55 @@ async def test_a_short_answer_just_in_time_brings_no_follow_up(agent, world):
         let_time_pass(world, seconds=65)
         page = await answer(browser, page, "Short")
     assert said(await session_of(agent, made["id"]), "ASSISTANT")[-1] == "Q2"
+
+
+async def test_what_time_there_is_is_said_before_it_runs_and_by_the_greeting(agent, world):
+    questions = [{"text": "Q1"}, {"text": "Q2", "timeLimitSeconds": 60}, {"text": "Q3", "timeLimitSeconds": 90}]
+    hurry, free, soon = "is 1 minute; some have one", "take the time you need", "comes next: 1 minute"
+    for limit, told in ({"timeLimitMinutes": 1}, hurry), ({}, "Some have a time limit of their own"):
+        made = await published(agent, questions, **limit)
+        async with world.browser() as browser:
+            welcome = (await browser.get(made["url"])).text
+            assert "time limit of their own (1 minute · 90 seconds)" in welcome
+            assert soon not in welcome
+            page = await begin(browser, made["url"])
+            assert told in page.text
+            assert free not in page.text
+            assert soon in page.text
+            page = await answer(browser, page, LONG)
+            assert "comes next: 90 seconds" in page.text
+    made = await published(agent, questions[1:], title="At once")
+    async with world.browser() as browser:
+        assert soon in (await browser.get(made["url"])).text
+
+
+async def test_follow_ups_are_marked_and_every_answer_moves_the_progress(agent, world):
+    choice = {"text": "Q1", "type": "SINGLE_CHOICE", "options": ["A", "B"], "followUpEnabled": False}
+    made = await ok(agent, "create_interview", title="T")
+    first = (await ok(agent, "create_questions", interviewId=made["id"], questions=[choice]))["data"][0]["id"]
+    more = [{"text": "Q2", "showIf": {"questionId": first, "equals": "A"}}, {"text": "Q3"}]
+    await ok(agent, "create_questions", interviewId=made["id"], questions=more)
+    link = (await ok(agent, "publish_interview", interviewId=made["id"]))["url"]
+    seen = []
+    async with world.browser() as browser:
+        page = await begin(browser, link)
+        for given in ("B", "Short", "Shorter", LONG):
+            marked = page.text.count(">Follow-up</span>")
+            seen.append((re.search(r"Question \d of \d", page.text)[0], marked, float(value_of(page))))
+            page = await answer(browser, page, given)
+        assert "You are done" in page.text
+    assert [(said, marks) for said, marks, _ in seen] == [
+        ("Question 1 of 3", 0),
+        ("Question 2 of 2", 0),
+        ("Question 2 of 2", 2),
+        ("Question 2 of 2", 3),
+    ]
+    values = [value for *_, value in seen]
+    assert values == sorted({*values})
+
+
+def value_of(page):
+    return re.search(r'<progress value="([\d.]+)"', page.text)[1]
 
 
 # ── Going away and coming back ──
@@ -156,7 +208,8 @@ async def test_the_interviewer_speaks_in_its_own_name_and_tone(agent, world, ton
         await answer(browser, await begin(browser, made["url"], "Robin {y}"), LONG)
     spoken = said(await session_of(agent, made["id"]), "ASSISTANT")
     words = words_for("en")
-    assert spoken[0] == words[f"opening.{tone}"].format(name="Robin {y}", ai="Maya {x}")
+    said_first = [words[f"opening.{tone}"], words["self.rules"], words["pace.free"]]
+    assert spoken[0] == " ".join(said_first).format(name="Robin {y}", ai="Maya {x}")
     assert spoken[-1] == words[f"closing.{tone}"].format(name="Robin {y}")
 
 
@@ -164,7 +217,7 @@ async def test_a_chinese_interview_is_chinese_to_its_end(agent, world):
     made = await published(agent, [{"text": "请介绍一下您做过的系统。"}], language="zh", timeLimitMinutes=20)
     async with world.browser() as browser:
         page = await browser.get(made["url"])
-        assert '<html lang="zh-Hans">' in page.text
+        assert '<html lang="zh-Hans" dir="ltr">' in page.text
         page = await answer(browser, await begin(browser, made["url"], "李明"), "我做过支付系统。")
         assert "举一个具体的例子" in page.text
         page = await answer(browser, page, "我负责消费端的设计与运维，每秒处理四千个事件，轮值两年。")

@@ -539,7 +539,13 @@ async def taken_with(world, model, *answers):
         made = await published(agent, [{"text": FIRST}], assessmentCriteria=[{"name": "Calm", "description": "d"}])
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, follow_redirects=True) as browser:
+            welcome = (await browser.get(made["url"])).text
+            assert "An AI interviewer, Aural, conducts this interview." in welcome
+            assert "I understand that an AI conducts this interview" in welcome
+            assert "prepared follow-ups" not in welcome
             page = await begin(browser, made["url"])
+            assert "with Aural, AI interviewer" in page.text
+            assert "I am Aural, an AI interviewer." in page.text
             for text in answers:
                 page = await answer(browser, page, text)
             assert "You are done" in page.text

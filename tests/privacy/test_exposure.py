@@ -309,6 +309,7 @@ OURS = {
     "timestamp",
     "status",
     "created_at",
+    "asks_for_person",
     "updated_at",
     "total_duration_seconds",
     "counts",

@@ -8,13 +8,11 @@ import pytest
 from mcp import Client
 
 from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSessions
-from aural_mcp.backend.interview.words import CATALOGUE
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
 from aural_mcp.server.results import NOTICE
 from aural_mcp.server.server import AuralServer, OneClient
-from aural_mcp.tools.first_screen import PAGES
 from aural_mcp.tools.sessions import overall_score
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session, interview_of, tokens
@@ -157,22 +155,28 @@ async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent
     )
 
 
-async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_not_do(world):
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("de-AT", None),
+        ("ar", None),
+        ("it", "page is not in “it”: around your own words it speaks English. It has en, zh, de, fr, es, pt, ja, ar."),
+        ("zh-Hant", "page is in simplified Chinese only"),
+    ],
+)
+async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_not_do(world, language, said):
     local = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=httpx.ASGITransport(world.app), tenant="this process")
-    settings = {"language": "de", "voiceEnabled": True, "timeLimitMinutes": 20, "antiCheatingEnabled": True}
+    settings = {"language": language, "voiceEnabled": True, "timeLimitMinutes": 1, "antiCheatingEnabled": True}
     rubric = [{"name": "n", "description": "d"}]
     async with Client(AuralServer(OneClient(local), backend="T.", confirm="never")) as agent:
         made = await ok(agent, "create_interview", title="T", assessmentCriteria=rubric, **settings)
         await ok(agent, "create_questions", interviewId=made["id"], questions=[{"text": "Was?"}])
-        said = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
-    assert "1 question, in writing, at most 20 minutes, in “de”" in said[0]
-    assert "leaving the page and pasting are logged" in said[0]
-    assert "page is not in “de”" in said[1]
-    assert "in writing only: voice" in said[2]
-
-
-def test_the_languages_of_the_local_page_are_those_that_it_has():
-    assert {*PAGES} == CATALOGUE.keys()
+        first, *more = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
+    assert f"1 question, in writing, at most 1 minute, in “{language}”" in first
+    assert "that follow-ups are prepared (or that an AI asks, where AURAL_LLM_MODEL is set)" in first
+    assert "leaving the page and pasting are logged" in first
+    assert "in writing only: voice" in more.pop()
+    assert [said in each for each in more] == ([True] if said else [])
 
 
 async def test_usage_says_that_there_is_no_limit(agent):

@@ -222,6 +222,7 @@ class SessionBase(Record):
     sentiment: Json | str | None = None
     total_duration_seconds: int | None = None
     created_at: str = ""
+    asks_for_person: str | None = None
 
 
 class SessionSummary(SessionBase):

@@ -7,16 +7,18 @@ from typing import Any
 
 from pydantic import MISSING
 
+from aural_mcp.api.languages import PAGES, is_other_script, page_language
 from aural_mcp.api.models import Interview
 from aural_mcp.api.operations import CreateInterview
 from aural_mcp.client.caller import Caller
 
 CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
-PAGES = ("en", "zh")
-"""Languages of the pages of a local workspace."""
-SEEN = "Candidates first see: {facts}; that an AI asks, that answers are recorded{more}."
+SEEN = "Candidates first see: {facts}; {who}, that answers are recorded{more}."
+BY_AI = "that an AI asks"
+HERE = "that follow-ups are prepared (or that an AI asks, where AURAL_LLM_MODEL is set), that they can ask for a person"
 LOGGED = ", that leaving the page and pasting are logged"
-NO_LANGUAGE = "This workspace's page is not in {language}: around your own words it speaks English."
+NO_LANGUAGE = "This workspace's page is not in {language}: around your own words it speaks English. It has {pages}."
+SIMPLIFIED = "This workspace's page is in simplified Chinese only, around your own words."
 NOT_HERE = "This workspace's page is in writing only: {what} will not be offered."
 
 
@@ -31,15 +33,17 @@ def first_screen(client: Caller, interview: Interview | CreateInterview, questio
     facts = [
         f"{questions} question{'' if questions == 1 else 's'}",
         " or ".join([*how, *([] if local else [f"with {way}" for way in beyond])]),
-        f"at most {minutes} minutes" if minutes else "no time limit",
+        f"at most {minutes} minute{'' if minutes == 1 else 's'}" if minutes else "no time limit",
         f"in {named}",
     ]
     more = LOGGED if _set(interview, "anti_cheating_enabled") else ""
     lacks = {
-        NO_LANGUAGE.format(language=named): language[:2].lower() not in PAGES,
+        NO_LANGUAGE.format(language=named, pages=", ".join(PAGES)): page_language(language) is None,
+        SIMPLIFIED: is_other_script(language),
         NOT_HERE.format(what=" and ".join(beyond)): bool(beyond),
     }
-    return [SEEN.format(facts=", ".join(facts), more=more), *(each for each, there in lacks.items() if local and there)]
+    seen = SEEN.format(facts=", ".join(facts), who=HERE if local else BY_AI, more=more)
+    return [seen, *(each for each, there in lacks.items() if local and there)]
 
 
 def _set(interview: Interview | CreateInterview, name: str) -> Any:

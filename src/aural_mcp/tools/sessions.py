@@ -21,6 +21,8 @@ from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
 Status = Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"]
 STATUSES = get_args(Status)
 EndedByTeam = Annotated[bool | None, Field(description="Ended by the team from here, not by the candidate.")]
+AsksForPerson = Annotated[str | None, Field(description="Would rather speak with a person, since then.")]
+PEOPLE_ASK = "{count} would rather speak with a person (asksForPerson): tell the user first."
 ENDED_KEPT = 365 * 86_400.0
 """Seconds for which it is remembered that the team ended a session."""
 OverallScore = Annotated[float | None, Field(description="Mean score, 1 to 10; null is not scored, never 0.")]
@@ -39,10 +41,11 @@ class SessionRow(Record):
     total_duration_seconds: int | None = None
     created_at: str = ""
     ended_by_team: EndedByTeam = None
+    asks_for_person: AsksForPerson = None
 
 
 class SessionTable(Record):
-    """Sessions, newest first."""
+    """Sessions: who asks for a person, then newest first."""
 
     data: list[SessionRow | SessionSummary]
     counted: dict[str, int] = Field(default={}, description="Of those looked at: how many of each status.")
@@ -71,11 +74,30 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     found = await search(client, asked, spent, matches if filtered else None)
     counted.update(() if filtered else map(_status, found.rows))
     rows, cursor = fitting(found.rows, found.cursor)
+    asking = who_asks([*rows, *(await _asking_beyond(client, given, rows, spent) if found.cursor else ())])
+    rows = asking + [row for row in rows if not row.asks_for_person]
     ended = ended_by_team(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     more: dict[str, Any] = {**looked_at, **({"counted": dict(counted.most_common())} if counted else {})}
+    more |= {"remarks": [PEOPLE_ASK.format(count=len(asking))]} if asking else {}
     return SessionTable(data=list(shown), cursor=cursor, **more)
+
+
+async def _asking_beyond(
+    client: Caller, given: ListSessionsArguments, rows: Sequence[SessionSummary], spent: Spent
+) -> list[SessionSummary]:
+    """Who asks for a person and stands on a later page; looked for where that costs no budget."""
+    if not client.raw.local or given.cursor is not MISSING or given.status is not MISSING or given.name is not MISSING:
+        return []
+    every, known = ListSessions(interview_id=given.interview_id, limit=100), {row.id for row in rows}
+    found = await search(client, every, spent, lambda row: row.asks_for_person is not None)
+    return [row for row in found.rows if row.id not in known]
+
+
+def who_asks(rows: Sequence[SessionSummary]) -> list[SessionSummary]:
+    """Those who would rather speak with a person, who asked first first."""
+    return sorted((row for row in rows if row.asks_for_person), key=lambda row: row.asks_for_person or "")
 
 
 def _status(row: SessionSummary) -> str:
@@ -90,6 +112,8 @@ def _matches(row: SessionSummary, given: ListSessionsArguments) -> bool:
 
 def _row(each: SessionSummary, ended: Collection[str]) -> SessionRow:
     mood = each.sentiment.get("overall") if isinstance(each.sentiment, dict) else each.sentiment
+    marks: dict[str, Any] = {"ended_by_team": True} if each.id in ended else {}
+    marks |= {"asks_for_person": each.asks_for_person} if each.asks_for_person else {}
     return SessionRow(
         id=each.id,
         status=each.status,
@@ -100,7 +124,7 @@ def _row(each: SessionSummary, ended: Collection[str]) -> SessionRow:
         sentiment=mood if isinstance(mood, str) else None,
         total_duration_seconds=each.total_duration_seconds,
         created_at=each.created_at,
-        **({"ended_by_team": True} if each.id in ended else {}),
+        **marks,
     )
 
 

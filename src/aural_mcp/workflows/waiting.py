@@ -17,7 +17,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.tools.candidates import cut
-from aural_mcp.tools.sessions import EndedByTeam, ended_by_team, overall_score
+from aural_mcp.tools.sessions import EndedByTeam, ended_by_team, overall_score, who_asks
 from aural_mcp.workflows.base import again, all_sessions, begin, free_in, not_now
 
 EVERY = 8.0
@@ -65,6 +65,7 @@ class Someone(Record):
 class Attention(Record):
     """Who may need a word from the user, at most 20 each, and each once; the counts stand in `standing`."""
 
+    asks_for_person: list[Someone] = Field(default=[], description="Would rather speak with a person: first of all.")
     not_started: list[Someone] = []
     stuck: list[Someone] = Field(default=[], description="In the middle, and silent for 30 minutes.")
     gave_up: list[Someone] = []
@@ -250,12 +251,18 @@ class _Waiting:
     def _attention(self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
         """Who may need a word; a field for each kind of which there is somebody."""
         ended = ended_by_team(self._client, rows)
+        asking = who_asks(rows)[:MOST_NAMED]
+        others = [row for row in rows if row not in asking]
 
         def sessions(state: str, *, silent: bool = False) -> list[Someone]:
-            found = [row for row in rows if _state(row) == state and (not silent or _is_silent(row))]
+            found = [row for row in others if _state(row) == state and (not silent or _is_silent(row))]
             return [_someone(row, ended) for row in found[:MOST_NAMED]]
 
         found = {
+            "asks_for_person": [
+                Someone(name=row.participant_name or "", session_id=row.id, since=row.asks_for_person or "")
+                for row in asking
+            ],
             "not_started": [
                 Someone(name=each.name, candidate_id=each.id, since=each.created_at)
                 for each in not_started[:MOST_NAMED]

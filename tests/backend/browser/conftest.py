@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 
 import pytest
@@ -27,6 +28,26 @@ async def browser(chromium):
         launched = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield launched
         await launched.close()
+
+
+@pytest.fixture
+async def without_cookies(chromium, tmp_path):
+    """Makes a browser that was told to keep nothing: neither cookies nor storage."""
+    async with async_playwright() as playwright:
+
+        @asynccontextmanager
+        async def made(**options):
+            profile = tmp_path / "profile"
+            (profile / "Default").mkdir(parents=True)
+            blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+            (profile / "Default" / "Preferences").write_text(json.dumps(blocked))
+            context = await playwright.chromium.launch_persistent_context(
+                profile, executable_path=chromium, args=FLAGS, **options
+            )
+            yield context
+            await context.close()
+
+        yield made
 
 
 @asynccontextmanager

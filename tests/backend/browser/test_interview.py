@@ -37,7 +37,7 @@ async def test_a_candidate_takes_the_interview_and_the_agent_reads_it(tmp_path, 
         await page.goto(made["url"])
         await page.screenshot(path=tmp_path / "1-welcome.png", full_page=True)
         await page.get_by_label("Your name").fill("Robin Vega")
-        await page.get_by_label("I understand that an AI").check()
+        await page.get_by_label("I understand how").check()
         await page.get_by_role("button", name="Begin the interview").click()
         await expect(page.get_by_text("Question 1 of 3")).to_be_visible()
 
@@ -76,4 +76,4 @@ async def test_a_candidate_takes_the_interview_and_the_agent_reads_it(tmp_path, 
     said = [turn["content"] for turn in session["messages"] if turn["role"] == "USER"]
     assert said == ["I built one", STORY, "Running it", WHY, "Kafka\nPostgreSQL", WHY]
     assert session["status"] == "COMPLETED"
-    assert re.match("Hello Robin Vega, I am Maya", session["messages"][0]["content"])
+    assert re.match("Hello Robin Vega, thank you", session["messages"][0]["content"])

@@ -1,7 +1,8 @@
 """The candidate's pages under `/i/`, as HTTP: plain forms that work without JavaScript.
 
 A candidate comes by the public link (`/i/{slug}`; a cookie leads back to the session) or by a private
-one (`/i/invite/{token}`; the link itself leads back, on any device).
+one (`/i/invite/{token}`; the link itself leads back, on any device). A browser that keeps no cookie goes on
+at an address of its own (`/i/own/{cookie}`), which is as private as an invitation.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from aural_mcp.backend.interview.answers import Unclear
-from aural_mcp.backend.interview.conduct import Closed, Conduct, Link
+from aural_mcp.backend.interview.answers import Unclear, typed_texts
+from aural_mcp.backend.interview.conduct import Conduct
+from aural_mcp.backend.interview.doors import Closed, Link
 from aural_mcp.backend.interview.pages import Page, message_page, page_of
 from aural_mcp.backend.storage.store import Store, setting
 from aural_mcp.bounds import LARGE, aside
@@ -61,9 +63,10 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
         return await _guarded(conduct, request, origin(), None)
 
     async def start(request: Request) -> Response:
-        if COOKIE not in request.cookies and TRIED not in request.cookies and "slug" in request.path_params:
-            return await _try_cookies(conduct, request, origin())
-        return await _guarded(conduct, request, origin(), conduct.begin)
+        return _try_cookies(request) or await _guarded(conduct, request, origin(), conduct.begin)
+
+    async def person(request: Request) -> Response:
+        return _try_cookies(request) or await _guarded(conduct, request, origin(), conduct.ask_for_person, keep=True)
 
     async def answer(request: Request) -> Response:
         return await _guarded(conduct, request, origin(), conduct.answer)
@@ -78,19 +81,24 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
         return Response(await conduct.work(_workspace, conduct.store), headers=HEADERS, media_type="text/plain")
 
     doors: list[BaseRoute] = []
-    for path in ("/i/invite/{token}", "/i/{slug}"):
+    for path in ("/i/invite/{token}", "/i/own/{cookie}", "/i/{slug}"):
         doors += [
             Route(path, look),
             Route(path + "/start", start, methods=["POST"]),
             Route(path + "/answer", answer, methods=["POST"]),
+            Route(path + "/person", person, methods=["POST"]),
             Route(path + "/event", event, methods=["POST"]),
         ]
     assets = StaticFiles(directory=Path(__file__).parent / "pages" / "assets")
     return [Route("/workspace", workspace), Mount("/assets", assets), *doors]
 
 
-async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | None) -> Response:
-    """Answer a page request: act on the form if there is one, then lead back to the page."""
+async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | None, *, keep: bool = False) -> Response:
+    """Answer a page request: act on the form if there is one, then lead back to the page.
+
+    Args:
+        keep: what was typed for an answer stands on the page again, and is not sent by this.
+    """
     link = replace(
         _link(request),
         address=address_of(request, conduct.starts.address_header),
@@ -105,7 +113,10 @@ async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | N
             raise Closed(403, "foreign")
         form = await _form(request)
         try:
-            return _back(request, link, await conduct.work(act, link, form))
+            cookie = await conduct.work(act, link, form)
+            if keep and any(map(str.strip, [*typed_texts(form), str(form.get("drawing") or "")])):
+                return await _shown(conduct, link, typed=form)
+            return _back(request, link, cookie, "#noted" if keep else "")
         except Unclear as unclear:
             return await _shown(conduct, link, error=str(unclear), typed=form)
     except Closed as closed:
@@ -113,17 +124,17 @@ async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | N
         return _page(message_page(words[closed.key], words[f"{closed.key}.text"], words), closed.status)
 
 
-async def _try_cookies(conduct: Conduct, request: Request, origin: str) -> Response:
-    """Send the form once more with a cookie; a browser that comes without it could not go on, and begins nothing."""
-    if AGAIN not in request.query_params:
-        response = RedirectResponse(f"{request.url.path}?{AGAIN}=1", 307, HEADERS)
-        _keep(response, request, TRIED, "1")
-        return response
+def _try_cookies(request: Request) -> Response | None:
+    """Has the first form of a public link sent once more with a cookie, to see whether the browser keeps it."""
+    if "slug" not in request.path_params or _keeps_cookies(request) or AGAIN in request.query_params:
+        return None
+    response = RedirectResponse(f"{request.url.path}?{AGAIN}=1", 307, HEADERS)
+    _keep(response, request, TRIED, "1")
+    return response
 
-    def explain(link: Link, _: FormData) -> None:
-        raise Unclear(conduct.arrive(link).words["need.cookies"])
 
-    return await _guarded(conduct, request, origin, explain)
+def _keeps_cookies(request: Request) -> bool:
+    return COOKIE in request.cookies or TRIED in request.cookies
 
 
 def _is_ours(request: Request, origin: str) -> bool:
@@ -185,13 +196,18 @@ def _read(raw: bytes) -> FormData:
 
 def _link(request: Request) -> Link:
     params = request.path_params
+    if cookie := params.get("cookie"):
+        return Link(f"/i/own/{cookie}", cookie=cookie)
     if token := params.get("token"):
         return Link(f"/i/invite/{token}", token=token)
     return Link(f"/i/{params['slug']}", slug=params["slug"], cookie=request.cookies.get(COOKIE))
 
 
-def _back(request: Request, link: Link, cookie: Any) -> Response:
-    response = RedirectResponse(link.path, 303, HEADERS)
+def _back(request: Request, link: Link, cookie: Any, place: str = "") -> Response:
+    """To the page: by the link and a cookie, else by an address that holds what the cookie would."""
+    if isinstance(cookie, str) and not _keeps_cookies(request):
+        return RedirectResponse(f"/i/own/{cookie}{place}", 303, HEADERS)
+    response = RedirectResponse(link.path + place, 303, HEADERS)
     if isinstance(cookie, str):
         _keep(response, request, COOKIE, cookie, COOKIE_AGE)
     return response

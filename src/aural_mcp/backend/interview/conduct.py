@@ -1,8 +1,9 @@
-"""What candidates do: arrive at a link, begin, answer; each step is stored before anything else happens."""
+"""What candidates do: arrive at a link, begin, answer, ask for a person; each step is stored before anything else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +17,10 @@ from starlette.datastructures import FormData
 from aural_mcp.api.analysis import columns
 from aural_mcp.backend.interview.analyst import AnalysisFailed, Analyst, NoAnalyst
 from aural_mcp.backend.interview.answers import Answer, Unclear, answer_of, typed_texts
+from aural_mcp.backend.interview.doors import Closed, Door, Host, Link, find_door
 from aural_mcp.backend.interview.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
 from aural_mcp.backend.interview.sessions import NO_GRACE, complete, is_over, question_ends, revive, session_ends
 from aural_mcp.backend.interview.starting import Place, begun_before, note_start, refusal
-from aural_mcp.backend.interview.words import words_for
 from aural_mcp.backend.storage.store import (
     UNSTORABLE,
     Row,
@@ -33,81 +34,19 @@ from aural_mcp.backend.storage.store import (
     stamp_after,
     turns_of,
 )
-from aural_mcp.backend.storage.tables import candidates, conducted, interviews, messages, sessions
+from aural_mcp.backend.storage.tables import ASKS, candidates, conducted, interviews, messages, sessions
 from aural_mcp.backend.webhooks import note_session
 from aural_mcp.config import STARTS, Model, Starts
-from aural_mcp.events.outbox import SCORED, STARTED
+from aural_mcp.events.outbox import ABANDONED, SCORED, STARTED
 
 WORKERS, THINKERS = 4, 40
 """Candidates served at once: more threads only wait for each other, unless they wait for a model."""
 EVENTS = ("tab_switch", "paste")
 MOST_EVENTS = 1000
-TURN = "id role content contentType whiteboardData questionId isFollowUp wordCount timestamp".split()
-"""What the conduct needs of a turn."""
+OWN = re.compile("[0-9a-z]{24}")
+"""What a page gives a browser to begin with; where that keeps no cookie, it is the address to come back by."""
 
 Result = TypeVar("Result")
-
-
-class Closed(Exception):
-    """A door that does not open; `words` and `key` name the kind page that says why."""
-
-    def __init__(self, status: int, key: str, words: Mapping[str, str] = words_for(None)) -> None:
-        super().__init__(key)
-        self.status, self.key, self.words = status, key, words
-
-
-@dataclass(frozen=True)
-class Link:
-    """How a candidate comes: by a private link (`token`), or by the public one (`slug`) and perhaps a cookie.
-
-    And from where: `address` and `agent`, what the browser says of itself.
-    """
-
-    path: str
-    slug: str | None = None
-    token: str | None = None
-    cookie: str | None = None
-    address: str = ""
-    agent: str = ""
-
-
-@dataclass(frozen=True)
-class Door:
-    """Where a candidate stands: the interview, the invited person if any, and the session once begun."""
-
-    path: str
-    interview: Row
-    candidate: Row | None
-    session: Row | None
-    script: Sequence[Row]
-    turns: Sequence[Row] = ()
-
-    @property
-    def words(self) -> Mapping[str, str]:
-        """The words in the interview's language."""
-        return words_for(self.interview["language"])
-
-    @property
-    def running(self) -> bool:
-        """Whether the candidate is in the middle of the interview."""
-        return self.session is not None and self.session["status"] == "IN_PROGRESS"
-
-    @property
-    def last(self) -> str | None:
-        """The id of the last turn: as long as it is the same, nothing has happened."""
-        return self.turns[-1]["id"] if self.turns else None
-
-    @property
-    def waiting(self) -> Row | None:
-        """The turn that waits for an answer."""
-        last = self.turns[-1] if self.turns else None
-        return last if self.running and last and last["role"] == "ASSISTANT" and last["questionId"] else None
-
-    @property
-    def question(self) -> Row | None:
-        """The question that is open; None also when it was deleted meanwhile."""
-        wanted = self.waiting["questionId"] if self.waiting else None
-        return next((row for row in self.script if row["id"] == wanted), None)
 
 
 @dataclass(frozen=True)
@@ -124,41 +63,54 @@ class Conduct:
         """Run one of its methods in a worker thread."""
         return await anyio.to_thread.run_sync(partial(call, *given), limiter=self.workers)
 
+    @property
+    def host(self) -> Host:
+        """What is said of this side at every door."""
+        return Host(self.interviewer.by_ai, self.starts.organization, self.starts.contact)
+
     def arrive(self, link: Link) -> Door:
         """Where the candidate stands now, once what their time demands was done."""
         with self.store.reading() as db:
-            door = find_door(db, link)
+            door = self._door(db, link)
         if not _is_due(door):
             return door
         with self.store.writing() as db:
-            door = self._go_on(db, self._keep_time(db, find_door(db, link)))
+            door = self._go_on(db, self._keep_time(db, self._door(db, link)))
         return self._think(link, door)
 
     def begin(self, link: Link, form: FormData) -> str | None:
         """Start the session of somebody who gave a name and agreed; the answer is a cookie's value, if one is due."""
         with self.store.writing() as db:
-            door = find_door(db, link)
-            if door.session is not None:
-                return None
-            name = _field(form, "name", 200) or (door.candidate or {}).get("name", "")
-            if not name:
-                raise Unclear(door.words["need.name"])
+            door, cookie = self._arriving(db, link, form)
+            if door.begun:
+                return cookie
+            name = _name(form, door)
             if not form.get("consent"):
                 raise Unclear(door.words["need.consent"])
-            place, email = Place.of(door.interview["id"], link.address, link.agent), _field(form, "email", 320)
-            doubles = begun_before(db, place, name, (door.candidate or {}).get("email") or email)
-            if link.slug and (closed := refusal(db, place, doubles, self.starts)):
-                raise Closed(*closed, door.words)
-            door, cookie = _open_session(db, door, name, email)
-            note_start(db, (door.session or {})["id"], place, doubles, _milliseconds())
-            door = self._go_on(db, door)
+            door = self._enter(db, link, door, form, cookie, name, self.starts)
+            door = self._go_on(db, _greet(db, door, name))
         self._think(replace(link, cookie=cookie or link.cookie), door)
         return cookie
+
+    def ask_for_person(self, link: Link, form: FormData) -> str | None:
+        """Store that somebody would rather speak with a person, once and with its time; the answer as of `begin`."""
+        with self.store.writing() as db:
+            door, cookie = self._arriving(db, link, form)
+            name, email = _name(form, door), _field(form, "email", 320)
+            if not (door.candidate or door.reach or "@" in email):
+                raise Unclear(door.words["need.contact"])
+            if door.session is None:
+                door = self._enter(db, link, door, form, cookie, name, replace(self.starts, once=False), wish=True)
+            session = door.session or {}
+            if not session[ASKS]:
+                reach = {} if door.reach or not email else {"participantEmail": email}
+                _update(db, session, **{ASKS: now()}, **reach)
+            return cookie
 
     def answer(self, link: Link, form: FormData) -> None:
         """Store an answer, then say what comes next. A form sent twice is taken once."""
         with self.store.writing() as db:
-            door = find_door(db, link)
+            door = self._door(db, link)
             if _is_due(door):
                 door = self._go_on(db, self._keep_time(db, door))
             current = door.waiting is not None and door.waiting["id"] == form.get("turn")
@@ -172,7 +124,7 @@ class Conduct:
     def notice(self, link: Link, form: FormData) -> None:
         """Log what the browser noticed, where the hiring team asked for it and the candidate was told."""
         with self.store.writing() as db:
-            door = find_door(db, link)
+            door = self._door(db, link)
             kind, session = form.get("type"), door.session
             if not (door.running and session and door.interview["antiCheatingEnabled"] and kind in EVENTS):
                 return
@@ -206,10 +158,52 @@ class Conduct:
                 if db.execute(update(sessions).where(*still_open).values(**found, updatedAt=moment)).rowcount:
                     note_session(db, SCORED, session, at=moment)
 
+    def _door(self, db: Connection, link: Link) -> Door:
+        return find_door(db, link, self.host)
+
+    def _arriving(self, db: Connection, link: Link, form: FormData) -> tuple[Door, str | None]:
+        """Where somebody stands who sends a page's first form, and what leads their browser back.
+
+        A form that is sent twice finds the session that it opened, though the browser has kept nothing of it.
+        """
+        door = self._door(db, link)
+        if door.session is not None or not link.slug:
+            return door, None
+        own = _field(form, "own", 24)
+        cookie = own if OWN.fullmatch(own) else new_token(24)
+        door = self._door(db, replace(link, cookie=cookie))
+        taken = select(conducted.c.sessionId).where(conducted.c.cookie == digest(cookie))
+        return door, new_token(24) if door.session is None and db.execute(taken).first() else cookie
+
+    def _enter(
+        self,
+        db: Connection,
+        link: Link,
+        door: Door,
+        form: FormData,
+        cookie: str | None,
+        name: str,
+        allowed: Starts,
+        *,
+        wish: bool = False,
+    ) -> Door:
+        """Give somebody a session, or begin the one that they have; `wish` is for one that is not begun."""
+        place, email = Place.of(door.interview["id"], link.address, link.agent), _field(form, "email", 320)
+        mine = (door.session or {}).get("id")
+        doubles = begun_before(db, place, name, (door.candidate or {}).get("email") or email, but=mine)
+        public = link.slug or door.own_address
+        if public and (closed := refusal(db, place, doubles, replace(allowed, per_hour=0) if mine else allowed)):
+            raise Closed(*closed, door.words)
+        if mine:
+            return _begin_session(db, door, name, email)
+        door = _open_session(db, door, name, email, cookie, begun=not wish)
+        note_start(db, (door.session or {})["id"], place, doubles, _milliseconds())
+        return door
+
     def _keep_time(self, db: Connection, door: Door) -> Door:
         """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
         session = door.session
-        if session is None or session["status"] == "COMPLETED":
+        if session is None or not door.begun or session["status"] == "COMPLETED":
             return door
         if is_over(session_ends(door.interview, session)):
             return _close(db, door, time_up=True) if door.running else door
@@ -232,7 +226,7 @@ class Conduct:
             return door
         coming = self._next(door)
         with self.store.writing() as db:
-            again = find_door(db, link)
+            again = self._door(db, link)
             if again.running and again.last == door.last:
                 return _speak_or_close(db, again, coming)
             return again
@@ -257,46 +251,10 @@ def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS) -> Co
     return Conduct(store, ModelInterviewer(model), ModelAnalyst(model), anyio.CapacityLimiter(THINKERS), starts)
 
 
-def find_door(db: Connection, link: Link) -> Door:
-    """Who holds the private link is the invited person; the public link knows people by their cookie.
-
-    Raises:
-        Closed: the link leads nowhere, or not for this person, or no longer.
-    """
-    candidate = one(db, select(candidates).where(candidates.c.inviteToken == link.token)) if link.token else None
-    if link.token:
-        wanted = interviews.c.id == (candidate or {}).get("interviewId")
-    else:
-        wanted = interviews.c.publicSlug == link.slug
-    interview = one(db, select(interviews).where(wanted))
-    if interview is None:
-        raise Closed(404, "no_link")
-    session = _session(db, link, interview, candidate)
-    words = words_for(interview["language"])
-    if interview["requireInvite"] and not candidate and session is None:
-        raise Closed(403, "by_invitation", words)
-    if not interview["isActive"] and (session is None or session["status"] != "COMPLETED"):
-        raise Closed(410, "closed", words)
-    script = questions_of(db, interview["id"])
-    if session is None and not script:
-        raise Closed(404, "empty", words)
-    turns = turns_of(db, session["id"], *TURN) if session else []
-    return Door(link.path, interview, candidate, session, script, turns)
-
-
-def _session(db: Connection, link: Link, interview: Row, candidate: Row | None) -> Row | None:
-    if candidate:
-        return one(db, select(sessions).where(sessions.c.id == candidate["sessionId"]))
-    if not link.cookie:
-        return None
-    mine = select(sessions).join(conducted, conducted.c.sessionId == sessions.c.id)
-    return one(db, mine.where(conducted.c.cookie == digest(link.cookie), sessions.c.interviewId == interview["id"]))
-
-
 def _is_due(door: Door) -> bool:
     """Whether something must happen before the candidate does: an abandoned session, a time that is over."""
     session = door.session
-    if session is None or session["status"] == "COMPLETED":
+    if session is None or not door.begun or session["status"] == "COMPLETED":
         return False
     late = is_over(session_ends(door.interview, session)) or is_over(question_ends(door.question, door.turns))
     return late or not door.waiting
@@ -316,8 +274,17 @@ def _given(form: FormData, door: Door, waiting: Row) -> Answer:
         raise
 
 
-def _open_session(db: Connection, door: Door, name: str, email: str) -> tuple[Door, str | None]:
-    """Store a new session and its greeting; a public link's candidate gets a cookie to come back with."""
+def _name(form: FormData, door: Door) -> str:
+    """Who somebody says they are, else who is known here."""
+    known = (door.session or {}).get("participantName") or (door.candidate or {}).get("name", "")
+    name = _field(form, "name", 200) or known
+    if not name:
+        raise Unclear(door.words["need.name"])
+    return name
+
+
+def _open_session(db: Connection, door: Door, name: str, email: str, cookie: str | None, *, begun: bool) -> Door:
+    """Store a new session; one that is not begun counts as over, so that nobody waits for it."""
     moment, known = now(), door.candidate or {}
     session = {
         "id": new_id(),
@@ -325,20 +292,38 @@ def _open_session(db: Connection, door: Door, name: str, email: str) -> tuple[Do
         "participantName": name,
         "participantEmail": known.get("email") or email or None,
         "participantPhone": known.get("phone"),
-        "status": "IN_PROGRESS",
-        "startedAt": moment,
+        "status": "IN_PROGRESS" if begun else "ABANDONED",
+        "startedAt": moment if begun else None,
         "lastActivityAt": moment,
         "createdAt": moment,
         "updatedAt": moment,
     }
-    cookie = None if door.candidate else new_token(24)
     db.execute(insert(sessions).values(session))
     db.execute(insert(conducted).values(sessionId=session["id"], cookie=digest(cookie) if cookie else None))
     if door.candidate:
         mine = candidates.c.id == door.candidate["id"]
         db.execute(update(candidates).where(mine).values(sessionId=session["id"], updatedAt=moment))
-    note_session(db, STARTED, session, at=moment)
-    return _speak(db, replace(door, session=session), opening(door.interview, name)), cookie
+    note_session(db, STARTED if begun else ABANDONED, session, at=moment)
+    return replace(door, session=session | {ASKS: None})
+
+
+def _begin_session(db: Connection, door: Door, name: str, email: str) -> Door:
+    """Begin a session that somebody has who asked for a person first."""
+    moment, session = now(), door.session or {}
+    changes = {
+        "participantName": name,
+        "participantEmail": session["participantEmail"] or email or None,
+        "status": "IN_PROGRESS",
+        "startedAt": moment,
+        "lastActivityAt": moment,
+    }
+    _update(db, session, **changes)
+    note_session(db, STARTED, session | changes, at=moment)
+    return replace(door, session=session | changes)
+
+
+def _greet(db: Connection, door: Door, name: str) -> Door:
+    return _speak(db, door, opening(door.interview, name, door.script, by_ai=door.host.by_ai))
 
 
 def _refuse_if_other(form: FormData, door: Door) -> None:

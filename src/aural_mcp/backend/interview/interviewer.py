@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from aural_mcp.backend.interview.words import words_for
+from aural_mcp.backend.interview.words import lasting, words_for
 from aural_mcp.backend.storage.store import Row
 
 FOLLOW_UPS = {"LIGHT": 0, "MODERATE": 2, "DEEP": 5}
@@ -37,9 +37,13 @@ class Utterance:
 
 
 class Interviewer(Protocol):
-    """Decides what is said next. One that is `instant` is asked within a transaction, any other outside of one."""
+    """Decides what is said next. One that is `instant` is asked within a transaction, any other outside of one.
+
+    `by_ai` is what candidates are told of it.
+    """
 
     instant: bool
+    by_ai: bool
 
     def next(self, interview: Row, questions: Sequence[Row], turns: Sequence[Row]) -> Utterance | None:
         """The next question or follow-up; None when the interview is over."""
@@ -50,6 +54,7 @@ class RuleInterviewer:
     """Asks the questions in order and probes short answers; it needs no model."""
 
     instant = True
+    by_ai = False
 
     def next(self, interview: Row, questions: Sequence[Row], turns: Sequence[Row]) -> Utterance | None:
         asked = [turn["questionId"] for turn in turns if turn["role"] == "ASSISTANT" and turn["questionId"]]
@@ -80,10 +85,17 @@ def follow_ups_left(interview: Row, question: Row, turns: Sequence[Row]) -> int:
     return max(0, table.get(interview["followUpDepth"], 2) - asked)
 
 
-def opening(interview: Row, name: str) -> Utterance:
-    """The greeting, in the interview's language and tone."""
-    text = _by_tone(interview, "opening")
-    return Utterance(text.format(name=name, ai=interview["aiName"]))
+def opening(interview: Row, name: str, script: Sequence[Row] = (), *, by_ai: bool = False) -> Utterance:
+    """The greeting, in the interview's language and tone: what asks here, and what time there is."""
+    words, minutes = words_for(interview["language"]), interview["timeLimitMinutes"]
+    timed = any(question["timeLimitSeconds"] for question in script)
+    pace = {(False, False): "free", (True, False): "limited", (False, True): "questions", (True, True): "both"}
+    said = [
+        _by_tone(interview, "opening").format(name=name),
+        words["self.ai" if by_ai else "self.rules"].format(ai=interview["aiName"]),
+        words[f"pace.{pace[bool(minutes), timed]}"].format(time=lasting(words, 60 * (minutes or 0))),
+    ]
+    return Utterance(words["between"].join(said))
 
 
 def closing(interview: Row, name: str, *, time_up: bool = False) -> Utterance:
@@ -95,6 +107,14 @@ def closing(interview: Row, name: str, *, time_up: bool = False) -> Utterance:
 def _by_tone(interview: Row, key: str) -> str:
     words = words_for(interview["language"])
     return words.get(f"{key}.{interview['aiTone']}", words[f"{key}.PROFESSIONAL"])
+
+
+def may_come(question: Row, turns: Sequence[Row]) -> bool:
+    """Whether a question that was not asked yet still can be: what its conditions ask for may not be answered yet."""
+    answered = {turn["questionId"] for turn in turns if turn["role"] == "USER"}
+    conditions = [cast("Row", each) for each in (question["showIf"], question["skipIf"]) if isinstance(each, dict)]
+    known = all(each.get("questionId") in answered for each in conditions)
+    return _applies(question, turns) if known else True
 
 
 def _applies(question: Row, turns: Sequence[Row]) -> bool:

@@ -84,6 +84,7 @@ class ModelInterviewer(RuleInterviewer):
     """
 
     instant = False
+    by_ai = True
 
     def __init__(self, model: Model, *, timeout: float = TIMEOUT) -> None:
         self._endpoint = _Endpoint(model, timeout)

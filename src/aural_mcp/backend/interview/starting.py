@@ -6,10 +6,10 @@ import time
 import unicodedata
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from aural_mcp.backend.storage.store import digest
-from aural_mcp.backend.storage.tables import sessions, starts
+from aural_mcp.backend.storage.tables import ASKS, sessions, starts
 from aural_mcp.config import Starts
 
 HOUR = 3_600.0
@@ -37,11 +37,13 @@ class Double:
     by: tuple[str, ...]
 
 
-def begun_before(db: Connection, place: Place, name: str, email: str | None) -> list[Double]:
-    """The sessions of the interview with the same name, e-mail or device, newest first."""
+def begun_before(db: Connection, place: Place, name: str, email: str | None, *, but: str | None = None) -> list[Double]:
+    """The sessions of the interview with the same name, e-mail or device, newest first; not those never begun."""
     column, known = sessions.c, sessions.outerjoin(starts, starts.c.sessionId == sessions.c.id)
     query = select(column.id, column.participantName, column.participantEmail, starts.c.device).select_from(known)
-    there = db.execute(query.where(column.interviewId == place.interview).order_by(column.createdAt.desc()))
+    begun = or_(column.startedAt.is_not(None), column[ASKS].is_(None))
+    query = query.where(column.interviewId == place.interview, begun, column.id != (but or ""))
+    there = db.execute(query.order_by(column.createdAt.desc()))
     found: list[Double] = []
     for session, its_name, its_email, device in there:
         alike = {

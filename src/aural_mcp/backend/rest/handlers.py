@@ -27,6 +27,7 @@ from aural_mcp.backend.rest.scope import (
 )
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
+    ASKS,
     candidates,
     interviews,
     messages,
@@ -218,7 +219,7 @@ def list_sessions(call: Call) -> Paged:
     page = _page(call, select(sessions).where(sessions.c.interviewId == interview), sessions, "createdAt", after)
     said = _counts(call.db, messages, [row["id"] for row in page], "sessionId")
     for index, row in enumerate(page):
-        page[index] = _only(row, SUMMARY_FIELDS) | {"_count": {"messages": said.get(row["id"], 0)}}
+        page[index] = _only(row, SUMMARY_FIELDS) | _wish(row) | {"_count": {"messages": said.get(row["id"], 0)}}
     return page
 
 
@@ -227,7 +228,11 @@ def get_session(call: Call) -> Row:
     row, interview = own_session(call, "Session not found", "You do not have access to this session")
     turns = turns_of(call.db, row["id"], "id", "role", "content", "timestamp")
     fields = [name for name in SUMMARY_FIELDS if name != "updatedAt"]
-    return _only(row, fields) | {"messages": turns, "interview": _only(interview, ["id", "title", "objective"])}
+    return (
+        _only(row, fields)
+        | _wish(row)
+        | {"messages": turns, "interview": _only(interview, ["id", "title", "objective"])}
+    )
 
 
 @handles(ops.GetSessionReport)
@@ -235,6 +240,11 @@ def get_session_report(call: Call) -> Row:
     row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
     head = {"interviewTitle": interview["title"], "interviewObjective": interview["objective"]}
     return head | _only(row, REPORT_FIELDS) | {"messages": turns_of(call.db, row["id"])}
+
+
+def _wish(row: Row) -> Row:
+    """Since when somebody would rather speak with a person; Aural has no such field."""
+    return {"asksForPerson": row[ASKS]} if row[ASKS] else {}
 
 
 @handles(SaveSessionAnalysis)

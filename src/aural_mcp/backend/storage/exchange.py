@@ -42,10 +42,15 @@ def export_workspace(store: Store) -> dict[str, list[Row]]:
     """Every row of Aural's tables, keys left out."""
     with store.reading() as db:
         return {
-            table.name: rows(db, select(table).order_by(*table.primary_key.columns))
+            table.name: [_theirs(row) for row in rows(db, select(table).order_by(*table.primary_key.columns))]
             for table in TABLES
             if table is not api_keys
         }
+
+
+def _theirs(row: Row) -> Row:
+    """A row without the columns of ours that say nothing: other versions may not know them."""
+    return {name: value for name, value in row.items() if value is not None or not name.startswith(OURS)}
 
 
 def _tables_of(document: Any) -> dict[str, list[Row]]:

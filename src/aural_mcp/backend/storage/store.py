@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, inspect, select, update
+from sqlalchemy import DDL, Connection, Select, insert, inspect, select, update
 
 from aural_mcp.backend.storage.tables import (
+    ASKS,
     api_keys,
     messages,
     metadata,
@@ -26,6 +27,7 @@ from aural_mcp.backend.storage.tables import (
     profiles,
     projects,
     questions,
+    sessions,
     settings,
     stamp_of,
     stamp_text,
@@ -39,6 +41,8 @@ SCHEMA_VERSION = 2
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text."""
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+UNNAMED = "Local workspace"
+"""What an organization is called that nobody has named."""
 SLUG_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 Row = dict[str, Any]
@@ -100,7 +104,9 @@ def _bring_up_to_date(db: Connection) -> None:
         for step in range(version, SCHEMA_VERSION):
             MIGRATIONS[step](db)
         save_setting(db, "schema_version", SCHEMA_VERSION)
-    starts.create(db, checkfirst=True)  # a version that does not know it is not hindered by it
+    starts.create(db, checkfirst=True)  # a version that does not know it is not hindered by it, nor by the next
+    if ASKS not in {column["name"] for column in inspect(db).get_columns(sessions.name)}:
+        db.execute(DDL(f'ALTER TABLE {sessions.name} ADD COLUMN "{ASKS}" BIGINT'))
 
 
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}
@@ -139,7 +145,7 @@ def _make_workspace(db: Connection) -> str:
     member = {"userId": user, "role": "OWNER"}
     for table, row in (
         (profiles, {"id": user, "name": "Local user", "email": "local@localhost", "role": "USER", **stamps}),
-        (organizations, {"id": organization, "name": "Local workspace", "slug": "local", "ownerId": user, **stamps}),
+        (organizations, {"id": organization, "name": UNNAMED, "slug": "local", "ownerId": user, **stamps}),
         (organization_members, {"id": new_id(), "workspaceId": organization, "joinedAt": moment, **member}),
         (projects, {"id": project, "organizationId": organization, "name": "Default", "createdBy": user, **stamps}),
     ):

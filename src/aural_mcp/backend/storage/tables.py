@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+ASKS = "aural_mcp_asksForPerson"
+"""When somebody said that they would rather speak with a person; null for who has not."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -229,6 +231,7 @@ sessions = Table(
     Column("updatedAt", Stamp, nullable=False),
     Column("activitySegments", _JSON, nullable=False, default=list),
     Column("audioRecordings", _JSON, nullable=False, default=list),
+    Column(ASKS, Stamp),
     Index("sessions_recent", "interviewId", "createdAt", "id"),
 )
 messages = Table(

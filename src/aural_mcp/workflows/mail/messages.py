@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pydantic import MISSING, Field
 
+from aural_mcp.api.languages import page_language
 from aural_mcp.api.models import InterviewDetail, Record
 from aural_mcp.api.operations import GetInterview, Id, InterviewId, Operation, Positive, Text
 from aural_mcp.client.caller import Caller
@@ -215,7 +216,7 @@ async def planned(client: Caller, given: SendMessages, spent: Spent) -> Plan:
         raise refused(f"The text holds a link or an address, {quoted(found)}", f"Take it out: {listed}, may be in it")
     rows = await invited(client, given.interview_id, [], spent)
     plan = Plan(interview, template, [*unready(interview), *cut(rows)])
-    if (subject is None or text is None) and not texts.is_spoken(interview.language):
+    if (subject is None or text is None) and page_language(interview.language) is None:
         plan.remarks.append(NO_TEXT.format(language=quoted(interview.language, 20)))
     ledger = MailLedger(client, given.interview_id, given.kind, 0)
     for row in _asked_for(rows, given):

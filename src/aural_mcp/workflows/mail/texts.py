@@ -14,6 +14,7 @@ from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
 
+from aural_mcp.api.languages import page_language
 from aural_mcp.safety import WEB, inert, outside, quoted
 from aural_mcp.workflows.base import refused
 from aural_mcp.workflows.mail.settings import Mail
@@ -59,9 +60,10 @@ def template(kind: Kind, language: str, subject: str | None, text: str | None, g
     Raises:
         BadRequest: a placeholder that there is not or that has no value, or no {link} where one is needed.
     """
-    spoken = _spoken(language)
-    ours = TEXTS.get(spoken, TEXTS["en"])[kind]
-    made = Template(kind, subject or ours[0], text or ours[1], spoken if text or spoken in TEXTS else "en")
+    spoken = page_language(language)
+    ours = TEXTS[spoken or "en"][kind]
+    tag = spoken or (re.split("[-_]", language.lower())[0] if text else "en")
+    made = Template(kind, subject or ours[0], text or ours[1], tag)
     for where in (made.subject, made.text):
         for name in PLACEHOLDER.findall(where):
             if name not in PLACEHOLDERS:
@@ -74,15 +76,6 @@ def template(kind: Kind, language: str, subject: str | None, text: str | None, g
     if kind in NEEDS_LINK and "{link}" not in made.text:
         raise refused("The text has no {link}, so nobody could begin", "Put {link} into it, on a line of its own")
     return made
-
-
-def is_spoken(language: str) -> bool:
-    """Whether there are texts of ours in it."""
-    return _spoken(language) in TEXTS
-
-
-def _spoken(language: str) -> str:
-    return re.split("[-_]", language.lower())[0]
 
 
 def filled(words: str, values: Mapping[str, str]) -> str:

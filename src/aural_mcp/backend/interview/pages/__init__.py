@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,104 +15,191 @@ from typing import TYPE_CHECKING, NewType
 from starlette.datastructures import FormData
 
 from aural_mcp.backend.interview.answers import BOARD, fenced_code, languages_of, typed_texts
-from aural_mcp.backend.interview.interviewer import CHOICES
+from aural_mcp.backend.interview.interviewer import CHOICES, may_come
 from aural_mcp.backend.interview.sessions import question_ends, seconds_left, session_ends
-from aural_mcp.backend.interview.words import words_for
-from aural_mcp.backend.storage.store import Row
+from aural_mcp.backend.interview.words import Words, counted, lasting, words_for
+from aural_mcp.backend.storage.store import Row, new_token
 
 if TYPE_CHECKING:
-    from aural_mcp.backend.interview.conduct import Door
+    from aural_mcp.backend.interview.doors import Door
 
 Page = NewType("Page", str)
 Html = NewType("Html", str)
-Words = Mapping[str, str]
 NOTHING = Html("")
+MAIL, LINK = re.compile(r"[^\s@:/?&]+@[^\s@:/?&]+"), re.compile(r"https?://\S+")
+NEEDED = {"name": "need.name", "email": "need.contact", "consent": "need.consent"}
+"""Which field of the first page a refusal is about."""
 
 
 def message_page(heading: str, text: str, words: Words = words_for(None)) -> Page:  # noqa: B008  a constant
     """A page that only says something."""
-    return _page(heading, _fill("message", heading=heading, text=text), words)
+    return _page(heading, _fill("message", heading=heading, text=text), words, words["footer"])
 
 
 def page_of(door: Door, *, error: str = "", typed: FormData | None = None) -> Page:
     """The page for where a candidate stands; `typed` is what a refused form held, so that nothing is lost."""
-    said = _fill("error", text=error) if error else NOTHING
-    body = _welcome(door, said, typed or FormData()) if door.session is None else _interview(door, said, typed)
-    return _page(door.interview["title"], body, door.words)
+    body = _interview(door, error, typed) if door.begun else _welcome(door, error, typed or FormData())
+    words, by = door.words, door.host.organization
+    footer = words["footer.by"].format(organization=by) if by else words["footer"]
+    return _page(door.interview["title"], body, words, footer, _contact(door) if door.begun else NOTHING)
+
+
+def _error(text: str) -> Html:
+    return _fill("error", text=text) if text else NOTHING
 
 
 # ── Before ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _welcome(door: Door, error: Html, typed: FormData) -> Html:
+def _welcome(door: Door, error: str, typed: FormData) -> Html:
     """What a candidate sees first: what this is, who conducts it, what is noted, and the consent to give."""
-    words, interview, candidate = door.words, door.interview, door.candidate
+    words, interview, by = door.words, door.interview, door.host.organization
+    known, kind = door.session or door.candidate or {}, "ai" if door.host.by_ai else "rules"
+    at = next((name for name, key in NEEDED.items() if error == words[key]), "")
+    marks = {f"{name}_at": Html(' aria-invalid="true" aria-describedby="error" autofocus') for name in NEEDED}
     return _fill(
         "welcome",
         path=door.path,
-        invited=words["invited"],
+        invited=words["invited.by"].format(organization=by) if by else words["invited"],
         title=interview["title"],
         description=_paragraphs(interview["description"] or ""),
         facts=" · ".join(_facts(door)),
+        contact=_contact(door),
         how=words["how"],
         points=Html("".join(f"<li>{escape(point)}</li>" for point in _points(door))),
-        error=error,
+        noted=_noted(door),
+        error=_error(error),
+        own=new_token(24),
         name_label=words["name"],
-        name=str(typed.get("name") or (candidate or {}).get("name") or ""),
-        contact=NOTHING if candidate else _contact(words, typed),
-        consent=words["consent"],
+        name=str(typed.get("name") or known.get("participantName") or known.get("name") or ""),
+        email=NOTHING
+        if door.candidate
+        else _email(words, typed, known, marks["email_at"] if at == "email" else NOTHING),
+        consent=words[f"consent.{kind}"],
         checked=Html(" checked" if typed.get("consent") else ""),
+        name_at=marks["name_at"] if at == "name" else NOTHING,
+        consent_at=marks["consent_at"] if at == "consent" else NOTHING,
         begin=words["begin"],
+        next_timed=_next_timed(door),
+        offline=words["offline"],
+        person=_person(door, NOTHING if door.candidate else _hint(words["need.contact"]), form="begin-form"),
     )
 
 
 def _facts(door: Door) -> list[str]:
-    words, count, minutes = door.words, len(door.script), door.interview["timeLimitMinutes"]
-    facts = [words["question"] if count == 1 else words["questions"].format(count=count), words["in_writing"]]
-    return [*facts, words["minutes"].format(minutes=minutes)] if minutes else facts
+    words, minutes = door.words, door.interview["timeLimitMinutes"]
+    facts = [counted(words, "question", len(door.script)), words["in_writing"]]
+    return [*facts, words["at_most"].format(time=lasting(words, 60 * minutes))] if minutes else facts
 
 
 def _points(door: Door) -> list[str]:
     words, interview = door.words, door.interview
-    points = [words["how.ai"].format(ai=interview["aiName"])]
+    points = [words["how.ai" if door.host.by_ai else "how.rules"].format(ai=interview["aiName"])]
     if interview["voiceEnabled"] or interview["videoEnabled"]:
         points.append(words["how.writing"])
     points.append(words["how.saved.anywhere" if door.candidate else "how.saved.here"])
-    if interview["timeLimitMinutes"]:
-        points.append(words["how.time"].format(minutes=interview["timeLimitMinutes"]))
+    if minutes := interview["timeLimitMinutes"]:
+        points.append(words["how.time"].format(time=lasting(words, 60 * minutes)))
+    if limits := sorted({each["timeLimitSeconds"] for each in door.script if each["timeLimitSeconds"]}):
+        times = " · ".join(lasting(words, seconds) for seconds in limits)
+        points.append(words["how.time.questions"].format(times=times))
     if interview["antiCheatingEnabled"]:
         points.append(words["how.integrity"])
-    return [*points, words["how.reads"]]
+    return [*points, words["how.reads"], words["how.scored"]]
 
 
-def _contact(words: Words, typed: FormData) -> Html:
-    return _fill("contact", label=words["email"], why=words["email.why"], email=str(typed.get("email") or ""))
+def _email(words: Words, typed: FormData, known: Row, at: Html) -> Html:
+    email = str(typed.get("email") or known.get("participantEmail") or "")
+    return _fill("email", label=words["email"], why=words["email.why"], email=email, at=at)
+
+
+def _contact(door: Door) -> Html:
+    """Where a candidate may ask, as a link if it is one."""
+    given = door.host.contact
+    if not given:
+        return NOTHING
+    address = f"mailto:{given}" if MAIL.fullmatch(given) else given if LINK.fullmatch(given) else ""
+    shown = _fill("link", address=address, text=given) if address else Html(escape(given))
+    return _fill("contact", label=door.words["contact"], contact=shown)
+
+
+# ── A person instead ────────────────────────────────────────────────────────────────────────────
+
+
+def _person(door: Door, email: Html, *, form: str, opened: bool = False) -> Html:
+    """The wish for a person: a button that says what follows, and one that is it."""
+    words = door.words
+    if door.asks:
+        return NOTHING
+    timed = door.begun and (door.interview["timeLimitMinutes"] or (door.question or {}).get("timeLimitSeconds"))
+    return _fill(
+        "person",
+        path=door.path,
+        form=form,
+        opened=Html(" open" if opened else ""),
+        person=words["person"],
+        explain=words["person.explain"],
+        clock=words["person.clock"] if timed else "",
+        email=email,
+        confirm=words["person.confirm"],
+    )
+
+
+def _hint(text: str) -> Html:
+    return Html(f"<p>{escape(text)}</p>")
+
+
+def _noted(door: Door) -> Html:
+    """That a person was asked for, and what happens next."""
+    if not door.asks:
+        return NOTHING
+    words = door.words
+    reach = words["person.reach"].format(address=door.reach) if door.reach else ""
+    over = (door.session or {}).get("status") == "COMPLETED"
+    return _fill("noted", noted=words["person.noted"], next="" if over else words["person.next"], reach=reach)
 
 
 # ── The interview ───────────────────────────────────────────────────────────────────────────────
 
 
-def _interview(door: Door, error: Html, typed: FormData | None) -> Html:
+def _interview(door: Door, error: str, typed: FormData | None) -> Html:
     """The conversation so far, and the open question's form; after the last one, the end."""
-    words, waiting = door.words, door.waiting
+    words, waiting, ai = door.words, door.waiting, door.interview["aiName"]
     shown = [turn for turn in door.turns if turn["role"] != "SYSTEM" and turn is not waiting]
-    asked = list(dict.fromkeys(turn["questionId"] for turn in door.turns if turn["questionId"]))
-    total = len({row["id"] for row in door.script} | set(asked))
     done = waiting is None
-    progress = words["progress"].format(number=len(asked), total=total)
+    number, total, value = _progress(door)
     return _fill(
         "interview",
         title=door.interview["title"],
-        ai=words["with"].format(ai=door.interview["aiName"]),
-        progress=words["finished"] if done else progress,
-        value=str(total if done else max(0, len(asked) - 1)),
+        ai=words["with.ai"].format(ai=ai) if door.host.by_ai else words["with.rules"],
+        progress=words["finished"] if done else words["progress"].format(number=number, total=total),
+        follow=words["follow_up"] if waiting and waiting["isFollowUp"] else "",
+        value=f"{total if done else value:.3g}",
         total=str(total),
         conversation=words["conversation"],
         turns=Html("".join(_turn(turn, door) for turn in shown)),
         clocks=NOTHING if done else _clocks(door),
-        error=error,
-        form=_finished(door, typed) if waiting is None else _form(door, waiting, typed),
+        own=_fill("own", text=words["own.address"]) if door.own_address and not done else NOTHING,
+        noted=_noted(door),
+        error=_error(error),
+        form=_finished(door, typed) if waiting is None else _form(door, waiting, typed, error),
     )
+
+
+def _progress(door: Door) -> tuple[int, int, float]:
+    """The number of the open question, of how many that may come, and how far it is: each answer moves it."""
+    asked = list(dict.fromkeys(turn["questionId"] for turn in door.turns if turn["questionId"]))
+    coming = [row["id"] for row in door.script if row["id"] not in asked and may_come(row, door.turns)]
+    given = sum(turn["role"] == "USER" and turn["questionId"] == asked[-1] for turn in door.turns) if asked else 0
+    return len(asked), len(asked) + len(coming), max(0, len(asked) - 1) + given / (given + 1)
+
+
+def _next_timed(door: Door) -> str:
+    """That a question with a time limit comes next, before its clock runs."""
+    asked = {turn["questionId"] for turn in door.turns}
+    coming = next((row for row in door.script if row["id"] not in asked and may_come(row, door.turns)), None)
+    seconds = coming["timeLimitSeconds"] if coming else None
+    return door.words["next_timed"].format(time=lasting(door.words, seconds)) if seconds else ""
 
 
 def _finished(door: Door, typed: FormData | None) -> Html:
@@ -137,8 +225,12 @@ def _clocks(door: Door) -> Html:
     return Html("".join(clocks))
 
 
-def _form(door: Door, waiting: Row, typed: FormData | None) -> Html:
+def _form(door: Door, waiting: Row, typed: FormData | None, error: str) -> Html:
     words, question = door.words, door.question
+    unknown = not (door.candidate or door.reach)
+    email = str((typed and typed.get("email")) or "")
+    field = {"label": words["email"], "why": words["email.person"], "email": email, "at": NOTHING}
+    reach = _fill("email", **field) if unknown else NOTHING
     new = question if question and not waiting["isFollowUp"] else None
     event = f"{door.path}/event" if door.interview["antiCheatingEnabled"] else ""
     return _fill(
@@ -146,6 +238,7 @@ def _form(door: Door, waiting: Row, typed: FormData | None) -> Html:
         path=door.path,
         event=event,
         turn=waiting["id"],
+        follow=words["follow_up"] if waiting["isFollowUp"] else "",
         question=_paragraphs(waiting["content"]),
         read_aloud=words["read_aloud"],
         description=_paragraphs((new or {}).get("description") or ""),
@@ -153,6 +246,9 @@ def _form(door: Door, waiting: Row, typed: FormData | None) -> Html:
         send=words["send"],
         skip=_fill("skip", text=words["skip"]) if question and not question["isRequired"] else NOTHING,
         draft=words["draft"],
+        offline=words["offline"],
+        next_timed=_next_timed(door),
+        person=_person(door, reach, form="answer-form", opened=error == words["need.contact"]),
     )
 
 
@@ -220,7 +316,8 @@ def _board(turn: str, text: str, typed: FormData | None, words: Words) -> Html:
 def _turn(turn: Row, door: Door) -> str:
     mine = turn["role"] == "USER"
     speaker = door.words["you"] if mine else door.interview["aiName"]
-    return _fill("turn", side="you" if mine else "ai", speaker=speaker, words=_said(turn, door.words))
+    follow = door.words["follow_up"] if turn["isFollowUp"] and not mine else ""
+    return _fill("turn", side="you" if mine else "ai", speaker=speaker, follow=follow, words=_said(turn, door.words))
 
 
 def _said(turn: Row, words: Words) -> Html:
@@ -243,8 +340,9 @@ def _paragraphs(text: str) -> Html:
     return Html("".join(f'<p dir="auto">{block}</p>' for block in blocks))
 
 
-def _page(title: str, body: Html, words: Words) -> Page:
-    return Page(_fill("layout", title=title, body=body, lang=words["lang"], footer=words["footer"]))
+def _page(title: str, body: Html, words: Words, footer: str, contact: Html = NOTHING) -> Page:
+    lang, way = words["lang"], words["dir"]
+    return Page(_fill("layout", title=title, body=body, lang=lang, dir=way, footer=footer, contact=contact))
 
 
 def _fill(template: str, **values: str | Html) -> Html:
@@ -254,11 +352,17 @@ def _fill(template: str, **values: str | Html) -> Html:
 
 
 HTML_FIELDS: dict[str, tuple[str, ...]] = {
-    "layout": ("body",),
-    "welcome": ("description", "points", "error", "contact", "checked"),
-    "interview": ("turns", "clocks", "error", "form"),
+    "layout": ("body", "contact"),
+    "welcome": (
+        *("description", "contact", "points", "noted", "error", "email", "checked", "person"),
+        *("name_at", "consent_at"),
+    ),
+    "email": ("at",),
+    "contact": ("contact",),
+    "person": ("opened", "email"),
+    "interview": ("turns", "clocks", "own", "noted", "error", "form"),
     "finished": ("late",),
-    "form": ("question", "description", "field", "skip"),
+    "form": ("question", "description", "field", "skip", "person"),
     "choice": ("checked",),
     "editor": ("options",),
     "turn": ("words",),

@@ -1,4 +1,5 @@
-// Comfort only: the pages work without it. Drafts, the clock, the code editor, the drawing, reading aloud.
+// Comfort only: the pages work without it. Drafts, sending once there is a connection, the clock, the code editor,
+// the drawing, reading aloud.
 "use strict";
 
 const form = document.getElementById("answer-form");
@@ -149,7 +150,7 @@ function clock(line) {
     line.classList.toggle("short", left <= 60);
     if (left > 0) return;
     clearInterval(tick);
-    form.submit(); // as it stands: the server takes what is there, or notes that there was nothing in time
+    send(null); // as it stands: the server takes what is there, or notes that there was nothing in time
   }, 250);
 }
 
@@ -193,6 +194,90 @@ function readAloud(button) {
   });
 }
 
+// ── Sending ───────────────────────────────────────────────────────────────────────────────────────
+
+const RETRY = 3000;
+let sending = false;
+
+function lock(locked) {
+  document.querySelectorAll("button").forEach((button) => { button.disabled = locked; });
+}
+
+function saidOffline(off) {
+  const line = document.getElementById("offline");
+  line.textContent = off ? line.dataset.text : "";
+}
+
+// Tries until there is a connection; what is typed meanwhile counts.
+async function untilReached(attempt) {
+  for (;;) {
+    try {
+      const answer = await attempt();
+      if (answer.status >= 502) throw new Error("nobody behind the proxy");
+      saidOffline(false);
+      return answer;
+    } catch {
+      lock(false);
+      saidOffline(true);
+      await new Promise((again) => {
+        setTimeout(again, RETRY);
+        addEventListener("online", again, { once: true });
+      });
+    }
+  }
+}
+
+// Sends an answer: the server takes one that comes twice once.
+async function send(submitter) {
+  if (sending) return;
+  sending = true;
+  lock(true);
+  const answer = await untilReached(() => {
+    const body = new URLSearchParams(new FormData(form));
+    if (submitter?.name) body.append(submitter.name, submitter.value);
+    return fetch(form.action, { method: "POST", body, redirect: "manual" });
+  });
+  if (answer.type === "opaqueredirect") location.replace(form.action.replace(/\/answer$/, ""));
+  else go(form, submitter); // what it refuses, it says on a page
+}
+
+// Has the browser send a form, with the button that was pressed.
+function go(each, submitter) {
+  lock(false);
+  each.dataset.ready = "yes";
+  if (submitter) each.requestSubmit(submitter);
+  else each.submit();
+  lock(true);
+}
+
+function sends(each) {
+  each.addEventListener("submit", async (event) => {
+    if (each.dataset.ready) return;
+    event.preventDefault();
+    const { submitter } = event;
+    if (each === form && submitter?.id !== "person") { send(submitter); return; }
+    if (sending) return;
+    sending = true;
+    await untilReached(() => fetch("/assets/aural.svg", { method: "HEAD", cache: "no-store" }));
+    go(each, submitter);
+  });
+}
+
+// A refusal goes away when what it is about was mended.
+function mends(each) {
+  const error = document.getElementById("error");
+  if (!error) return;
+  const mended = () => {
+    const field = each.querySelector("[aria-invalid]");
+    if (field && !(field.type === "checkbox" ? field.checked : field.value.trim() && field.validity.valid)) return;
+    field?.removeAttribute("aria-invalid");
+    field?.removeAttribute("aria-describedby");
+    error.remove();
+  };
+  for (const kind of ["input", "change"]) each.addEventListener(kind, mended);
+  document.getElementById("canvas")?.addEventListener("pointerup", mended);
+}
+
 // ── All of it ─────────────────────────────────────────────────────────────────────────────────────
 
 if (form) {
@@ -205,7 +290,14 @@ if (form) {
   if (form.dataset.event) watch(form.dataset.event);
   readAloud(document.getElementById("read-aloud"));
   document.querySelectorAll(".clock").forEach(clock);
-  form.scrollIntoView({ block: "start" });
+  document.getElementById("email")?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // else it would send the answer
+    document.getElementById("person").click();
+  });
+  const noted = location.hash === "#noted" || location.pathname.endsWith("/person");
+  const stop = (noted && document.getElementById("noted")) || document.querySelector(".person[open]") || form;
+  stop.scrollIntoView({ block: stop === form ? "start" : "nearest" });
   if (!code && !drawing) (field ?? form.querySelector(".choice input"))?.focus({ preventScroll: true });
 } else if (document.querySelector(".finished")) {
   drafts.forgetAll();
@@ -213,11 +305,8 @@ if (form) {
 }
 
 for (const each of document.querySelectorAll("form")) {
-  each.addEventListener("submit", () => {
-    // Only after the browser has read the form: a disabled button would not be sent.
-    setTimeout(() => each.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
-  });
+  mends(each);
+  sends(each);
 }
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted) document.querySelectorAll("button").forEach((button) => { button.disabled = false; });
-});
+document.getElementById("error")?.scrollIntoView({ block: "center" });
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
