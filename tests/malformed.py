@@ -150,7 +150,13 @@ async def everything(agent, world):
     base = f"aural://interviews/{interview}"
     addresses = (
         *("aural://interviews", "aural://usage", base, f"{base}/questions", f"{base}/sessions", f"{base}/candidates"),
-        *(f"{base}/invites.csv", f"{base}/results.md", f"{base}/results.csv", f"{base}/results.json"),
+        *(
+            f"{base}/invites.csv",
+            f"{base}/results.md",
+            f"{base}/results.csv",
+            f"{base}/results.json",
+            f"{base}/results.html",
+        ),
         *(f"{base}/candidates/{ids['candidateId']}/packet.md", f"aural://sessions/{session}/transcript"),
         *(f"aural://sessions/{session}/report", f"aural://sessions/{session}.json"),
     )

@@ -162,7 +162,7 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
             ("compare_answers", {"question": 1}),
             ("search_transcripts", {"query": "queue"}),
             ("search_transcripts", {"query": "what", "speaker": "anyone"}),
-            *(("export_results", {"format": each}) for each in ("markdown", "csv", "json")),
+            *(("export_results", {"format": each}) for each in ("markdown", "csv", "json", "html")),
             ("export_results", {"form": "packet", "candidateId": rows[0]["id"]}),
         ):
             check(tool, said_by(await agent.call_tool(tool, {**ids, **given})), group)
@@ -182,7 +182,7 @@ async def leaks(world: World, group: list[Person], seen: Exposure) -> tuple[list
             for address in (resources.TRANSCRIPT, resources.REPORT, f"{resources.SESSION}.json"):
                 text = (await agent.read_resource(UriTemplate.parse(address).expand(here))).contents[0].text
                 check(address, text, [person])
-        results = [f"{resources.INTERVIEW}/results.{each}{{?sessions}}" for each in ("md", "csv", "json")]
+        results = [f"{resources.INTERVIEW}/results.{each}{{?sessions}}" for each in ("md", "csv", "json", "html")]
         for address in (resources.SESSIONS, f"{resources.INTERVIEW}/candidates", *results):
             check(address, (await agent.read_resource(UriTemplate.parse(address).expand(ids))).contents[0].text, group)
         for prompt in ("review_session", "score_session", "shortlist_candidates", "invite_candidates"):

@@ -211,6 +211,21 @@ async def test_the_page_port_serves_no_rest(world):
         assert (await http.get("/interviews")).status_code == 404
 
 
+async def test_the_root_explains_itself_to_a_browser_without_data_and_programs_see_what_they_saw(world, agent):
+    await ok(agent, "create_interview", title="Backend engineer")
+    for app in (world.app, create_pages(world.store)):
+        async with http_of(app) as http:
+            seen = await http.get(f"{ORIGIN}/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+            assert seen.status_code == 200
+            assert "open the link that you were sent" in seen.text
+            assert "aural-mcp open" in seen.text
+            assert "Backend engineer" not in seen.text
+            assert "default-src 'none'" in seen.headers["content-security-policy"]
+            assert (await http.get(f"{ORIGIN}/")).status_code == 404
+            elsewhere = await http.get(f"{ORIGIN}/elsewhere", headers={"accept": "text/html"})
+            assert (elsewhere.status_code, "Nothing here" in elsewhere.text) == (404, True)
+
+
 async def test_a_database_that_fails_is_a_503_without_its_words(world):
     app = create_app(world.store, origin=lambda: ORIGIN)
     with world.store.writing() as db:

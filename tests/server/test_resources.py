@@ -74,6 +74,7 @@ async def test_every_template_gives_the_document_it_promises(agent, world):
         f"{resources.INTERVIEW}/results.md{{?sessions}}": "# Results: Backend engineer",
         f"{resources.INTERVIEW}/results.csv{{?sessions}}": f"{ids['sessionId']},Ann Lee",
         f"{resources.INTERVIEW}/results.json{{?sessions}}": '"name": "Ann Lee"',
+        f"{resources.INTERVIEW}/results.html{{?sessions}}": '<h1 dir="auto">Backend engineer</h1>',
         f"{resources.PACKET}.md": "this person has not begun",
         f"{resources.PACKET}.json": '"name": "Bo Ek"',
     }

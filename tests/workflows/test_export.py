@@ -412,7 +412,7 @@ async def test_a_packet_that_cannot_be_is_refused_with_the_next_step(reader, wor
     interview, person, *_ = await registered(reader, world)
     whole = {"interviewId": interview, "candidateId": person["id"], "form": "packet"}
     for given, says in (
-        ({**whole, "format": "csv"}, "A packet is no table. Use format markdown or json."),
+        ({**whole, "format": "csv"}, "A packet is no table and no page. Use format markdown or json."),
         ({"interviewId": interview, "form": "packet"}, "Give candidateId, from list_candidates"),
         ({**whole, "candidateId": "nobody"}, "Nobody here has the id “nobody”."),
     ):

@@ -8,7 +8,7 @@ import tempfile
 import textwrap
 import webbrowser
 from html import unescape
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import click
@@ -16,6 +16,9 @@ import httpx
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.types import ElicitRequestParams, ElicitResult, TextResourceContents
+
+if TYPE_CHECKING:
+    from aural_mcp.server.server import AuralServer
 
 INTERVIEW: dict[str, Any] = {
     "title": "Backend engineer, first conversation",
@@ -56,6 +59,22 @@ async def run_demo(interactive: bool) -> None:
         server = StdioServerParameters(command=sys.executable, args=["-m", "aural_mcp", "serve"], env=environment)
         async with Client(server, read_timeout_seconds=60, elicitation_callback=_agree) as agent:
             await _workflow(agent, interactive)
+
+
+def look_at_example(*, browser: bool) -> None:
+    """Open the desk on a throw-away workspace in which 24 made-up people took an interview, until Ctrl-C."""
+    from aural_mcp.cli.desk import open_desk
+    from aural_mcp.cli.example import PEOPLE, fill
+    from aural_mcp.config import read_settings
+
+    async def prepare(server: AuralServer) -> str:
+        click.echo(f"{len(PEOPLE)} made-up people take an interview, through the candidates' pages. A moment.")
+        return f"/interviews/{await fill(server)}/comparison"
+
+    with tempfile.TemporaryDirectory(prefix="aural-demo-") as folder:
+        environment = {"AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0", "AURAL_CONFIRM": "never"}
+        open_desk(read_settings(environment), browser=browser, prepare=prepare)
+    click.echo("The workspace of this demo is gone now.")
 
 
 async def _agree(context: Any, params: ElicitRequestParams) -> ElicitResult:

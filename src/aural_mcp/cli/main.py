@@ -21,6 +21,8 @@ typed into a terminal it has nobody to talk to. What you may want instead:
   aural-mcp install        put it into the agent hosts on this computer
   aural-mcp doctor         check settings, key, backend and hosts
   aural-mcp demo           see the whole workflow run, without an account
+  aural-mcp open           interviews and results in your browser
+  aural-mcp status         how far interviews are, and how candidates compare
   aural-mcp serve --http   serve MCP over HTTP instead of stdio
   aural-mcp backend        run the REST backend for a team
   aural-mcp watch          tell a webhook or a command what happens
@@ -84,10 +86,12 @@ def commands() -> Group:
     from aural_mcp.cli.apply import apply_
     from aural_mcp.cli.audit import audit
     from aural_mcp.cli.backend import backend
+    from aural_mcp.cli.desk import open_
     from aural_mcp.cli.doctor import doctor
     from aural_mcp.cli.groups import Group
     from aural_mcp.cli.install.command import install
     from aural_mcp.cli.serve import serve
+    from aural_mcp.cli.status import status
     from aural_mcp.cli.watch import watch
     from aural_mcp.config import read_settings
 
@@ -104,13 +108,20 @@ def commands() -> Group:
 
     @group.command()
     @click.option("--interactive", is_flag=True, help="Wait for you to take the interview in a browser.")
-    def demo(interactive: bool) -> None:
+    @click.option("--look", is_flag=True, help="Instead open the desk on 24 people who took an interview.")
+    @click.option("--no-browser", is_flag=True, help="With --look: only print the desk's link.")
+    def demo(interactive: bool, look: bool, no_browser: bool) -> None:
         """Run a whole hiring workflow in a throw-away workspace."""
         import anyio
 
-        from aural_mcp.cli.demo import run_demo
+        from aural_mcp.cli.demo import look_at_example, run_demo
 
-        anyio.run(run_demo, interactive)
+        if (look and interactive) or (no_browser and not look):
+            raise click.UsageError("--look goes without --interactive, and --no-browser goes with --look.")
+        if look:
+            look_at_example(browser=not no_browser)
+        else:
+            anyio.run(run_demo, interactive)
 
     @group.command()
     @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
@@ -129,6 +140,6 @@ def commands() -> Group:
         if made_by is not None:
             click.echo(made_by(context.find_root().command, {}, "aural-mcp", COMPLETING).source())
 
-    for command in (apply_, audit, backend, doctor, install, serve, watch):
+    for command in (apply_, audit, backend, doctor, install, open_, serve, status, watch):
         group.add_command(command)
     return group

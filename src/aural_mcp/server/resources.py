@@ -25,6 +25,7 @@ from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.resource_texts import Ids, line
 
 MARKDOWN, TEXT, JSON, CSV = "text/markdown", "text/plain", "application/json", "text/csv"
+HTML = "text/html"
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,16 @@ ADDRESSES = (
         texts.exported("results", "json"),
         "export_results",
         JSON,
+        priority=0.3,
+    ),
+    Address(
+        f"{INTERVIEW}/results.html{{?sessions}}",
+        "results_html",
+        "Results as a page",
+        "The same as one file to print for a panel.",
+        texts.exported("results", "html"),
+        "export_results",
+        HTML,
         priority=0.3,
     ),
     Address(

@@ -182,6 +182,11 @@ class AuralServer(MCPServer[Connection]):
         handle("resources/subscribe", types.SubscribeRequestParams, self._subscribe)
         handle("resources/unsubscribe", types.UnsubscribeRequestParams, self._unsubscribe)
 
+    @property
+    def names_nobody(self) -> bool:
+        """Whether the operator's settings hide names."""
+        return self._exposure.anonymous
+
     # ── Tools ───────────────────────────────────────────────────────────────────────────────────
 
     async def _handle_list_tools(

@@ -26,6 +26,7 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, 
 from aural_mcp.workflows.comparing import chosen
 from aural_mcp.workflows.evidence import by_rule
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
+from aural_mcp.workflows.report import as_html
 from aural_mcp.workflows.saving import new_file, save
 from aural_mcp.workflows.scores import (
     Column,
@@ -38,8 +39,8 @@ from aural_mcp.workflows.scores import (
     rubric_of,
 )
 
-Format = Literal["markdown", "csv", "json"]
-EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json"}
+Format = Literal["markdown", "csv", "json", "html"]
+EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json", "html": "html"}
 MOST_INLINE = 60_000
 """Bytes of an export that an answer still holds."""
 TOO_LARGE = "It is {size} KB, too much for an answer: {read}say {less}fewer sessionIds, or csv."
@@ -71,7 +72,7 @@ class Exported(Record):
 
 
 class ExportResults(Operation[Exported]):
-    """Export results of one interview as Markdown, CSV or JSON: scores, evidence, rubric version.
+    """Export results of one interview as Markdown, CSV, JSON or HTML: scores, evidence, rubric version.
 
     Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, and
     where it can be erased.
@@ -87,7 +88,7 @@ class ExportResults(Operation[Exported]):
         Field(description="From list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
     form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
-    format: Annotated[Format, Field(description="csv: a row each, scores only.")] = "markdown"
+    format: Annotated[Format, Field(description="csv: a row each, scores only. html: to print.")] = "markdown"
     blind: Annotated[bool, Field(description="Pseudonyms in this export.")] = False
     save_as: Annotated[Text | MISSING, Field(max_length=200, description="A new file in the folder of --files.")] = (
         MISSING
@@ -165,6 +166,8 @@ def written(whole: packets.Collected, given: ExportResults) -> str:
         return sheets.as_json(whole.value)
     if given.format == "csv":
         return sheets.as_csv(whole.value)
+    if given.format == "html":
+        return as_html(whole.value)
     return packets.as_markdown(whole.value) if given.form == "packet" else sheets.as_markdown(whole.value)
 
 
@@ -177,8 +180,8 @@ def _who(given: ExportResults, names: str) -> str:
         raise refused(f"A packet names a person, and here nobody is named ({names})", step)
     if given.candidate_id is MISSING:
         raise refused("A packet is of one person", "Give candidateId, from list_candidates")
-    if given.format == "csv":
-        raise refused("A packet is no table", "Use format markdown or json")
+    if given.format in ("csv", "html"):
+        raise refused("A packet is no table and no page", "Use format markdown or json")
     return given.candidate_id
 
 

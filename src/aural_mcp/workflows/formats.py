@@ -1,4 +1,4 @@
-"""Results as JSON, as a table for a spreadsheet, and as a document for a hiring panel.
+"""Results as JSON, as a table for a spreadsheet, and as a Markdown document; `report.py` has the page.
 
 The JSON has `export` (at, software, backend, names, rubricVersion, notRead, missing), `interview` (id, title,
 objective), `rubric` (column, name, description), `unsound` (sentences), and `candidates`: sessionId, name, status,
@@ -55,10 +55,10 @@ def header(whole: Whole) -> list[str]:
 
 def _facts(whole: Whole) -> list[str]:
     """What the table has of each before the scores: the weighted mean where the rubric has weights."""
-    return [*BEFORE, *([WEIGHTED] if _weights(whole) else []), *AFTER]
+    return [*BEFORE, *([WEIGHTED] if weights_of(whole) else []), *AFTER]
 
 
-def _weights(whole: Whole) -> str:
+def weights_of(whole: Whole) -> str:
     """What the criteria weigh; nothing where the rubric has no weights."""
     return ", ".join(f"{each['column']} {each['weight']:g}" for each in whole["rubric"] if "weight" in each)
 
@@ -99,7 +99,7 @@ def as_markdown(whole: Whole) -> str:
         f"# Results: {_line(interview['title'])}",
         listed(facts),
         DECIDES,
-        FORMULA_OF_WEIGHTS.format(weights=weights) if (weights := _weights(whole)) else "",
+        FORMULA_OF_WEIGHTS.format(weights=weights) if (weights := weights_of(whole)) else "",
         bullets(export.get("weightsNotUsed", [])),
         "\n".join(f"**Missing:** {_line(said)}" for said in export["missing"]),
         "## What makes a comparison unsound\n\n" + bullets(whole["unsound"]) if whole["unsound"] else "",
@@ -123,16 +123,17 @@ def bullets(sentences: Sequence[str]) -> str:
 
 def _scores(whole: Whole) -> str:
     columns = [each["column"] for each in whole["rubric"]]
-    means = ["mean", *([WEIGHTED] if _weights(whole) else [])]
+    means = ["mean", *([WEIGHTED] if weights_of(whole) else [])]
     lines = [["", "Name", *(LABELS[name] for name in means), *columns], ["---"] * (2 + len(means) + len(columns))]
     for number, each in enumerate(whole["candidates"], 1):
-        scores = [_score(row["score"]) for row in each["scores"]]
-        lines.append([str(number), literal(_line(each["name"])), *(_score(each[name]) for name in means), *scores])
+        scores = [as_score(row["score"]) for row in each["scores"]]
+        lines.append([str(number), literal(_line(each["name"])), *(as_score(each[name]) for name in means), *scores])
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _score(score: float | None) -> str:
-    return NOT_SCORED if score is None else f"{round(score, 2):g}"
+def as_score(score: float | None, none: str = NOT_SCORED) -> str:
+    """A score as people write it, and what stands for none."""
+    return none if score is None else f"{round(score, 2):g}"
 
 
 def _candidate(each: Whole, whole: Whole) -> str:
@@ -141,8 +142,8 @@ def _candidate(each: Whole, whole: Whole) -> str:
         "Session": each["sessionId"],
         "Status": each["status"],
         "Begun": moment(each["begunAt"]),
-        "Mean": _score(each["mean"]),
-        "Weighted mean": _score(each[WEIGHTED]) if WEIGHTED in each else None,
+        "Mean": as_score(each["mean"]),
+        "Weighted mean": as_score(each[WEIGHTED]) if WEIGHTED in each else None,
         "Scored": each["scored"],
         "Scored by": each["scoredBy"],
         "Unsound": ", ".join(each["unsound"]),
@@ -158,7 +159,7 @@ def _candidate(each: Whole, whole: Whole) -> str:
 
 def _evaluation(row: Whole, name: str, *, read: bool) -> str:
     kind = "Criterion" if row["column"].startswith("C") else "Question"
-    lines = [f"### {row['column']}: {_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
+    lines = [f"### {row['column']}: {as_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
     for label, field in (("Strong", "highlights"), ("Missing", "improvements")):
         given = cast("list[Any]", row[field]) if isinstance(row[field], list) else []
         lines += [f"- {label}: {literal(_line(each))}" for each in given]

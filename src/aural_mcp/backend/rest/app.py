@@ -67,6 +67,13 @@ BODY_LIMIT = 4 * 1024 * 1024
 WORKERS = 4
 """Requests worked on at once: more threads only wait for each other."""
 HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
+ROOT = (
+    "Interviews with Aural",
+    "Candidates take their interviews here: if you were invited, open the link that you were sent. If you hire, run "
+    "“aural-mcp open” on the computer where you use aural-mcp: it shows interviews, progress and results. Nothing of "
+    "them can be seen from this page.",
+)
+"""What a browser is told that opens the root."""
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 413: "BAD_REQUEST"}
 
 log = logging.getLogger(__name__)
@@ -277,6 +284,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """Unknown paths, wrong methods and bodies too large; a trailing slash is redirected, as Aural does."""
     refused = cast("HTTPException", error)
     path, status = request.url.path, refused.status_code
+    if path == "/" and status == 404 and "text/html" in request.headers.get("accept", ""):
+        return Response(message_page(*ROOT), headers=PAGE_HEADERS, media_type="text/html")
     if not path.startswith("/api/"):
         return _page(refused)
     if status == 404 and path.startswith(PREFIX + "/") and path.endswith("/"):

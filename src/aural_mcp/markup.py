@@ -1,0 +1,42 @@
+"""HTML made of elements: what is not an element is text, and is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+
+Child = str | float | None
+
+
+class Html(str):
+    """HTML that these functions made, or that we wrote."""
+
+    __slots__ = ()
+
+
+def html(*children: Child) -> Html:
+    """Children after each other: text is escaped, nothing is left out as nothing."""
+    return Html(
+        "".join(each if isinstance(each, Html) else escape(str(each)) for each in children if each not in (None, ""))
+    )
+
+
+def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Html:
+    """An element; an attribute's name loses its last low line, and has hyphens for the others."""
+    given = "".join(
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return Html(f"<{name}{given}>{html(*children)}</{name}>")
+
+
+def paragraphs(text: str, kind: str | None = None) -> Html:
+    """Others' words as paragraphs, each in its own direction."""
+    return html(*(tag("p", each.strip(), dir="auto", class_=kind) for each in text.split("\n") if each.strip()))
+
+
+def digest(text: str) -> str:
+    """How a content security policy names a style or a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

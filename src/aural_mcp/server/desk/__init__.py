@@ -1,0 +1,5 @@
+"""The recruiter's desk: pages for a person's own browser, on this computer, that show what the tools show."""
+
+from aural_mcp.server.desk.app import Desk, serve
+
+__all__ = ["Desk", "serve"]

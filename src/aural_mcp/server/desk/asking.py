@@ -1,0 +1,153 @@
+"""What the pages show is what tools answer: the same calls as a host's, through the same server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
+from mcp.types import CallToolResult
+from pydantic import PrivateAttr
+
+from aural_mcp.server import results
+from aural_mcp.server.access import BY_NAME
+
+if TYPE_CHECKING:
+    from aural_mcp.server.server import AuralServer
+
+MOST_PAGES = 25
+"""Pages of one result that are put together for a page of the desk."""
+FEW = 30
+"""Candidates up to which the comparison reads transcripts for quotes without being asked."""
+
+
+class NotShown(Exception):
+    """A tool did not answer; the text says why, for a person."""
+
+
+class NotThere(NotShown):
+    """The operator took the tool away."""
+
+
+class _Asked(Context[Any, Any]):
+    """A call that no host made: it narrows as a header over HTTP does, and nobody is told of its progress."""
+
+    _sent: Mapping[str, str] = PrivateAttr()
+
+    def __init__(self, sent: Mapping[str, str]) -> None:
+        super().__init__()
+        self._sent = sent
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._sent
+
+    async def report_progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Nobody waits for it."""
+
+
+class Asking:
+    """The tools of a server, for one browser.
+
+    Args:
+        blind: whether this browser sees no names, whatever the server would show.
+    """
+
+    def __init__(self, server: AuralServer, *, blind: bool) -> None:
+        self._server = server
+        self._context = _Asked({"x-aural-blind": "true"} if blind else {})
+
+    async def tools(self) -> Collection[str]:
+        """The names of the tools that there are."""
+        return {each.name for each in await self._server.list_tools()}
+
+    async def need(self, tool: str) -> None:
+        """See that there is a tool.
+
+        Raises:
+            NotThere: there is none.
+        """
+        if tool not in await self.tools():
+            raise NotThere("Whoever runs this took that away: the tool behind this page is off.")
+
+    async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The structured answer of a tool.
+
+        Raises:
+            NotShown: it does not answer.
+        """
+        await self.need(tool)
+        try:
+            result = await self._server.call_tool(tool, arguments, self._context)
+        except UnexpectedToolError as error:
+            raise NotShown(str(error)) from error
+        if not isinstance(result, CallToolResult) or result.is_error or result.structured_content is None:
+            said = " ".join(getattr(block, "text", "") for block in getattr(result, "content", ()))
+            raise NotShown(results.advice(said, BY_NAME))
+        return cast("dict[str, Any]", result.structured_content)
+
+    async def read(self, address: str) -> str:
+        """The text of a resource.
+
+        Raises:
+            NotShown: it cannot be read.
+        """
+        try:
+            found = await self._server.read_resource(address, self._context)
+        except ResourceError as error:
+            raise NotShown(results.advice(str(error), BY_NAME)) from error
+        return "".join(str(getattr(each, "content", "")) for each in cast("list[Any]", found))
+
+    # ── Whole results ───────────────────────────────────────────────────────────────────────────
+
+    async def progress(self, interview_id: str) -> dict[str, Any]:
+        """Where everybody stands, with the interview's title and the links of those who have not begun."""
+        found, there = await self("wait_for_sessions", interviewId=interview_id), await self.tools()
+        if "get_interview" in there:
+            found["interview"] = (await self("get_interview", interviewId=interview_id))["title"]
+        waiting = found.get("attention", {}).get("notStarted", [])
+        if waiting and "list_candidates" in there:
+            asked = {"status": "NOT_BEGUN", "include": ["inviteUrl"], "limit": 100}
+            rows = (await self("list_candidates", interviewId=interview_id, **asked))["data"]
+            links = {row["id"]: row.get("inviteUrl") for row in rows}
+            for each in waiting:
+                each["inviteUrl"] = links.get(each.get("candidateId"))
+        return found
+
+    async def comparison(self, interview_id: str, *, quotes: bool) -> dict[str, Any]:
+        """Everybody who is compared; with quotes where that is asked for, or where they are few."""
+        found = await self._compared(interview_id, quotes=quotes)
+        few = found["candidates"] and len(found["candidates"]) <= FEW
+        return await self._compared(interview_id, quotes=True) if few and not quotes else found
+
+    async def _compared(self, interview_id: str, *, quotes: bool) -> dict[str, Any]:
+        whole = page = await self("compare_candidates", interviewId=interview_id, quotes=quotes)
+        for _ in range(MOST_PAGES):
+            if page.get("cursor") is None or not page["candidates"]:
+                break
+            cursor = page["cursor"]
+            page = await self("compare_candidates", interviewId=interview_id, quotes=quotes, cursor=cursor)
+            whole["candidates"] = [*whole["candidates"], *page["candidates"]]
+            whole = {**page, "candidates": whole["candidates"]}
+        return whole
+
+    async def session(self, session_id: str) -> dict[str, Any]:
+        """A session with its whole transcript, and what only the report has of it: code, drawings, the log."""
+        whole = await self._all_turns("get_session", session_id)
+        try:
+            report = await self._all_turns("get_session_report", session_id)
+        except NotShown:  # an older deployment has none, an operator may have taken it away
+            return whole
+        turns = {each["turn"]: each for each in report.get("messages", [])}
+        messages = [{**each, **turns.get(each["turn"], {})} for each in whole.get("messages", [])]
+        return {**whole, "messages": messages, "integrityLog": report.get("integrityLog", [])}
+
+    async def _all_turns(self, tool: str, session_id: str) -> dict[str, Any]:
+        whole = page = await self(tool, sessionId=session_id)
+        for _ in range(MOST_PAGES):
+            if not page.get("nextTurn"):
+                break
+            page = await self(tool, sessionId=session_id, fromTurn=page["nextTurn"])
+            whole["messages"] = [*whole["messages"], *page["messages"]]
+        return {**whole, "nextTurn": page.get("nextTurn")}

@@ -1,0 +1,104 @@
+"""Who may look at the desk: whoever opens the link that was printed, once, and then that browser's cookie."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+T = TypeVar("T")
+GOOD_FOR, STAYS_FOR = 300.0, 12 * 3600.0
+"""Seconds in which a link must be opened, and for which a browser that does nothing stays signed in."""
+MOST = 100
+"""Links that were not opened, and browsers, that are remembered."""
+
+
+@dataclass
+class Visitor:
+    """A browser that came by a link."""
+
+    seen_at: float
+    blind: bool = False
+    """Whether it asked for no names; it cannot take that back."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A link that was not opened yet, and where it leads."""
+
+    made_at: float
+    path: str
+
+
+class Entry:
+    """Makes links and knows browsers; of either only the SHA-256 is kept.
+
+    Args:
+        origin: `scheme://host:port` of the desk, exactly.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        parts = urlsplit(origin)
+        self._host = parts.netloc
+        self.secure = parts.scheme == "https"
+        self.cookie = "__Host-aural_desk" if self.secure else f"aural_desk_{parts.port}"
+        """Browsers send a cookie to every port of a host, and not all keep `__Host-` ones of plain HTTP."""
+        self._tickets: dict[str, Ticket] = {}
+        self._visitors: dict[str, Visitor] = {}
+
+    def link(self, path: str) -> str:
+        """An address that lets one browser in, once, within five minutes."""
+        token = secrets.token_urlsafe(32)
+        _keep(self._tickets, _digest(token), Ticket(time.monotonic(), path))
+        return f"{self.origin}/enter?token={token}"
+
+    def knows(self, token: str) -> bool:
+        """Whether a link can still be opened."""
+        ticket = self._tickets.get(_digest(token))
+        return ticket is not None and time.monotonic() - ticket.made_at <= GOOD_FOR
+
+    def redeem(self, token: str) -> tuple[str, str] | None:
+        """The value of a new browser's cookie and where the link leads; None where the link is not good any more."""
+        known, ticket = self.knows(token), self._tickets.pop(_digest(token), None)
+        if not known or ticket is None:
+            return None
+        value = secrets.token_urlsafe(32)
+        _keep(self._visitors, _digest(value), Visitor(time.monotonic()))
+        return value, ticket.path
+
+    def visitor(self, value: str) -> Visitor | None:
+        """The browser that has this cookie."""
+        place, now = _digest(value), time.monotonic()
+        found = self._visitors.get(place)
+        if found is None or now - found.seen_at > STAYS_FOR:
+            self._visitors.pop(place, None)
+            return None
+        found.seen_at = now
+        return found
+
+    def is_named(self, headers: Headers) -> bool:
+        """Whether a request comes to exactly this host and port: no other name can be pointed here."""
+        return headers.getlist("host") == [self._host]
+
+    def is_foreign(self, headers: Headers, *, writes: bool) -> bool:
+        """Whether another page had the request sent; what changes something must say that none had."""
+        sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
+        if any(each not in ("same-origin", "none") for each in sites) or any(each != self.origin for each in origins):
+            return True
+        return writes and not origins and sites != ["same-origin"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _keep(known: dict[str, T], place: str, value: T) -> None:
+    known[place] = value
+    while len(known) > MOST:
+        known.pop(next(iter(known)))
