@@ -190,6 +190,7 @@ async def test_who_asks_stands_first_wherever_sessions_are_listed(agent, world, 
         assert (someone["sessionId"], someone["since"]) == (rows[0]["id"], rows[0]["asksForPerson"])
         assert "gaveUp" not in waited["attention"]
         session = await ok(reader, "get_session", sessionId=rows[0]["id"])
+        assert session["remarks"][0].endswith("this candidate would rather speak with a person.")
         named = f"{rows}{waited}{session}"
         assert ("Ana Souza" in named) == (not exposure.anonymous)
         again = await ok(reader, "wait_for_sessions", interviewId=made["id"])

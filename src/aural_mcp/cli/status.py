@@ -25,6 +25,7 @@ STANDING = {
     "scored": "complete, scored",
 }
 WORDS = {
+    "asksForPerson": "Would rather speak with a person",
     "notStarted": "Has not begun",
     "stuck": "Silent in the middle",
     "gaveUp": "Gave up",

@@ -134,7 +134,9 @@ def warnings_of(session: Session | SessionReport) -> list[str]:
     """What a person should know before believing the transcript or its scores."""
     more = session.model_extra or {}
     removed = more.get("hiddenCharactersRemoved", 0)
+    wish = session.asks_for_person if isinstance(session, Session) else None
     return [
+        *([f"Since {wish[:16]}Z this candidate would rather speak with a person."] if wish else []),
         *said_of(more.get("flags", []), scored=overall_score(session.insights) is not None),
         *([f"{removed} characters that nobody can see were removed from this session."] if removed else []),
     ]

@@ -36,7 +36,7 @@ start((result, show) => {
     return make("li", {}, make("span", { class: "named" }, leads("session", each.sessionId, make("bdi", { class: "clamp" }, name))),
       make("span", { class: "quiet" }, ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
   }
-  const kinds = [["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
+  const kinds = [["Would rather speak with a person", attention.asksForPerson, "", "They said so on the page: answer them first."], ["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
     ["Gave up", attention.gaveUp, "gaveUp", "They left before the end; ask what happened."], ["Complete, not scored", attention.notScored, "notScored", "Answered to the end, and nobody has scored it."]];
   const words = kinds.filter(([, people]) => list(people).length).map(([name, people, counted, why]) => {
     const rest = (counted ? number(counted) : 0) - people.length;

@@ -162,7 +162,10 @@ def sessions(result: Mapping[str, Any], top: Html, interview_id: str, links: boo
     rows = [
         [
             _leads(each, links),
-            tag("span", STATUSES.get(each["status"], each["status"]), class_="badge"),
+            html(
+                tag("span", STATUSES.get(each["status"], each["status"]), class_="badge"),
+                tag("span", "asks for a person", class_="badge warn") if each.get("asksForPerson") else None,
+            ),
             "not scored" if each.get("overallScore") is None else f"{round(each['overallScore'], 2):g}",
             _number(each.get("turns")),
             each["createdAt"][:16].replace("T", " "),
