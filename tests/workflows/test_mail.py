@@ -384,6 +384,17 @@ async def test_nothing_is_sent_where_what_was_sent_cannot_be_written_down(world,
     assert post.envelopes == []
 
 
+@pytest.mark.parametrize("text", ["请点击{link}。", "**{link}**", "Link={link}"])
+async def test_what_would_become_part_of_the_link_is_said_before_anybody_is_left_out(world, text):
+    interview, _ = await interview_of(world, [someone(1, "acme.org")])
+    async with Client(world.server) as agent:
+        given = {"interviewId": interview, "kind": "invitation"}
+        refused = await agent.call_tool("send_messages", {**given, "text": text})
+        good = await ok(agent, "send_messages", **given, text="Good news :) Begin here ({link}).")
+    assert "on a line of its own" in text_of(refused)
+    assert len(good["data"]) == 1
+
+
 async def test_a_listed_host_may_be_linked_to(world, post):
     interview, _ = await interview_of(world, [someone(1)])
     async with Client(sender(world, post, AURAL_MAIL_LINK_HOSTS="acme.org")) as agent:

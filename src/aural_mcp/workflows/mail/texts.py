@@ -29,7 +29,7 @@ OWN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[\w.~-]+)*/i/invite/[\w.~-]+"
 """A private link as it leaves Aural, and nothing that another reader would see more in."""
 ALSO = re.compile(
     r"(?i)://|\\\\\w|[\w-]\.(?:md|mov|py|rs|sh|zip)\b|[^\W_]_\w*\.[a-z]{2}|\w[\u2024\ufe52]\w"
-    r"|\b(?:javascript|vbscript|callto|skype|whatsapp|facetime|magnet|intent|news|ftp|sip|tg|\w+-ms|ms-[a-z]+)\s?:\S"
+    r"|\b(?:javascript|vbscript|callto|skype|whatsapp|facetime|magnet|intent|news|ftp|sip|tg|\w+-ms|ms-[a-z]+)\s?:[\w/?]"
 )
 """What mail programs make links of and readers of chats do not: a share, a name that is a file's too, other schemes."""
 JOINED = re.compile(r"[^\s()<>\"]\{link\}|\{link\}(?![.,;:!?]*(?:[\s()<>\"]|$))")
