@@ -30,13 +30,13 @@ def certificate(folder):
 class Server:
     """What has arrived, and what is answered.
 
-    `rcpt` and `after_data` say what is answered to an address where that is not yes; who is in `hangs` is never
-    answered after DATA, nor is anybody from the `tell_at`th message on, when `told` is set.
+    `sender`, `rcpt` and `after_data` say what is answered to who sends and to an address, where that is not yes; who
+    is in `hangs` is never answered after DATA, nor is anybody from the `tell_at`th message on, when `told` is set.
     """
 
     def __init__(self, folder, *, tls):
         self.pem, self.key = certificate(folder)
-        self.envelopes, self.rcpt, self.after_data = [], {}, {}
+        self.envelopes, self.rcpt, self.after_data, self.sender = [], {}, {}, "250 OK"
         self.hangs, self.told, self.tell_at = set(), threading.Event(), 0
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.pem, self.key)
@@ -50,6 +50,11 @@ class Server:
 
     def _sign_in(self, server, session, envelope, mechanism, data):
         return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()))
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
+        if self.sender.startswith("2"):
+            envelope.mail_from = address
+        return self.sender
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  as aiosmtpd calls it
         if answer := self.rcpt.get(address):

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 
 import anyio
+import httpx
 import pytest
 from mcp import Client
 
@@ -271,6 +272,10 @@ NAMES = (
     "Ève Müller; x",
     "王小明",
     "=?utf-8?q?Eve?=",
+    "=?us-ascii?q?=0ABcc:all=40acme.example?= 王",
+    ".Eve [",
+    "x" * 1_000,
+    "王" * 1_000,
 )
 
 
@@ -279,9 +284,12 @@ async def test_a_name_or_a_subject_puts_nothing_into_the_headers(world, post):
     interview, _ = await interview_of(world, people, title="Clerk\r\nBcc: all@acme.example")
     async with Client(sender(world, post)) as agent:
         result = await send(agent, interview, subject="Hello {name}\r\nBcc: everybody")
+        result = await send(agent, interview, "reminder", subject="=?utf-8?q?a=0D=0ABcc:_x=40evil=2Ecom?= {name}")
+        assert result["sent"] == 10
         result = await send(agent, interview, subject="{interview}\r\nX-Evil: 1 {name}")
     for to, message in post.messages:
         assert "bcc" not in message
+        assert "evil.com" not in message["subject"]
         assert "x-evil" not in message
         assert [each.addr_spec for each in message["to"].addresses] == to
     assert len(post.envelopes) + sum(int(each.split(",")[0]) for each in result["leftOut"]) >= len(NAMES)
@@ -296,6 +304,13 @@ async def test_a_name_or_a_subject_puts_nothing_into_the_headers(world, post):
         "{link} https://acme.org@evil.com/",
         "{link} [here](//evil.com)",
         "{link} write to boss@evil.com",
+        "{link} read setup.sh",
+        "{link} my_evil.com",
+        "{link} \\\\evil\\share",
+        "{link} skype:evil?call",
+        "{link} aural://[x",
+        "{link}。",
+        "**{link}**",
         "no link",
         "{link} {salary}",
         "{link} {days}",
@@ -309,6 +324,75 @@ async def test_a_text_with_another_link_or_placeholder_is_refused(world, post, t
         result = await agent.call_tool("send_messages", given)
     assert "confirmation" not in (result.structured_content or {}), text_of(result)
     assert post.envelopes == []
+
+
+async def test_somebody_who_is_asked_meanwhile_changes_nothing_of_what_was_agreed_to(world, post, tmp_path):
+    interview, _ = await interview_of(world, [someone(1)])
+    given = {"interviewId": interview, "kind": "invitation"}
+    state, gate, waiting = State(lambda: tmp_path / "state.db"), anyio.Event(), anyio.Event()
+
+    class Gated(httpx.ASGITransport):
+        async def handle_async_request(self, request):
+            waiting.set()
+            await gate.wait()
+            return await super().handle_async_request(request)
+
+    other = server_on(world, state=state, confirm="never", mail=mail_on(post), transport=Gated(world.app))
+    post.rcpt = {"p1@acme.example": "451 Later"}
+    async with Client(sender(world, post, state=state)) as agent, Client(other) as late:
+        code = (await ok(agent, "send_messages", **given))["confirmation"]
+        async with anyio.create_task_group() as group:
+            group.start_soon(late.call_tool, "send_messages", given)
+            await waiting.wait()
+            assert (await ok(agent, "send_messages", **given, confirmation=code))["deferred"]
+            await ok(agent, "create_candidates", interviewId=interview, candidates=[someone(2)])
+            gate.set()
+        post.rcpt = {}
+        result = await ok(agent, "send_messages", **given)
+    state.close()
+    assert result["sent"] == 1
+    assert [to for to, _ in post.envelopes] == [["p1@acme.example"]]
+    assert "1 messages are new" in " ".join(result["remarks"])
+
+
+async def test_a_sender_that_the_server_refuses_is_said_and_no_person_is_held_to_be_refused(world, post):
+    interview, _ = await interview_of(world, [someone(number) for number in range(3)])
+    post.sender = "553 Not yours"
+    async with Client(sender(world, post)) as agent:
+        result = await send(agent, interview)
+        post.sender = "250 OK"
+        again = await send(agent, interview)
+    assert "553 to AURAL_MAIL_FROM" in " ".join(result["remarks"])
+    assert (result["sent"], result["remaining"], result["refused"]) == (0, 2, [])
+    assert again["sent"] == 3
+
+
+async def test_a_message_is_begun_only_where_the_call_has_time_for_a_server_that_never_answers(world, post):
+    interview, _ = await interview_of(world, [someone(1)])
+    server = sender(world, post)
+    object.__setattr__(server._mail, "timeout", 38.0)  # of the 40 s of a call
+    async with Client(server) as agent:
+        result = await send(agent, interview)
+    assert (result["sent"], result["remaining"], post.envelopes) == (0, 1, [])
+
+
+async def test_nothing_is_sent_where_what_was_sent_cannot_be_written_down(world, post, tmp_path):
+    interview, _ = await interview_of(world, [someone(1)])
+    async with Client(sender(world, post, state=State(lambda: tmp_path / "missing" / "state.db"))) as agent:
+        result = await agent.call_tool("send_messages", {"interviewId": interview, "kind": "invitation"})
+    assert "state.db cannot be opened" in text_of(result)
+    assert post.envelopes == []
+
+
+@pytest.mark.parametrize("text", ["请点击{link}。", "**{link}**", "Link={link}"])
+async def test_what_would_become_part_of_the_link_is_said_before_anybody_is_left_out(world, text):
+    interview, _ = await interview_of(world, [someone(1, "acme.org")])
+    async with Client(world.server) as agent:
+        given = {"interviewId": interview, "kind": "invitation"}
+        refused = await agent.call_tool("send_messages", {**given, "text": text})
+        good = await ok(agent, "send_messages", **given, text="Good news :) Begin here ({link}).")
+    assert "on a line of its own" in text_of(refused)
+    assert len(good["data"]) == 1
 
 
 async def test_a_listed_host_may_be_linked_to(world, post):

@@ -58,6 +58,8 @@ class State:
 
     def __init__(self, path: Callable[[], Path] | None = None) -> None:
         self._path, self._db = path, cast("sqlite3.Connection | None", None)
+        self.is_lost = False
+        """Whether there is a file that could not be opened, so that what is written down ends with this process."""
 
     @contextmanager
     def changing(self) -> Generator[sqlite3.Connection]:
@@ -103,6 +105,7 @@ class State:
             keep_private(path)
             return _connected(str(path))
         except (OSError, ValueError, sqlite3.Error) as error:
+            self.is_lost = True
             log.warning("state.db cannot be opened (%s): budget and ledger are this process's own", error)
             return _connected(":memory:")
 

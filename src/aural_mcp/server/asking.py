@@ -29,7 +29,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.stored import Homes, home_of
 from aural_mcp.safety import quoted
-from aural_mcp.server.parts import Parts, changes, digest_of, interview_parts, key, part, parts, question_part
+from aural_mcp.server.parts import Part, Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions, seconds_since
 from aural_mcp.workflows.cloning import resolved
@@ -43,6 +43,8 @@ MANY = 20
 TITLE, TEXT, WARNING = 80, 160, 160
 """Letters of a title, of a question's text and of a warning that are shown."""
 MOST_NAMES, MOST_WARNINGS = 5, 4
+MESSAGES = "messages"
+"""The part that says which messages would leave."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ async def _send(looking: Looking, operation: SendMessages) -> Seen | None:
     if seen is None:
         return None
     said, held = seen
-    return said, {"messages": part("who gets a message, or what it says", held)}
+    return said, {MESSAGES: Part("who gets a message, or what it says", held)}
 
 
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,7 @@ from aural_mcp.client.ledger import Ledger
 from aural_mcp.privacy.stored import Homes
 from aural_mcp.server import asking, confirmation, results
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.asking import Looking, Question
+from aural_mcp.server.asking import MESSAGES, Looking, Question
 from aural_mcp.server.confirmation import EVERY, UNANSWERED, Codes
 from aural_mcp.server.parts import dumped
 from aural_mcp.server.tools import Answer
@@ -38,7 +38,7 @@ from aural_mcp.workflows.base import agreements, digest
 from aural_mcp.workflows.launch import LaunchInterviews
 from aural_mcp.workflows.lists.importing import ImportCandidates, agreement
 from aural_mcp.workflows.lists.lately import Lately
-from aural_mcp.workflows.mail.messages import SendMessages
+from aural_mcp.workflows.mail.messages import SendMessages, agreed_to
 
 AGREED, ASKED_IN_ANSWER = "agreed", "2026-07-28"
 AGREEMENT: dict[str, Any] = {
@@ -109,7 +109,7 @@ class Consent:
             return None
         can_ask = self._confirm != "preview" and self._context is not None and _can_ask(self._context)
         if code and self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
-            self.how = "code"
+            self._agreed("code", asked)
             return None
         if can_ask and self._context is not None:
             return await self._asked(self._context, asked)
@@ -146,8 +146,13 @@ class Consent:
             return self._not_agreed(said, asked)
         if not is_good:
             return self._question(asked.since(before) if before is not None else asked)
-        self.how = "asked"
+        self._agreed("asked", asked)
         return None
+
+    def _agreed(self, how: Literal["asked", "code"], asked: Question) -> None:
+        self.how = how
+        if isinstance(asked.operation, SendMessages):
+            agreed_to(self._client, asked.operation, asked.parts[MESSAGES].digest)
 
     async def _asked_in_between(self, context: Context[Any, Any], asked: Question) -> Answer | None:
         """Ask, and after a yes look again: it holds for what was shown."""
@@ -163,7 +168,7 @@ class Consent:
                 return self._not_agreed(said, asked)
             again = await asking.question(self._looking, asked.operation)
             if again is None or again.target == asked.target:
-                self.how = "asked"
+                self._agreed("asked", asked)
                 return None
             asked = again.since(asked.parts)
         return self._refuse(RESTLESS)

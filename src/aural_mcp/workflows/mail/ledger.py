@@ -14,6 +14,7 @@ import time
 from typing import Literal
 
 from aural_mcp.client.caller import Caller
+from aural_mcp.workflows.base import refused
 
 State = Literal["maybe", "sent", "refused", "deferred"]
 """`maybe`: it was being sent, and nobody heard how that ended. `deferred`: the server said later."""
@@ -28,6 +29,9 @@ class MailLedger:
     def __init__(self, client: Caller, interview_id: str, kind: str, per_hour: int) -> None:
         self._state, self._per_hour = client.state, per_hour
         self._about, self._secret = [interview_id, kind], client.state.secret()
+        if client.state.is_lost:
+            step = "See that the data folder (AURAL_DATA_DIR) can be written, and restart"
+            raise refused("state.db cannot be opened, so nobody would know who got a message already", step)
 
     def item(self, address: str) -> str:
         """What a message is known by."""

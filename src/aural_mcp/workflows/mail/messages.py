@@ -25,7 +25,7 @@ from aural_mcp.safety import mail as plain_mail
 from aural_mcp.safety import outside, quoted
 from aural_mcp.tools.candidates import NOT_BEGUN, CandidateRow, cut, invited
 from aural_mcp.tools.shape import fitting
-from aural_mcp.workflows.base import AGREEMENT, agreements, begin, digest, is_over, refused, remain
+from aural_mcp.workflows.base import AGREEMENT, LEAST, agreements, begin, digest, refused, remain
 from aural_mcp.workflows.lists.importing import unready
 from aural_mcp.workflows.mail import texts
 from aural_mcp.workflows.mail.ledger import MailLedger, may_be_sent
@@ -47,6 +47,9 @@ NO_TEXT = (
     "There is no text of ours in the interview's language ({language}): it is English. Give text in that language."
 )
 BROKE = "The mail server ended the connection or did not answer; nothing more was tried."
+SENDER = (
+    "The mail server answered {code} to AURAL_MAIL_FROM as sender; nothing more was tried. The operator looks at it."
+)
 SINCE = "{number} messages are new or changed since the user agreed, and were not sent: call again to ask for them."
 DOUBTFUL = "Tell the user who may have got the message already: nobody knows, and it is not repeated."
 
@@ -138,8 +141,8 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
         return _table(plan, given, DRAFTED, reasons)
     if mail is None:
         return _table(plan, given, NOT_SENT, {})
-    agreements(client).note({digest(given): True})
-    agreed = set(_shown(client).done([digest(given)]).get(digest(given), []))
+    held = agreements(client).done([digest(given)]).get(digest(given), "")
+    agreed = set(_shown(client).done([held]).get(held, []))
     due = [each for each in plan.letters if _digest(each, mail) in agreed]
     since = len(plan.letters) - len(due)
     work = _Sending(client, mail, given, plan)
@@ -148,7 +151,6 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
     remaining = len(due) - work.tried
     if not remaining and not work.deferred:
         agreements(client).strike([digest(given)])
-        _shown(client).strike([digest(given)])
     remarks = [*plan.remarks, *work.remarks, *([SINCE.format(number=since)] if since else [])]
     remarks += [remain(remaining, len(due), spent)] if remaining else []
     remarks += [DEFERRED.format(number=len(work.deferred))] if work.deferred else []
@@ -167,16 +169,16 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
     )
 
 
-async def shown(client: Caller, given: SendMessages, spent: Spent) -> tuple[list[str], list[str]] | None:
-    """What is asked before anything is sent, and what a yes holds for; None where nothing would be."""
+async def shown(client: Caller, given: SendMessages, spent: Spent) -> tuple[list[str], str] | None:
+    """What is asked before anything is sent, and what a yes holds for (`agreed_to`); None where nothing would be."""
     mail = mail_of(client)
     if given.kind == "rejection" or mail is None:
         return None
     plan = await planned(client, given, spent)
     held = [_digest(each, mail) for each in plan.letters]
-    _shown(client).note({digest(given): held})
     if not held:
         return None
+    _shown(client).note({digest(held): held})
     domains = Counter(each.address.rpartition("@")[2].lower() for each in plan.letters).most_common()
     named = [f"{name} ({number})" for name, number in domains[:MOST_DOMAINS]]
     more = f" and {len(domains) - MOST_DOMAINS} more domains" if len(domains) > MOST_DOMAINS else ""
@@ -189,7 +191,12 @@ async def shown(client: Caller, given: SendMessages, spent: Spent) -> tuple[list
         f"{number}. To {each.name} <{each.address}>\nSubject: {each.subject}\n{each.text}"
         for number, each in enumerate(plan.letters[:FIRST], 1)
     ]
-    return [*said, "It cannot be taken back. The first as they will leave:\n\n" + "\n\n".join(first)], held
+    return [*said, "It cannot be taken back. The first as they will leave:\n\n" + "\n\n".join(first)], digest(held)
+
+
+def agreed_to(client: Caller, given: SendMessages, held: str) -> None:
+    """Write down which messages somebody said yes to: whoever is asked meanwhile about others changes nothing of it."""
+    agreements(client).note({digest(given): held})
 
 
 # ── Who gets what ───────────────────────────────────────────────────────────────────────────────
@@ -290,18 +297,21 @@ class _Sending:
     def __init__(self, client: Caller, mail: Mail, given: SendMessages, plan: Plan) -> None:
         self._mail, self._given, self._language = mail, given, plan.template.language
         self._ledger = MailLedger(client, given.interview_id, given.kind, mail.per_hour)
-        self.sent, self.tried = 0, 0
+        self.sent, self.tried, self._broke = 0, 0, BROKE
         self.refused, self.deferred = list[str](), list[str]()
         self.doubtful, self.remarks = list[str](), list[str]()
 
     async def send(self, letters: Sequence[Letter], spent: Spent) -> None:
         """Hand over as many as time, the hour and the server allow."""
+        needed = self._mail.timeout + LEAST
+        if spent.left < needed:
+            return
         async with Post(self._mail, self._mail.timeout) as post:
             for letter in letters[:MOST_A_CALL]:
-                if is_over(spent) or not await self._one(post, letter):
+                if spent.left < needed or not await self._one(post, letter):
                     break
                 if not post.is_open:
-                    self.remarks.append(BROKE)
+                    self.remarks.append(self._broke)
                     break
                 await spent.report(self.tried, len(letters), f"{self.tried} of {len(letters)} messages")
 
@@ -330,6 +340,7 @@ class _Sending:
             self.refused.append(f"{_person(letter)}: {code}")
             self._ledger.end(letter.address, "refused")
         else:
+            self._broke = SENDER.format(code=code) if answer == "lost" and code >= 400 else BROKE
             self.deferred.append(_person(letter))
             self._ledger.end(letter.address, "deferred")
         if answer in ("sent", "maybe"):
@@ -379,7 +390,7 @@ def mail_of(client: Caller) -> Mail | None:
 
 
 def _shown(client: Caller) -> Journal:
-    """Digests of the messages that somebody was shown last, by call."""
+    """Digests of the messages that somebody was shown, by the digest of them all."""
     return Journal(client, "mailing", AGREEMENT)
 
 

@@ -13,7 +13,10 @@ from aural_mcp.workflows.base import refused
 from aural_mcp.workflows.mail.settings import Mail
 
 Answer = Literal["sent", "refused", "deferred", "lost", "maybe"]
-"""`lost`: the connection ended before the text of the message was begun; `maybe`: after that."""
+"""`lost`: the connection ended before the text of the message was begun, or with a number the server refused the
+sender; `maybe`: after that."""
+GOODBYE = 1.0
+"""Seconds for what need not be waited for."""
 
 
 class Post:
@@ -58,7 +61,7 @@ class Post:
     ) -> None:
         if self._smtp.is_connected and kind is None:
             try:
-                with anyio.move_on_after(1):
+                with anyio.move_on_after(GOODBYE):
                     await self._smtp.quit()
             except (self._errors.SMTPException, OSError):
                 pass
@@ -66,15 +69,16 @@ class Post:
 
     async def send(self, message: EmailMessage, address: str) -> tuple[Answer, int]:
         """Hand one over to one person; the answer, and the server's number for it (0 is none)."""
-        begun = False
+        content, asked, begun = message.as_bytes(), False, False
         try:
             with anyio.fail_after(self._seconds):
                 await self._smtp.mail(self._mail.sender)
+                asked = True
                 await self._smtp.rcpt(address)
                 begun = True
-                await self._smtp.data(message.as_bytes())
+                await self._smtp.data(content)
         except self._errors.SMTPResponseException as error:
-            if 400 <= error.code < 600:
+            if asked and 400 <= error.code < 600:
                 return await self._not_taken(error.code)
             self._smtp.close()
             return ("maybe" if begun else "lost"), error.code
@@ -89,7 +93,7 @@ class Post:
             if code == 421:
                 self._smtp.close()
             else:
-                with anyio.fail_after(self._seconds):
+                with anyio.fail_after(GOODBYE):
                     await self._smtp.rset()
         except (self._errors.SMTPException, OSError):
             self._smtp.close()

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from aural_mcp.config import UNEXPANDED, BadSetting, is_loopback
 from aural_mcp.log import strike_out
 
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-"""An address that every server takes: nothing in it ends a line, and nobody else's stands beside it."""
+ADDRESS = re.compile(r"(?!.*=\?)(?!.{255})[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+"""An address that every server takes: nothing in it ends a line or is decoded, and nobody else's stands beside it."""
 PER_HOUR, MOST_PER_HOUR = 200, 100_000
 PORTS = {"smtp": 587, "smtps": 465}
 

@@ -28,7 +28,15 @@ TOKEN = re.compile(r"[^\s()<>\"]*://[^\s()<>\"]*")
 BEHIND = ".,;:!?"
 OWN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[\w.~-]+)*/i/invite/[\w.~-]+", re.ASCII)
 """A private link as it leaves Aural, and nothing that another reader would see more in."""
-LONGEST_SUBJECT = 200
+ALSO = re.compile(
+    r"(?i)://|\\\\\w|[\w-]\.(?:md|mov|py|rs|sh|zip)\b|[^\W_]_\w*\.[a-z]{2}|\w[\u2024\ufe52]\w"
+    r"|\b(?:javascript|vbscript|callto|skype|whatsapp|facetime|magnet|intent|news|ftp|sip|tg|\w+-ms|ms-[a-z]+)\s?:[\w/?]"
+)
+"""What mail programs make links of and readers of chats do not: a share, a name that is a file's too, other schemes."""
+JOINED = re.compile(r"[^\s()<>\"]\{link\}|\{link\}(?![.,;:!?]*(?:[\s()<>\"]|$))")
+"""A link to which a mail program adds what stands beside it."""
+LONGEST_SUBJECT, LONGEST_NAME = 200, 60
+SPECIAL = str.maketrans(dict.fromkeys('()<>[]:;@\\,"=?', " "))
 POLICY = SMTP.clone(cte_type="7bit")
 
 
@@ -75,6 +83,10 @@ def template(kind: Kind, language: str, subject: str | None, text: str | None, g
         raise refused("A subject holds no link", "Put {link} into the text")
     if kind in NEEDS_LINK and "{link}" not in made.text:
         raise refused("The text has no {link}, so nobody could begin", "Put {link} into it, on a line of its own")
+    if JOINED.search(made.text):
+        raise refused(
+            "Something stands right beside {link}, and would be part of it", "Put {link} on a line of its own"
+        )
     return made
 
 
@@ -84,8 +96,8 @@ def filled(words: str, values: Mapping[str, str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Somebody's name or a title: inert, printable, on one line."""
-    return " ".join("".join(each if each.isprintable() else " " for each in inert(text)).split())
+    """Somebody's name or a title: inert, printable, on one line, and nothing that a header is decoded from."""
+    return " ".join("".join(each if each.isprintable() else " " for each in inert(text)).split()).replace("=?", "= ?")
 
 
 def first_name(name: str) -> str:
@@ -106,8 +118,8 @@ def foreign_link(text: str, link: str, mail: Mail | None) -> str:
     rest = TOKEN.sub(gone, text)
     for each in ours:
         rest = re.sub(rf"(?<![\w.@+-]){re.escape(each)}(?![\w@-]|\.\w)", " ", rest)
-    found = next((word for word in rest.split() if inert(word) != outside(word)), "")
-    return found or (rest.strip() if inert(rest) != outside(rest) else "")
+    found = next((word for word in rest.split() if ALSO.search(word) or inert(word) != outside(word)), "")
+    return found or (rest.strip() if ALSO.search(rest) or inert(rest) != outside(rest) else "")
 
 
 # ── As it leaves ────────────────────────────────────────────────────────────────────────────────
@@ -118,7 +130,8 @@ def message_of(letter: Letter, mail: Mail, language: str) -> EmailMessage:
     message = EmailMessage(policy=POLICY)
     user, _, host = letter.address.rpartition("@")
     message["From"] = mail.sender
-    message["To"] = Address(letter.name, user, host)
+    name = " ".join(letter.name.translate(SPECIAL).split())[:LONGEST_NAME]
+    message["To"] = Address(name.strip(), user, host)
     message["Subject"] = letter.subject
     if mail.reply_to:
         message["Reply-To"] = mail.reply_to
