@@ -123,7 +123,9 @@ async def test_flags_and_headers_narrow_real_servers(tmp_path, mode):
     ):
         whole = await http.post(url, json=body)
         narrow = await http.post(url, json=body, headers={"X-Aural-Toolsets": "usage,practice"})
-    assert len(whole.json()["result"]["tools"]) == len(BY_NAME) - 2  # without a blind mode nobody is revealed
+    assert (
+        len(whole.json()["result"]["tools"]) == len(BY_NAME) - 3
+    )  # nobody is revealed without a blind mode, and no mail is sent over HTTP
     names = [tool["name"] for tool in narrow.json()["result"]["tools"]]
     assert names == ["list_practice_sessions", "get_practice_report"]
 

@@ -70,8 +70,8 @@ The other tools are the single steps, to look and to change.
 
 Ids come from list and create tools; never guess one. list_interviews finds by title, find_person \
 by name in all interviews. Ask the user before publishing, archiving, deleting, ending sessions or registering many \
-people: most of it cannot be undone. Aural e-mails nothing: send_messages does, where it is there, or you hand over \
-the links. "Not scored" is not a low score; people decide, you assemble evidence. Read remarks in a result to the user.
+people: most of it cannot be undone. Aural e-mails nothing: send_messages, or give the links. "Not scored" is not a \
+low score; people decide, you assemble evidence. Read remarks in a result to the user.
 
 How each kind of request is done well: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
