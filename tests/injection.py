@@ -725,8 +725,9 @@ def check_resource(address: str, text: str, tools: dict[str, dict[str, Any]]) ->
             same(*_whole(each["content"], turn["content"]))
         return same(whole["status"], structured["status"])
     if address.endswith(".csv"):
-        named = [row["name"].removeprefix("'") for row in csv.DictReader(io.StringIO(text[1:], newline=""))]
-        return same(named, [" ".join(row["name"].split()) for row in structured["data"]])
+        named = [row["name"] for row in csv.DictReader(io.StringIO(text[1:], newline=""))]
+        wanted = [" ".join(row["name"].split()) for row in structured["data"]]
+        return same([GUARD.sub("", each) for each in named], [GUARD.sub("", each) for each in wanted])
     parts = sections(unfenced(text)[1] if BY_NAME[tool].by_others else text.strip("\n"))
     if "Transcript" in parts:
         head = {name: value for each in Reader(parts[""]).whole() for name, value in each.items()}
@@ -946,6 +947,8 @@ class Said:
     structured: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
+GUARD = re.compile(r"(?:^|(?<=;))'(?=\s*[=+\-@＝＋－＠])")
+"""What keeps a spreadsheet from carrying out a cell, or what stands behind what some take for a cell's end."""
 OUR_HEAD = re.compile(r"\A<!doctype html>\n.*?</head>", re.DOTALL)
 """Where a report says how it looks and what it may load; what its title would break out of it stands behind."""
 NO_TEXT = frozenset(
