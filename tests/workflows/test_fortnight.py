@@ -78,7 +78,8 @@ async def desk(world, tmp_path, monkeypatch):
                     "The nightly reconciliation had a gap, so I reconciled 4,000 rows by hand." if number < 9 else SAID
                 )
                 turns = [turn for text in QUESTIONS for turn in (text, ninth if text == QUESTIONS[1] else SAID)]
-                insights = analysis(dict.fromkeys(QUESTIONS, scores[0]), dict(zip(CRITERIA, scores, strict=True)))
+                asked = dict.fromkeys(QUESTIONS, scores[0]) | {QUESTIONS[1]: scores[0] - 1}
+                insights = analysis(asked, dict(zip(CRITERIA, scores, strict=True)))
                 log = [{"type": "paste", "timestamp": 1767225600000}] * (6 if name == "Jan Kuhn" else 0)
                 session = sit(world, made["id"], name, insights, turns, antiCheatingLog=log)
                 with world.store.writing() as db:
@@ -159,4 +160,7 @@ async def test_draft_refusals_for_those_below_five_and_send_none(desk):
     drafts = await desk("send_messages", interviewId=desk.interview, kind="rejection", candidateIds=ids)
     assert {row["name"] for row in drafts["data"]} == {"Mia Wolf", "Tom Reed", "Ida Holm", "Ben Ito", "Kim Oh"}
     assert all("turn " in reason or "no evidence" in reason for row in drafts["data"] for reason in row["reasons"])
+    about = [reason for row in drafts["data"] for reason in row["reasons"] if "What broke" in reason]
+    assert len(about) == 5
+    assert all("turn 4, chosen by rule: " in reason for reason in about)
     assert desk.post.envelopes == []
