@@ -7,14 +7,14 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aural_mcp.cli.tables import line, padded, table, width
 
 if TYPE_CHECKING:
-    from aural_mcp.cli.setup import Setup
+    from aural_mcp.server.inside import Asking
 
 SHOWN, MOST_PAGES = 20, 20
 STANDING = {
@@ -37,7 +37,7 @@ NO_SCORE = "- is not scored, which is no low score. A person decides."
 
 
 class Refused(Exception):
-    """A tool did not answer; the text says why."""
+    """No interview, or several, are meant; the text says what to do."""
 
 
 @click.command()
@@ -56,43 +56,31 @@ def status(interview: str | None) -> None:
     from aural_mcp.cli.setup import beside, set_up
     from aural_mcp.config import read_settings
     from aural_mcp.log import set_up_logging
+    from aural_mcp.server.inside import Asking, NotShown
 
     set_up_logging(logging.CRITICAL)
     settings = read_settings()
     if settings.problem:
         raise click.ClickException(settings.problem)
     setup, refused = set_up(settings), list[str]()
+    ask = Asking(setup.server)
 
     async def look() -> None:
         try:
-            await (_one(setup, interview) if interview is not None else _all(setup))
-        except Refused as error:
-            refused.append(str(error))
+            await (_one(ask, interview) if interview is not None else _all(ask))
+        except (Refused, NotShown) as error:
+            refused.append(line(str(error)))
 
     anyio.run(beside, setup, look, True)
     if refused:
         raise click.ClickException(refused[0])
 
 
-async def ask(setup: Setup, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a tool of the server answers.
-
-    Raises:
-        Refused: it does not.
-    """
-    result = await setup.server.call_tool(tool, arguments)
-    structured = getattr(result, "structured_content", None)
-    if structured is None or getattr(result, "is_error", False):
-        said = " ".join(getattr(block, "text", "") for block in getattr(result, "content", ()))
-        raise Refused(line(said))
-    return cast("dict[str, Any]", structured)
-
-
 # ── Interviews ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def _all(setup: Setup) -> None:
-    found = await ask(setup, "list_interviews", limit=SHOWN)
+async def _all(ask: Asking) -> None:
+    found = await ask("list_interviews", limit=SHOWN)
     if not found["data"]:
         click.echo("There is no interview yet. An agent makes one with launch_interviews, `aural-mcp demo` shows how.")
         return
@@ -107,7 +95,7 @@ def _print_interviews(rows: Sequence[dict[str, Any]]) -> None:
     _table(head, cells)
 
 
-async def _which(setup: Setup, named: str) -> str:
+async def _which(ask: Asking, named: str) -> str:
     """The id of the interview that is meant.
 
     Raises:
@@ -119,7 +107,7 @@ async def _which(setup: Setup, named: str) -> str:
     rows: list[dict[str, Any]] = []
     more: dict[str, Any] = {}
     for _ in range(MOST_PAGES):
-        page = await ask(setup, "list_interviews", title=words, **more)
+        page = await ask("list_interviews", title=words, **more)
         rows += page["data"]
         if not page.get("cursor"):
             break
@@ -148,10 +136,10 @@ def _is_id(words: str) -> bool:
 # ── One ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _one(setup: Setup, named: str) -> None:
-    interview = await _which(setup, named)
-    followed = await ask(setup, "wait_for_sessions", interviewId=interview)
-    compared = await _compared(setup, interview)
+async def _one(ask: Asking, named: str) -> None:
+    interview = await _which(ask, named)
+    followed = await ask("wait_for_sessions", interviewId=interview)
+    compared = await ask.everybody(interview)
     _heading(compared["interview"] or interview)
     _print_standing(followed["standing"])
     _print_attention(followed.get("attention", {}))
@@ -160,17 +148,6 @@ async def _one(setup: Setup, named: str) -> None:
     told = [each for page in (followed, compared) for each in page.get("remarks", []) if not _is_advice(each)]
     for said in dict.fromkeys([*compared.get("unsound", []), *told]):
         _say(said)
-
-
-async def _compared(setup: Setup, interview: str) -> dict[str, Any]:
-    """Everybody who is compared, in one."""
-    whole = page = await ask(setup, "compare_candidates", interviewId=interview)
-    for _ in range(MOST_PAGES):
-        if not page.get("cursor"):
-            break
-        page = await ask(setup, "compare_candidates", interviewId=interview, cursor=page["cursor"])
-        whole["candidates"] += page["candidates"]
-    return whole
 
 
 def _is_advice(remark: str) -> bool:

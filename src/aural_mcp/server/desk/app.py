@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 from aural_mcp import views
 from aural_mcp.config import KEPT_OPEN
 from aural_mcp.server.desk import pages
-from aural_mcp.server.desk.asking import FEW, Asking, NotShown, NotThere
 from aural_mcp.server.desk.entry import Entry, Visitor
+from aural_mcp.server.inside import FEW, Asking, NotShown, NotThere
 
 if TYPE_CHECKING:
     from aural_mcp.server.server import AuralServer

@@ -1,4 +1,4 @@
-"""What the pages show is what tools answer: the same calls as a host's, through the same server."""
+"""Calls from inside this program, for the desk and the terminal: the same as a host's, through the same server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
 from mcp.types import CallToolResult
 from pydantic import PrivateAttr
 
+from aural_mcp.safety import quoted
 from aural_mcp.server import results
 from aural_mcp.server.access import BY_NAME
 
@@ -48,13 +49,13 @@ class _Asked(Context[Any, Any]):
 
 
 class Asking:
-    """The tools of a server, for one browser.
+    """The tools of a server, for one browser or terminal.
 
     Args:
         blind: whether this browser sees no names, whatever the server would show.
     """
 
-    def __init__(self, server: AuralServer, *, blind: bool) -> None:
+    def __init__(self, server: AuralServer, *, blind: bool = False) -> None:
         self._server = server
         self._context = _Asked({"x-aural-blind": "true"} if blind else {})
 
@@ -69,7 +70,7 @@ class Asking:
             NotThere: there is none.
         """
         if tool not in await self.tools():
-            raise NotThere("Whoever runs this took that away: the tool behind this page is off.")
+            raise NotThere(f"Whoever runs this took that away. There is no tool {quoted(tool)}.")
 
     async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured answer of a tool.
@@ -117,11 +118,12 @@ class Asking:
 
     async def comparison(self, interview_id: str, *, quotes: bool) -> dict[str, Any]:
         """Everybody who is compared; with quotes where that is asked for, or where they are few."""
-        found = await self._compared(interview_id, quotes=quotes)
+        found = await self.everybody(interview_id, quotes=quotes)
         few = found["candidates"] and len(found["candidates"]) <= FEW
-        return await self._compared(interview_id, quotes=True) if few and not quotes else found
+        return await self.everybody(interview_id, quotes=True) if few and not quotes else found
 
-    async def _compared(self, interview_id: str, *, quotes: bool) -> dict[str, Any]:
+    async def everybody(self, interview_id: str, *, quotes: bool = False) -> dict[str, Any]:
+        """Everybody who is compared, in one, however many pages that takes."""
         whole = page = await self("compare_candidates", interviewId=interview_id, quotes=quotes)
         for _ in range(MOST_PAGES):
             if page.get("cursor") is None or not page["candidates"]:
