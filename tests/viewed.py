@@ -3,13 +3,19 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+from mcp import Client
+from mcp.client.extension import advertise
+from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
 from sqlalchemy import insert
 
 from aural_mcp.backend.storage import store, tables
 from conftest import ok
+from consenting import server_on
 from rows import add_session
 from scored import CRITERIA, QUESTIONS, SAID, analysis, interview_with, sit
 
+APPS = [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})]
+"""What a host says that draws views."""
 PEOPLE = "Amara Okafor|Jonas Weber|Priya Nair|Mateo Herrera|Chloé Lambert|Wei Zhang|Leila Haddad|Tomás Pereira".split(
     "|"
 )
@@ -93,7 +99,15 @@ async def results_of(world, agent, people=7):
         "comparison": await ok(agent, "compare_candidates", interviewId=interview, quotes=True),
         "session": await ok(agent, "get_session_report", sessionId=session),
         "interview": await ok(agent, "get_interview", interviewId=interview),
+        "approval": await question_of(world, interview),
     }
+
+
+async def question_of(world, interview):
+    """What a tool answers before it archives an interview, to a host that draws views."""
+    async with Client(server_on(world), extensions=APPS) as host:
+        found = await ok(host, "archive_interview", interviewId=interview)
+    return {"remarks": found.pop("remarks"), **found}  # first, where `hostile` puts what tests look for
 
 
 def many(comparison, count):

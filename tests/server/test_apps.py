@@ -3,7 +3,6 @@
 import pytest
 from mcp import Client
 
-from aural_mcp import views
 from aural_mcp.config import Narrowing
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
@@ -11,7 +10,8 @@ from aural_mcp.server.apps import VIEW_OF
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import ok, text_of
 
-EVERY = {f"ui://aural/{name}" for name in views.NAMES}
+EVERY = {f"ui://aural/{name}" for name in VIEW_OF.values()}
+"""Those that are on tools whatever the host can do; where one for approval is, `test_approval.py` says."""
 
 
 async def addresses(agent):

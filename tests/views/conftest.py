@@ -91,11 +91,12 @@ def host_script(tmp_path_factory) -> str:
 
 @dataclass
 class Shown:
-    """A view in its host: the host's page, the frame of the view, and what the host was asked to call, in order."""
+    """A view in its host: the host's page, the frame of the view, what the host was asked to call, and the answer."""
 
     page: Page
     view: Frame
     calls: list[tuple[str, dict]]
+    answer: dict
 
 
 @pytest.fixture
@@ -111,7 +112,8 @@ def shown(browser, agent, host_script):
 
 
 @asynccontextmanager
-async def _shown(browser, agent, script, tool, arguments, *, stopped=None, **host):
+async def _shown(browser, agent, script, tool, arguments, *, by=None, drops=(), stopped=None, **host):
+    agent = by or agent
     listed = {each.name: each for each in (await agent.list_tools()).tools}
     document = (await agent.read_resource(listed[tool].meta["ui"]["resourceUri"])).contents[0]
     calls = []
@@ -128,12 +130,13 @@ async def _shown(browser, agent, script, tool, arguments, *, stopped=None, **hos
         await page.expose_function("callTool", call)
         await page.goto(HOST)
         answer = as_json(await agent.call_tool(tool, arguments))
-        given = {"html": document.text, "csp": document.meta["ui"]["csp"], "arguments": arguments, "result": answer}
+        handed = {name: each for name, each in answer.items() if name not in drops}
+        given = {"html": document.text, "csp": document.meta["ui"]["csp"], "arguments": arguments, "result": handed}
         offered = {"theme": "light", "abilities": ["serverTools", "openLinks"], "sandbox": SANDBOX, **host}
         await page.evaluate("given => globalThis.show(given)", given | offered)
         view = next(frame for frame in page.frames if frame.parent_frame and frame.parent_frame.parent_frame)
         await view.wait_for_selector("main:not([aria-busy])")
-        yield Shown(page, view, calls)
+        yield Shown(page, view, calls, answer)
 
 
 def as_json(result):

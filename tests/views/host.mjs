@@ -3,6 +3,7 @@ import { AppBridge, PostMessageTransport } from "@modelcontextprotocol/ext-apps/
 
 globalThis.sizes = [];
 globalThis.opened = [];
+globalThis.told = [];
 globalThis.show = async ({ html, csp, arguments: args, result, theme, abilities, sandbox }) => {
   const frame = document.createElement("iframe");
   frame.title = "A view";
@@ -13,6 +14,8 @@ globalThis.show = async ({ html, csp, arguments: args, result, theme, abilities,
   const bridge = (globalThis.bridge = new AppBridge(null, { name: "tests", version: "1" }, can, { hostContext: { theme, displayMode: "inline" } }));
   bridge.oncalltool = ({ name, arguments: given }) => globalThis.callTool(name, given);
   bridge.onopenlink = async ({ url }) => { globalThis.opened.push(url); return {}; };
+  bridge.onupdatemodelcontext = async ({ content }) => { globalThis.told.push(["context", content[0].text]); return {}; };
+  bridge.onmessage = async ({ content }) => { globalThis.told.push(["message", content[0].text]); return {}; };
   bridge.onsizechange = ({ height }) => { globalThis.sizes.push(height); };
   bridge.onsandboxready = () => bridge.sendSandboxResourceReady({ html, csp });
   const shaken = new Promise((resolve) => { bridge.oninitialized = resolve; });

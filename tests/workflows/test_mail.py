@@ -26,6 +26,7 @@ from consenting import NO, YES, person, server_on
 from processes import http_server, on_stdio, settings_for
 from rows import add_session
 from smtp import PASSWORD, mail_on, own_links, smtp_server
+from viewed import APPS
 
 
 @pytest.fixture
@@ -100,6 +101,20 @@ async def test_a_host_that_can_ask_is_asked_even_under_never(world, post, answer
     async with Client(sender(world, post), elicitation_callback=person([answer], asked)) as agent:
         await agent.call_tool("send_messages", {"interviewId": interview, "kind": "invitation"})
     assert len(asked) == 1
+    assert len(post.envelopes) == sent
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("yes", 3), ("no", 0)])
+async def test_a_host_that_draws_views_is_asked_in_one_even_under_never(world, post, answer, sent):
+    interview, _ = await interview_of(world, [someone(number) for number in range(3)])
+    given = {"interviewId": interview, "kind": "invitation"}
+    async with Client(sender(world, post), extensions=APPS) as agent:
+        number = (await ok(agent, "send_messages", **given))["approval"]["number"]
+        call = {"tool": "send_messages", "arguments": given, "confirmation": number}
+        waiting = (await agent.call_tool("approval", call)).structured_content
+        assert "Send 3 messages (invitation)" in waiting["question"][0]
+        assert post.envelopes == []
+        await agent.call_tool("approval", {**call, "answer": answer})
     assert len(post.envelopes) == sent
 
 

@@ -45,6 +45,9 @@ create table if not exists origins (
 );
 create table if not exists codes (code text primary key, expires_at real not null);
 create table if not exists asked (code text primary key, parts text not null, expires_at real not null);
+create table if not exists drawn (
+    tenant text not null, host text not null, at real not null, primary key (tenant, host)
+);
 """
 log = logging.getLogger(__name__)
 

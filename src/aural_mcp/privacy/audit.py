@@ -34,7 +34,7 @@ from aural_mcp.safety import quoted
 
 Outcome = Literal["done", "failed", "refused", "preview"]
 """`failed`: nobody heard that it was done; where the answer was lost it may have been."""
-Confirmed = Literal["asked", "code", "operator"]
+Confirmed = Literal["asked", "code", "view", "operator"]
 READS = (
     *("reveal_candidate", "get_session", "get_session_report", "list_candidates"),
     *("compare_candidates", "compare_answers", "search_transcripts", "find_person", "export_results"),

@@ -52,8 +52,14 @@ class Question:
     """What is asked before something is done, and the parts of what a yes holds for."""
 
     operation: Operation[Any]
-    text: str
+    said: Sequence[str]
     parts: Parts
+    changed: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its sentences, as one text."""
+        return " ".join([self.changed, *self.said] if self.changed else self.said)
 
     @property
     def target(self) -> str:
@@ -62,7 +68,7 @@ class Question:
 
     def since(self, before: Parts) -> Question:
         """The same question to somebody who agreed to what it was before: it says what changed."""
-        return replace(self, text=f"Nothing was done: {changes(before, self.parts)}. {self.text}")
+        return replace(self, changed=f"Nothing was done: {changes(before, self.parts)}.")
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ async def question(looking: Looking, operation: Operation[Any]) -> Question | No
     """
     asking = next((asks for kind, asks in ASKED.items() if isinstance(operation, kind)), None)
     seen = await asking(looking, operation) if asking else None
-    return None if seen is None else Question(operation, " ".join(each for each in seen[0] if each), seen[1])
+    return None if seen is None else Question(operation, [each for each in seen[0] if each], seen[1])
 
 
 Seen = tuple[Sequence[str], Parts]

@@ -2,7 +2,8 @@
 
 A code is good once, for ten minutes, for this key, tool, arguments and state. A host that cannot ask gets one for its
 model to bring back; in protocol 2026-07-28 it travels with the question. The parts that were agreed to are kept beside
-it, so that a code which is refused for a change says which.
+it, so that a code which is refused for a change says which. Where a view of ours asks, the code is made for the view:
+the model is not shown it, and could do nothing with it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,18 @@ from aural_mcp.server.parts import Parts, digest_of, dumped, loaded
 VALID = 600
 """Seconds for which a question stands."""
 NONCE, MAC = 9, 15
-ASKED, UNANSWERED = "", "unanswered"
+ASKED, UNANSWERED, IN_VIEW = "", "unanswered", "view"
+"""Why a code was made: in the ordinary way, because a host that says it can ask gave no usable answer, for a view."""
 EVERY = (ASKED, UNANSWERED)
-"""Why a code was made: in the ordinary way, or because a host that says it can ask gave no usable answer."""
+"""Those that a model may bring back."""
+NUMBER = 12
+"""Letters at the beginning of a code that tell it from others, and are no secret: they are random, and no seal."""
+DRAWS, MOST_HOSTS = 7 * 86_400, 20
+"""Seconds for which a host is held to draw views after one was heard of, and how many of a key are remembered.
+
+Shorter, and a model would see a code after each weekend; longer, and somebody whose host stopped drawing views could
+agree to nothing for as long.
+"""
 
 
 class Codes:
@@ -58,12 +68,20 @@ class Codes:
             found = db.execute("select parts from asked where code = ?", (code,)).fetchone()
         return found[0] if found else ""
 
-    def agreed(self, code: str, tenant: str, operation: Operation[Any], kept: str) -> Parts | None:
+    def numbered(self, number: str) -> str:
+        """The code that begins so, where it was made here; nothing where there is none."""
+        with self._state.changing() as db:
+            found = db.execute("select code from asked where substr(code, 1, ?) = ?", (NUMBER, number)).fetchone()
+        return found[0] if found else ""
+
+    def agreed(
+        self, code: str, tenant: str, operation: Operation[Any], kept: str, made: Sequence[str] = EVERY
+    ) -> Parts | None:
         """The parts that a code which can still be used was made for; None unless they are proven by it."""
         if (raw := _raw(code)) is None or not kept:
             return None
         parts = loaded(kept)
-        if not self._is_sealed(raw, tenant, operation, digest_of(parts), EVERY):
+        if not self._is_sealed(raw, tenant, operation, digest_of(parts), made):
             return None
         with self._state.changing() as db:
             return None if db.execute("select 1 from codes where code = ?", (_head(raw).hex(),)).fetchone() else parts
@@ -100,6 +118,25 @@ class Codes:
         if not self._keys:
             self._keys = (self._state.secret(),)
         return self._keys
+
+
+def drew(state: State, tenant: str, host: str) -> None:
+    """Remember that a view was heard of in this host: it draws them."""
+    with state.changing() as db:
+        db.execute("insert or replace into drawn values (?, ?, ?)", (tenant, host, time.time()))
+        db.execute(
+            "delete from drawn where tenant = ? and host not in "
+            "(select host from drawn where tenant = ? order by at desc limit ?)",
+            (tenant, tenant, MOST_HOSTS),
+        )
+        db.execute("delete from drawn where at < ?", (time.time() - DRAWS,))
+
+
+def draws(state: State, tenant: str, host: str) -> bool:
+    """Whether this host draws views for this key, as far as one was heard of lately."""
+    with state.changing() as db:
+        at = db.execute("select at from drawn where tenant = ? and host = ?", (tenant, host)).fetchone()
+    return at is not None and time.time() - DRAWS < at[0] <= time.time() + 60
 
 
 def _raw(code: str) -> bytes | None:

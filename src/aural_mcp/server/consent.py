@@ -1,36 +1,42 @@
-"""Asking the person, over MCP: through the host where it can ask, else by a code for the model to bring back.
+"""Asking the person, over MCP: through the host where it can ask, in a view of ours, else by a code for the model.
 
 What is asked stands in `asking`, what makes a code in `confirmation`; here is how the question reaches somebody, and
 what counts as a yes: `accept` with `agreed: true`, to exactly what there is when it is done. A code is honoured only
-where the host cannot ask, or tried to and could not, so that a model cannot confirm for its user.
+where the host cannot ask, or tried to and could not, so that a model cannot confirm for its user. A code for a view is
+honoured only from there: in a call of the tool `approval`, which hosts keep from their model.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, cast
 
 import anyio
 from mcp import types
 from mcp.server import ServerRequestContext
+from mcp.server.apps import client_supports_apps
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import Context
+from mcp.server.request_state import RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, InputRequiredResult
 from mcp.types.version import is_version_at_least
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aural_mcp.api.operations import AnyOperation, CreateCandidates, Operation
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
+from aural_mcp.privacy.audit import Confirmed
 from aural_mcp.privacy.stored import Homes
 from aural_mcp.server import asking, confirmation, results
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.asking import MESSAGES, Looking, Question
-from aural_mcp.server.confirmation import EVERY, UNANSWERED, Codes
-from aural_mcp.server.parts import dumped
+from aural_mcp.server.confirmation import EVERY, IN_VIEW, NUMBER, UNANSWERED, Codes
+from aural_mcp.server.parts import digest_of, dumped
 from aural_mcp.server.tools import Answer
 from aural_mcp.tools.candidates import CreateCandidatesArguments
 from aural_mcp.tools.shape import plain
@@ -46,6 +52,10 @@ AGREEMENT: dict[str, Any] = {
     "properties": {AGREED: {"type": "boolean", "title": "Do it", "description": "Yes, do this."}},
     "required": [AGREED],
 }
+LONGEST_NAME = 200
+"""Letters of the name of a host that may be held to draw views."""
+ANY = (*EVERY, IN_VIEW)
+"""The codes that a view may bring back: also the one that the model was shown before a view was ever heard of."""
 MOST_ROUNDS = 3
 """How often a person is asked in one call, where what they agree to keeps changing."""
 BAD_CODE = (
@@ -60,6 +70,10 @@ CANCELLED = (
 RESTLESS = "Nothing was done: it was changed by somebody else each time the user agreed. Call {tool} again later."
 NO_ANSWER = "The host could not put this to its user, or gave no answer that says agreed true or false. "
 
+NOT_DONE = "Nothing was done: you said no."
+DECLINED_THERE = "{title} was not done: the user said no to it in the view. Do not insist."
+OVER = "Nothing was done now. This was answered before, is older than 10 minutes, or needs no answer any more."
+
 Verdict = Literal["yes", "no", "nobody", "nothing"]
 """What a host's answer says; `nothing` is an error, silence, or an answer without `agreed`."""
 CONTINUED: dict[type[Operation[Any]], Callable[[Caller, Any], str]] = {
@@ -70,6 +84,21 @@ CONTINUED: dict[type[Operation[Any]], Callable[[Caller, Any], str]] = {
 """What is called again with the same arguments to go on, and what a yes to it holds for: it is agreed to once."""
 
 
+class Reply(BaseModel):
+    """What a view sends: about which call, by which code or its number, and its user's answer, if there is one."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    tool: str
+    arguments: dict[str, Any]
+    confirmation: str = ""
+    answer: Literal["", "yes", "no"] = ""
+
+    @property
+    def call(self) -> dict[str, Any]:
+        """The arguments of the call itself, whatever code a model put among them."""
+        return {name: value for name, value in self.arguments.items() if name != "confirmation"}
+
+
 class Consent:
     """What one call needs before it is carried out; called by `tools.run`, it remembers how that went.
 
@@ -78,6 +107,7 @@ class Consent:
         confirm: the operator's setting: `ask`, `preview` or `never`.
         keys: seal codes, and are shared by replicas; this computer's own when there are none.
         homes: which interview a question belongs to, as far as this key has seen.
+        reply: what a view says, where the call is one of a view.
     """
 
     def __init__(
@@ -88,18 +118,23 @@ class Consent:
         confirm: str,
         keys: Sequence[bytes],
         homes: Homes,
+        reply: Reply | None = None,
     ) -> None:
-        self._client, self._operation, self._context = client, operation, context
+        self._client, self._operation, self._context, self._reply = client, operation, context, reply
         self._confirm, self._codes = confirm, Codes(client.state, keys)
         self._looking = Looking(client, Spent(), homes)
         self._given: Operation[Any] | None = None
-        self.how: Literal["asked", "code", "operator"] | None = None
+        self.how: Confirmed | None = None
         """How it was agreed to; None where nothing was asked, or nobody agreed."""
         self.refused = False
+        self.only_looks = reply is not None and not reply.answer
+        """Whether a view only wants to know what there is to agree to."""
 
     async def __call__(self, given: Operation[Any], code: str, spent: Spent) -> Answer | None:
         """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
-        if self._confirm == "never" and not isinstance(given, SendMessages):
+        if self._reply:
+            return await self._in_view(self._reply, given, spent)
+        if not is_asked_about(self._operation, self._confirm):
             self.how = "operator"
             return None
         if _is_repeated(self._client, given):
@@ -118,10 +153,16 @@ class Consent:
         before = self._codes.agreed(code, self._client.tenant, given, self._codes.kept(code))
         return self._preview(asked.since(before)) if before is not None else self._refuse(BAD_CODE)
 
+    def told(self, result: Answer) -> Answer:
+        """What the caller hears: a view gets what came of a yes, and what to tell the model of it."""
+        if self.how != "view" or not isinstance(result, CallToolResult):
+            return result
+        return results.agreed_in_view(self._operation, result)
+
     def ended(self, result: Answer | None) -> None:
         """Take back the count of people whose registration was refused."""
         given = self._given
-        failed = isinstance(result, CallToolResult) and result.is_error
+        failed = self.refused or (isinstance(result, CallToolResult) and result.is_error)
         if not failed or not isinstance(given, CreateCandidates | ImportCandidates):
             return
         doubtful = isinstance(given, CreateCandidatesArguments) and (
@@ -149,7 +190,7 @@ class Consent:
         self._agreed("asked", asked)
         return None
 
-    def _agreed(self, how: Literal["asked", "code"], asked: Question) -> None:
+    def _agreed(self, how: Confirmed, asked: Question) -> None:
         self.how = how
         if isinstance(asked.operation, SendMessages):
             agreed_to(self._client, asked.operation, asked.parts[MESSAGES].digest)
@@ -185,12 +226,66 @@ class Consent:
             return self._preview(asked, UNANSWERED)
         return self._refuse(DECLINED if said == "no" else CANCELLED)
 
+    # ── In a view ───────────────────────────────────────────────────────────────────────────────
+
+    async def _in_view(self, reply: Reply, given: Operation[Any], spent: Spent) -> Answer | None:
+        """What there is to agree to, or what becomes of the user's answer; None where it is a yes."""
+        self._looking, self._given = replace(self._looking, spent=spent), given
+        asked = None if _is_repeated(self._client, given) else await asking.question(self._looking, given)
+        if asked is None:
+            return self._over()
+        if host := _host(self._context):
+            confirmation.drew(self._client.state, self._client.tenant, host)
+        if not reply.confirmation:
+            return self._waits(asked)
+        code = reply.confirmation
+        code = self._codes.numbered(code) if len(code) == NUMBER else code
+        agreed = partial(self._codes.agreed, code, self._client.tenant, given, made=ANY)
+        before = agreed(self._codes.kept(code))
+        before = agreed(dumped(asked.parts)) if before is None else before
+        if before is None:
+            return self._over()
+        if reply.answer == "no":
+            spent_now = self._codes.accept(code, self._client.tenant, given, digest_of(before), ANY)
+            return self._declined() if spent_now else self._over()
+        if digest_of(before) != asked.target:
+            return self._waits(asked.since(before))
+        if not reply.answer:
+            return self._waits(asked, code)
+        if not self._is_good(code, asked, ANY):
+            return self._over()
+        self._agreed("view", asked)
+        return None
+
+    def _waits(self, asked: Question, code: str = "") -> CallToolResult:
+        code = code or self._kept(asked, IN_VIEW)
+        return results.in_view("waiting", asked.text, question=asked.said, changed=asked.changed, confirmation=code)
+
+    def _over(self) -> CallToolResult:
+        self.refused = True
+        return results.in_view("over", OVER)
+
+    def _declined(self) -> CallToolResult:
+        self.refused = True
+        return results.in_view("declined", NOT_DONE, told=self._worded(DECLINED_THERE))
+
     # ── By a code ───────────────────────────────────────────────────────────────────────────────
 
     def _preview(self, asked: Question, why: str = confirmation.ASKED) -> CallToolResult:
+        in_view = in_a_view(self._context, self._confirm)
+        state, tenant = self._client.state, self._client.tenant
+        if in_view and confirmation.draws(state, tenant, _host(self._context)):
+            return results.for_view(self._operation, asked.text, self._kept(asked, IN_VIEW), NUMBER)
+        code = self._kept(asked, why)
+        return results.preview(
+            self._operation, asked.text, code, NO_ANSWER if why else "", number=code[:NUMBER] if in_view else ""
+        )
+
+    def _kept(self, asked: Question, why: str) -> str:
+        """A code, beside which is kept what it is for."""
         code = self._code(asked, why)
         self._codes.keep(code, asked.parts)
-        return results.preview(self._operation, asked.text, code, NO_ANSWER if why else "")
+        return code
 
     def _code(self, asked: Question, why: str = confirmation.ASKED) -> str:
         return self._codes.mint(self._client.tenant, asked.operation, asked.target, why)
@@ -201,7 +296,27 @@ class Consent:
 
     def _refuse(self, why: str) -> CallToolResult:
         self.refused = True
-        return results.failure(why.format(tool=self._operation.tool_name(), title=self._operation.tool_title()))
+        return results.failure(self._worded(why))
+
+    def _worded(self, words: str) -> str:
+        return words.format(tool=self._operation.tool_name(), title=self._operation.tool_title())
+
+
+def is_asked_about(operation: AnyOperation, confirm: str) -> bool:
+    """Whether somebody is asked before this is done, as the operator set it: before a message leaves always."""
+    return operation.confirmed and (confirm != "never" or operation is SendMessages)
+
+
+def in_a_view(context: Context[Any, Any] | None, confirm: str) -> bool:
+    """Whether the user may be asked in a view: where the host draws them, as it says, and cannot ask by itself."""
+    return context is not None and confirm != "preview" and not _can_ask(context) and client_supports_apps(context)
+
+
+def _host(context: Context[Any, Any] | None) -> str:
+    """The name of the host, where it has a usable one."""
+    said = context.session.client_params if context else None
+    name = said.client_info.name if said else ""
+    return name if len(name) <= LONGEST_NAME else ""
 
 
 def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
@@ -229,6 +344,13 @@ def _can_ask(context: Context[Any, Any]) -> bool:
     if said is None or (said.form is None and said.url is not None):
         return False
     return context.headers is None or is_version_at_least(context.protocol_version or "", ASKED_IN_ANSWER)
+
+
+def state_security(
+    keys: Sequence[bytes], tenant: Callable[[ServerRequestContext[Any, Any]], str | None]
+) -> RequestStateSecurity:
+    """How state that travels through the client is sealed: for one key, and by keys that replicas share if given."""
+    return RequestStateSecurity(keys=list(keys) or [secrets.token_bytes(32)], bind_principal=tenant)
 
 
 # ── Answers as hosts send them ──────────────────────────────────────────────────────────────────

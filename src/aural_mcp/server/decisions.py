@@ -43,7 +43,7 @@ class Decisions:
         Args:
             result: None where the call broke off.
         """
-        if not _logged(tool):
+        if not _logged(tool) or consent.only_looks:
             return result
         structured: dict[str, Any] = (result.structured_content or {}) if isinstance(result, CallToolResult) else {}
         outcome = _outcome(result, structured, consent)
@@ -88,7 +88,9 @@ def _logged(tool: str) -> bool:
 def _outcome(result: Answer | None, structured: Mapping[str, Any], consent: Consent) -> Outcome:
     if consent.refused:
         return "refused"
-    if isinstance(result, InputRequiredResult) or "confirmation" in structured or structured.get("dryRun"):
+    if isinstance(result, InputRequiredResult) or {"confirmation", "approval"} & structured.keys():
+        return "preview"
+    if structured.get("dryRun"):
         return "preview"
     return "failed" if result is None or result.is_error else "done"
 

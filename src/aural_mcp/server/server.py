@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
-from mcp.server.request_state import RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -31,6 +29,7 @@ from mcp.types import (
     InputRequiredResult,
     Tool,
 )
+from pydantic import ValidationError
 
 from aural_mcp._version import __version__
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
@@ -44,7 +43,7 @@ from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidat
 from aural_mcp.safety import quoted
 from aural_mcp.server import apps, prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
-from aural_mcp.server.consent import Consent, readable
+from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
 from aural_mcp.server.recent import Recent
@@ -165,7 +164,7 @@ class AuralServer(MCPServer[Connection]):
             cache_hints=CACHE_HINTS,
             subscriptions=False,
             extensions=[Skills(), Apps()],
-            request_state_security=_state_security(state_keys, self._tenant),
+            request_state_security=state_security(state_keys, self._tenant),
         )
         self._lowlevel_server.middleware.insert(-1, readable)  # around what checks the state that travels
         self.clients = clients
@@ -174,7 +173,7 @@ class AuralServer(MCPServer[Connection]):
         self._decisions = Decisions(audit or AuditLog(lambda: None))
         self._access = access or Access()
         self._confirm, self._state_keys, self._files, self._mail = confirm, tuple(state_keys), files, mail
-        self._tools: dict[tuple[AnyOperation, bool], Tool] = {}
+        self._tools: dict[tuple[AnyOperation, bool, bool], Tool] = {}
         self._recents: dict[tuple[str, Exposure], Recent] = {}
         handle = self._lowlevel_server.add_request_handler
         handle("completion/complete", types.CompleteRequestParams, self._complete)
@@ -199,21 +198,29 @@ class AuralServer(MCPServer[Connection]):
 
     def _listed(self, context: Context[Any, Any] | None) -> list[Tool]:
         """The tools that exist for this request, each made once."""
-        writes = self._writes(context)
-        return [self._tool(operation, writes) for operation in self._there(context)]
+        writes, there, asks = self._writes(context), self._there(context), in_a_view(context, self._confirm)
+        asked = [each for each in there if asks and is_asked_about(each, self._confirm)]
+        return [*(self._tool(each, writes, each in asked) for each in there), *([apps.APPROVAL] if asked else [])]
 
-    def _tool(self, operation: AnyOperation, writes: bool) -> Tool:
-        if (operation, writes) not in self._tools:
+    def _tool(self, operation: AnyOperation, writes: bool, asks: bool) -> Tool:
+        key = operation, writes, asks
+        if key not in self._tools:
             saves = writes and self._files is not None
-            self._tools[operation, writes] = tools.tool_for(operation, writes=writes, saves=saves)
-        return self._tools[operation, writes]
+            self._tools[key] = tools.tool_for(operation, writes=writes, saves=saves, asks=asks)
+        return self._tools[key]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        there = self._there(context)
+        there, reply = self._there(context), None
+        if name == apps.APPROVAL.name and in_a_view(context, self._confirm):
+            try:
+                reply = Reply.model_validate(arguments)
+            except ValidationError:
+                return results.failure(apps.NO_REPLY)
+            name, arguments = reply.tool, reply.call
         operation = BY_NAME.get(name)
-        if operation is None or operation not in there:
+        if operation is None or operation not in there or (reply and not is_asked_about(operation, self._confirm)):
             lacking = self._lacking(context)
             known = [each.tool_name() for each in there if each.tool_name() not in lacking]
             return results.failure(tools.unknown_tool(name, known))
@@ -222,7 +229,7 @@ class AuralServer(MCPServer[Connection]):
             self._decisions.check(name, arguments)
         except (NoUsableKey, LogUnwritable) as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}")
-        consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes)
+        consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
         result: Answer | None = None
         try:
             tell, writes = context.report_progress if context else None, self._writes(context)
@@ -239,7 +246,7 @@ class AuralServer(MCPServer[Connection]):
         finally:  # also when it was cancelled: what had left is done
             consent.ended(result)
             answer = self._decisions.called(client, name, arguments, result, consent)
-        return cast("Answer", answer)
+        return consent.told(cast("Answer", answer))
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
 
@@ -431,13 +438,6 @@ class AuralServer(MCPServer[Connection]):
         while len(self._recents) > MOST_KEYS:
             self._recents.pop(next(iter(self._recents)))
         return recent
-
-
-def _state_security(
-    keys: Sequence[bytes], tenant: Callable[[ServerRequestContext[Any, Any]], str | None]
-) -> RequestStateSecurity:
-    """How state that travels through the client is sealed: for one key, and by keys that replicas share if given."""
-    return RequestStateSecurity(keys=list(keys) or [secrets.token_bytes(32)], bind_principal=tenant)
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
 
-def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = False) -> Tool:
+def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = False, asks: bool = False) -> Tool:
     """The tool as hosts list it: flat typed arguments, an output schema, a title, annotations.
 
     `idempotentHint` stands where it says something: of what only reads, and false, it says nothing.
@@ -43,6 +43,7 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
     Args:
         writes: whether it may have an argument that writes a file.
         saves: whether that argument would be of use, so that the tool does not only read.
+        asks: whether its question may be put to the user in a view.
     """
     effect = "create" if saves and operation.saves_as else operation.effect
     schemas = listed().get(operation.tool_name()) or schemas_of(operation, SHAPES.get(operation))
@@ -53,7 +54,7 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
         input_schema=schemas["input"] if writes else _without(schemas["input"], operation.saves_as),
         output_schema=schemas["output"],
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),
-        _meta=apps.meta(operation.tool_name()),
+        _meta=apps.meta(operation.tool_name(), asks=asks),
     )
 
 

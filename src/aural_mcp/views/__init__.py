@@ -14,9 +14,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("progress", "comparison", "session", "interview")
-"""Each draws the structured content of one tool: wait_for_sessions, compare_candidates, get_session, get_interview."""
-TITLES = {"progress": "Progress", "comparison": "Comparison", "session": "Session", "interview": "Interview"}
+NAMES = ("progress", "comparison", "session", "interview", "approval")
+"""Each draws the structured content of one tool: wait_for_sessions, compare_candidates, get_session, get_interview;
+the last what any tool asks before it does something."""
+TITLES = {name: name.capitalize() for name in NAMES}
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
     "base-uri 'none'; form-action 'none'"

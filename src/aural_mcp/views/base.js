@@ -135,7 +135,7 @@ const host = (() => {
   const request = (method, params) => new Promise((resolve, reject) => { waiting.set(++number, { resolve, reject }); post({ id: number, method, params }); });
   const context = (given) => { if (given && (given.theme === "light" || given.theme === "dark")) document.documentElement.style.colorScheme = given.theme; };
   const self = {
-    args: {}, links: {}, request, can: (what) => Boolean(abilities[what]),
+    args: {}, links: {}, result: {}, request, can: (what) => Boolean(abilities[what]),
     /** The structured content of a tool that is called through the host. */
     async call(name, args) {
       const result = await request("tools/call", { name, arguments: args });
@@ -146,7 +146,7 @@ const host = (() => {
     async begin(heard, stopped) {
       const on = {
         "ui/notifications/tool-input": (params) => { self.args = params.arguments || {}; },
-        "ui/notifications/tool-result": (params) => (params.isError || !params.structuredContent ? stopped(words(params) || "There is no result to show.") : heard(params.structuredContent)),
+        "ui/notifications/tool-result": (params) => ((self.result = params).isError || !params.structuredContent ? stopped(words(params) || "There is no result to show.") : heard(params.structuredContent)),
         "ui/notifications/tool-cancelled": () => stopped("The call was cancelled."),
         "ui/notifications/host-context-changed": context,
       };
