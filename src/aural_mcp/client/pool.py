@@ -15,7 +15,7 @@ from typing import Any, cast
 import httpcore2
 import httpx
 
-POOLS, CONNECTIONS, IDLE = 16, 8, 2
+POOLS, CONNECTIONS, IDLE = 16, 8, 8
 """How many pools, and how many connections of each, in use and idle."""
 
 

@@ -26,9 +26,10 @@ BOM = "\ufeff"
 
 async def serve_stdio(server: AuralServer) -> None:
     """Serve one host until it closes stdin."""
-    lines = Lines(_wire())
+    lines, out = Lines(_wire()), Out(_apart())
     low = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]
-    async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
+    sides = cast("anyio.AsyncFile[str]", lines), cast("anyio.AsyncFile[str]", out)
+    async with stdio_server(*sides) as (read, write):
         messages = cast("ReadStream[SessionMessage | Exception]", Messages(read, write, lines))
         await low.run(messages, write, low.create_initialization_options())
 
@@ -42,6 +43,34 @@ def _wire() -> BinaryIO:
     except (OSError, ValueError):
         return sys.stdin.buffer
     return os.fdopen(wire, "rb", closefd=False)  # at the end a thread may still wait on it
+
+
+def _apart() -> BinaryIO:
+    """The host's end of stdout, moved off descriptor 1: whatever else is printed, here or in a child, is on stderr."""
+    try:
+        wire = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return sys.stdout.buffer
+    return os.fdopen(wire, "wb", closefd=False)
+
+
+class Out:
+    """What the host is sent; a message is written and flushed in one go, where a file would take two threads to it."""
+
+    def __init__(self, wire: BinaryIO) -> None:
+        self._wire, self._message = wire, ""
+
+    async def write(self, message: str) -> None:
+        self._message += message
+
+    async def flush(self) -> None:
+        message, self._message = self._message, ""
+        await anyio.to_thread.run_sync(self._put, message)
+
+    def _put(self, message: str) -> None:
+        self._wire.write(message.encode())
+        self._wire.flush()
 
 
 class Lines:

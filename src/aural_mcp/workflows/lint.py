@@ -87,6 +87,7 @@ TOLD = 3
 """Words of a criterion's description, but for its name and praise, that can say what is observed."""
 UNASKED = "No question shares a word with {whose}: is it asked about?"
 UNSCORED = "{which} no word with any criterion: what is it scored on?"
+UNRELATED = "No question shares a word with any criterion: what are the answers scored on?"
 
 
 def warnings_for(interview: CreateInterview, questions: Sequence[QuestionInput]) -> list[str]:
@@ -117,6 +118,8 @@ def _fit(criteria: Sequence[AssessmentCriterion], questions: Sequence[QuestionIn
         for number, stems in asked.items()
         if questions[number - 1].type not in ("SINGLE_CHOICE", "MULTIPLE_CHOICE") and stems.isdisjoint(all_wanted)
     ]
+    if len(lost) == len(wanted) > 1 and len(idle) == len(asked) > 1:
+        return [UNRELATED]
     which = f"Question {idle[0]} shares" if len(idle) == 1 else f"Questions {', '.join(map(str, idle))} share"
     return [
         *([UNASKED.format(whose=f"criteri{'on' if len(lost) == 1 else 'a'} {', '.join(lost)}")] if lost else []),

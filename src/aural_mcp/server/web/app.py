@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp.types import INVALID_REQUEST
+from mcp.types import INVALID_REQUEST, JSONRPCRequest
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -24,7 +25,7 @@ from aural_mcp.bounds import LARGE, TooMuch, aside, weigh
 from aural_mcp.config import NO, YES, is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
 from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
-from aural_mcp.server.web import refusals
+from aural_mcp.server.web import exchange, refusals
 from aural_mcp.server.web.flights import BY_ADDRESS, LISTEN, Flights
 from aural_mcp.server.web.origins import CORS, Origins, check_once
 from aural_mcp.server.web.refusals import (
@@ -78,6 +79,10 @@ class Sessions(StreamableHTTPSessionManager):
     @property
     def json_response(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return not self.streams.get()
+
+    async def answered(self, request: Request, message: JSONRPCRequest) -> Response:
+        """What the server answers to a request that needs no session."""
+        return await exchange.answered(self.app, self._lifespan_state, request, message)
 
     @json_response.setter
     def json_response(self, value: bool) -> None:
@@ -150,7 +155,11 @@ class Web:
                 await self._check_large(headers, send.asked)
             messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
             flight.begin()
-            self._sessions.streams.set(asks_for_stream(headers, send.asked))
+            streams = asks_for_stream(headers, send.asked)
+            if not streams and (asked := exchange.readable(scope, send.asked)):
+                await (await self._sessions.answered(*asked))(scope, receive, send)
+                return
+            self._sessions.streams.set(streams)
 
             async def received() -> Message:
                 return messages.pop() if messages else await receive()
