@@ -62,6 +62,7 @@ class SessionPage(Record):
     participant_email: str | None = None
     interview: InterviewHead | None = None
     created_at: str = ""
+    asks_for_person: str = ""
     total_duration_seconds: int | None = None
     summary: str | None = None
     overall_score: OverallScore = None
@@ -125,6 +126,7 @@ async def save_session_analysis(client: Caller, given: SaveSessionAnalysis, spen
 def _head(session: Session | SessionReport, given: GetSessionArguments | GetSessionReportArguments) -> Row:
     """Who, when and how it went; the analysis stands on the first page only."""
     names = ["status", "participantName", "participantEmail", "createdAt", "totalDurationSeconds"]
+    names += ["asksForPerson"] if session.asks_for_person else []
     names += ["summary", "insights", "themes", "sentiment", "flags"] if given.from_turn == 1 else []
     row = session.model_dump(mode="json", by_alias=True, exclude={"messages"})
     return {**{name: row[name] for name in names if name in row}, "overallScore": overall_score(session.insights)}
@@ -134,7 +136,7 @@ def warnings_of(session: Session | SessionReport) -> list[str]:
     """What a person should know before believing the transcript or its scores."""
     more = session.model_extra or {}
     removed = more.get("hiddenCharactersRemoved", 0)
-    wish = session.asks_for_person if isinstance(session, Session) else None
+    wish = session.asks_for_person or ""
     return [
         *([f"Since {wish[:16]}Z this candidate would rather speak with a person."] if wish else []),
         *said_of(more.get("flags", []), scored=overall_score(session.insights) is not None),
