@@ -39,6 +39,10 @@ _lane: RunVar[anyio.CapacityLimiter] = RunVar("drawing")
 
 def svg_of(strokes: Sequence[Stroke], size: tuple[int, int]) -> str:
     """The drawing as an SVG of our own making: nothing of what a browser sent but numbers is in it."""
+    return _written([[*each, *each] if len(each) == 1 else each for each in strokes], size)  # a dot is a line to itself
+
+
+def _written(strokes: Sequence[Stroke], size: tuple[int, int]) -> str:
     paths = "".join(f'<polyline points="{" ".join(f"{x},{y}" for x, y in stroke)}"/>' for stroke in strokes)
     style = 'fill="none" stroke="#17181f" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"'
     width, height = size
@@ -55,8 +59,8 @@ def ours(drawn: Any) -> str | None:
         return None
     size = int(found[1]), int(found[2])
     strokes = [[(int(x), int(y)) for x, y in POINT.findall(line)] for line in LINE.findall(svg)]
-    anew = svg_of(strokes, size)
-    return anew if anew == svg and strokes and all(0 < each <= LARGEST for each in size) else None
+    is_ours = _written(strokes, size) == svg and strokes and all(0 < each <= LARGEST for each in size)
+    return svg_of(strokes, size) if is_ours else None
 
 
 def can_draw() -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.models import Record, Wire
@@ -52,8 +53,13 @@ def answer(
     remarks: list[str],
     client: Caller | None = None,
     asked: Wire | None = None,
+    pictures: Mapping[int, bytes] | None = None,
 ) -> CallToolResult:
-    """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
+    """A successful result. Text and structured content each stand alone: hosts forward one or the other.
+
+    Args:
+        pictures: what was drawn in a turn, as PNG; the words then do without its lines.
+    """
     lacking = client.lacking if client else ()
     links: list[str] = []
     structured = clean(result, links)
@@ -63,6 +69,8 @@ def answer(
     shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
     if "content" in shown:
         shown.pop("sessionIds", None)  # they stand in the content
+    if pictures:
+        shown["messages"] = _pictured(structured["messages"], pictures)
     shown = _unsaid(shown, sent or {})
     mine, theirs = split(shown, sent) if operation.by_others else (shown, {})
     done = f"{operation.tool_title()}: {_how_far(structured)}" if operation.effect != "read" else ""
@@ -77,7 +85,24 @@ def answer(
         structured["notice"] = NOTICE
         label = {LABEL: sorted(_named(theirs, BY_OTHERS))}
     text = "\n".join(part for part in parts if part)
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured, _meta=label)
+    content: list[ContentBlock] = [TextContent(type="text", text=text)]
+    content += [
+        ImageContent(type="image", data=b64encode(png).decode(), mime_type="image/png")
+        for png in (pictures or {}).values()
+    ]
+    return CallToolResult(content=content, structured_content=structured, _meta=label)
+
+
+def _pictured(messages: list[dict[str, Any]], pictures: Mapping[int, bytes]) -> list[dict[str, Any]]:
+    """The turns as they are told: a drawing by its picture's number, which is noted beside the drawing too."""
+    numbers, told = {turn: number for number, turn in enumerate(pictures, 1)}, list[dict[str, Any]]()
+    for each in messages:
+        if number := numbers.get(each["turn"]):
+            drawn = each.get("code", {})
+            drawn |= {"picture": number}
+            each = {**each, "code": {name: item for name, item in drawn.items() if name in ("strokes", "picture")}}
+        told.append(each)
+    return told
 
 
 def _how_far(structured: dict[str, Any]) -> str:

@@ -226,7 +226,8 @@ class AuralServer(MCPServer[Connection]):
         result: Answer | None = None
         try:
             tell, writes = context.report_progress if context else None, self._writes(context)
-            result = await tools.run(client, operation, arguments, consent, tell, writes=writes)
+            protocol = (context.protocol_version if context else None) or ""
+            result = await tools.run(client, operation, arguments, consent, tell, writes=writes, protocol=protocol)
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
         except NoUsableKey as error:

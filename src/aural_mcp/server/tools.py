@@ -19,6 +19,7 @@ from aural_mcp.safety import quoted
 from aural_mcp.server import apps, results
 from aural_mcp.server.access import SHAPES
 from aural_mcp.server.arguments import BadArguments, read
+from aural_mcp.server.pictures import pictures_of
 from aural_mcp.tools.schemas import Schema, listed, schemas_of
 
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
@@ -70,8 +71,13 @@ async def run(
     tell: Callable[[float, float, str], Awaitable[None]] | None = None,
     *,
     writes: bool = True,
+    protocol: str = "",
 ) -> Answer:
-    """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
+    """Call the tool. Every expected failure is a result that says what went wrong and what to do next.
+
+    Args:
+        protocol: the host's revision; without one nobody looks at more than the words.
+    """
     spent = Spent(tell=tell)
     try:
         reading = partial(read, operation, given, writes=writes)
@@ -88,8 +94,9 @@ async def run(
     except AuralError as error:
         said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
         return results.failure(results.advice(" ".join(said), client.lacking))
-    remarks = [*asked.remarks, *_lost(spent), *_remarks(operation, client, spent)]
-    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments)
+    pictures, left = await pictures_of(result) if protocol else ({}, [])
+    remarks = [*asked.remarks, *left, *_lost(spent), *_remarks(operation, client, spent)]
+    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments, pictures=pictures)
 
 
 def _without(schema: Schema, argument: str) -> Schema:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, cast
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, PrivateAttr
 
 from aural_mcp.api.analysis import SaveSessionAnalysis
 from aural_mcp.api.models import (
@@ -26,6 +26,7 @@ from aural_mcp.api.models import (
 from aural_mcp.api.operations import GetSession, GetSessionReport, QuestionId, Whole
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.sessions import OverallScore, overall_score
 from aural_mcp.tools.shape import PAGE_BYTES, plain, size_of
 
@@ -215,6 +216,18 @@ class ReportPage(SessionPage):
     screenshots: list[Screenshot] = []
     links_expire_at: str | None = Field(default=None, description="When the media links stop working.")
     messages: list[ReportTurn] = []  # pyright: ignore[reportIncompatibleVariableOverride]  read only
+    _drawn: dict[int, Any] = PrivateAttr(default_factory=dict[int, Any])
+
+    @property
+    def drawn(self) -> dict[int, Any]:
+        """What was drawn in the turns of this page, whole; nothing where nobody is named, as a name can be drawn."""
+        return self._drawn
+
+    def with_drawings(self, messages: Sequence[ReportMessage]) -> ReportPage:
+        """The page with what was drawn in its turns."""
+        said = {each.turn: messages[each.turn - 1].whiteboard_data for each in self.messages}
+        self._drawn = {turn: drawn for turn, drawn in said.items() if drawn}
+        return self
 
 
 class GetSessionReportArguments(GetSessionReport):
@@ -234,9 +247,10 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     turns = range(1, len(report.messages) + 1)
     head = {**_head(report, given), "interview": about, **first}
     page = _page(head, turns, lambda number: all_of(number, report.messages[number - 1]), given, len(turns))
-    return ReportPage.model_validate(
-        {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
-    )
+    said = [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []
+    result = ReportPage.model_validate({**page, "remarks": said})
+    anonymous = isinstance(client, Guarded) and client.exposure.anonymous
+    return result if anonymous else result.with_drawings(report.messages)
 
 
 def media_of(report: SessionReport, most: int, session_id: str) -> tuple[dict[str, Any], list[str]]:
