@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent
+from mcp.types import CallToolResult, TextContent
 from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.models import Record, Wire
@@ -20,6 +19,9 @@ from aural_mcp.safety import fenced, is_clean, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
+
+if TYPE_CHECKING:
+    from aural_mcp.server.beside import Beside
 
 LOCAL_LINK = (
     "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
@@ -53,12 +55,12 @@ def answer(
     remarks: list[str],
     client: Caller | None = None,
     asked: Wire | None = None,
-    pictures: Mapping[int, bytes] | None = None,
+    more: Beside | None = None,
 ) -> CallToolResult:
     """A successful result. Text and structured content each stand alone: hosts forward one or the other.
 
     Args:
-        pictures: what was drawn in a turn, as PNG; the words then do without its lines.
+        more: what stands beside the words; these do without the lines of what is a picture.
     """
     lacking = client.lacking if client else ()
     links: list[str] = []
@@ -69,8 +71,8 @@ def answer(
     shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
     if "content" in shown:
         shown.pop("sessionIds", None)  # they stand in the content
-    if pictures:
-        shown["messages"] = _pictured(structured["messages"], pictures)
+    if more and more.turns:
+        shown["messages"] = _pictured(structured["messages"], more.turns)
     shown = _unsaid(shown, sent or {})
     mine, theirs = split(shown, sent) if operation.by_others else (shown, {})
     done = f"{operation.tool_title()}: {_how_far(structured)}" if operation.effect != "read" else ""
@@ -85,17 +87,13 @@ def answer(
         structured["notice"] = NOTICE
         label = {LABEL: sorted(_named(theirs, BY_OTHERS))}
     text = "\n".join(part for part in parts if part)
-    content: list[ContentBlock] = [TextContent(type="text", text=text)]
-    content += [
-        ImageContent(type="image", data=b64encode(png).decode(), mime_type="image/png")
-        for png in (pictures or {}).values()
-    ]
+    content = [TextContent(type="text", text=text), *(more.blocks if more else ())]
     return CallToolResult(content=content, structured_content=structured, _meta=label)
 
 
-def _pictured(messages: list[dict[str, Any]], pictures: Mapping[int, bytes]) -> list[dict[str, Any]]:
+def _pictured(messages: list[dict[str, Any]], turns: Sequence[int]) -> list[dict[str, Any]]:
     """The turns as they are told: a drawing by its picture's number, which is noted beside the drawing too."""
-    numbers, told = {turn: number for number, turn in enumerate(pictures, 1)}, list[dict[str, Any]]()
+    numbers, told = {turn: number for number, turn in enumerate(turns, 1)}, list[dict[str, Any]]()
     for each in messages:
         if number := numbers.get(each["turn"]):
             drawn = each.get("code", {})

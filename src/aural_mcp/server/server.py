@@ -42,7 +42,7 @@ from aural_mcp.config import GET_A_KEY, sent_key
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
-from aural_mcp.server import apps, prompts, resources, results, tools
+from aural_mcp.server import apps, beside, prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent, readable
 from aural_mcp.server.decisions import Decisions
@@ -226,8 +226,8 @@ class AuralServer(MCPServer[Connection]):
         result: Answer | None = None
         try:
             tell, writes = context.report_progress if context else None, self._writes(context)
-            protocol = (context.protocol_version if context else None) or ""
-            result = await tools.run(client, operation, arguments, consent, tell, writes=writes, protocol=protocol)
+            host = beside.wanted(context)
+            result = await tools.run(client, operation, arguments, consent, tell, writes=writes, host=host)
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
         except NoUsableKey as error:

@@ -1,13 +1,19 @@
-"""Whiteboards as pictures: of what this project drew alone, a few in an answer, none where nobody is named."""
+"""Whiteboards as pictures, of what this project drew alone; and links to documents, for hosts that draw pages."""
 
 import base64
 import json
 import struct
+import sys
 import zlib
+from contextlib import asynccontextmanager
+from itertools import count
 
+import anyio
 import httpx
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client
+from mcp.client import advertise
 from sqlalchemy import update
 
 from aural_mcp import drawings
@@ -16,7 +22,7 @@ from aural_mcp.drawings import svg_of
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.server import AuralServer, OneClient
 from conftest import MODES, answer, begin, ok, published, text_of
-from processes import on_stdio
+from processes import on_stdio, settings_for
 from rows import add_session, interview_of
 
 pytest.importorskip("resvg_py", reason="resvg-py is not installed")
@@ -212,3 +218,70 @@ async def test_a_drawing_too_long_for_a_page_is_a_picture_all_the_same(world):
         assert "picture: 1" in words(result)
         assert f"the whole turn stands in aural://sessions/{session}/report" in words(result)
         assert len(words(result)) < 2_000
+
+
+# ── Links ───────────────────────────────────────────────────────────────────────────────────────
+
+APPS = {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}}
+
+
+@asynccontextmanager
+async def at_revision(folder, revision, capabilities):
+    """The calls of a host of this revision, on stdio; what comes is read as JSON."""
+    host = {"protocolVersion": revision, "capabilities": capabilities, "clientInfo": {"name": "t", "version": "1"}}
+    process = await anyio.open_process([sys.executable, "-m", "aural_mcp"], env=settings_for(folder))
+    received, numbers = BufferedByteReceiveStream(process.stdout), count(1)
+
+    async def ask(method, **params):
+        message = {"jsonrpc": "2.0", "id": next(numbers), "method": method, "params": params}
+        await process.stdin.send(json.dumps(message).encode() + b"\n")
+        return json.loads(await received.receive_until(b"\n", 10_000_000))["result"]
+
+    async def call(tool, **arguments):
+        return await ask("tools/call", name=tool, arguments=arguments)
+
+    with anyio.fail_after(90):
+        assert (await ask("initialize", **host))["protocolVersion"] == revision
+        await process.stdin.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        yield call
+        await process.stdin.aclose()
+        await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("revision", "capabilities", "there"),
+    [
+        ("2025-11-25", APPS, True),
+        ("2025-06-18", APPS, True),
+        ("2025-03-26", APPS, False),
+        ("2024-11-05", APPS, False),
+        ("2025-11-25", {}, False),
+    ],
+)
+async def test_an_export_is_linked_for_hosts_that_draw_pages_and_know_links(tmp_path, revision, capabilities, there):
+    async with at_revision(tmp_path, revision, capabilities) as call:
+        made = (await call("create_interview", title="Night shift nurse"))["structuredContent"]
+        result = await call("export_results", interviewId=made["id"], format="csv")
+        link = {
+            "type": "resource_link",
+            "uri": f"aural://interviews/{made['id']}/results.csv",
+            "name": "results_csv",
+            "title": "Results as CSV",
+            "mimeType": "text/csv",
+            "annotations": {"audience": ["user"]},
+        }
+        assert result["content"][1:] == ([link] if there else [])
+        assert (await call("get_interview", interviewId=made["id"]))["content"][1:] == []
+
+
+async def test_a_page_of_a_transcript_is_linked_to_the_whole_and_lists_to_nothing(world):
+    pages = [advertise(name, settings) for name, settings in APPS["extensions"].items()]
+    async with Client(world.server, extensions=pages) as agent:
+        interview = await interview_of(agent)
+        session = add_session(world, interview, ["Q", "word " * 400] * 20)
+        for tool, whole in (("get_session", "transcript"), ("get_session_report", "report")):
+            (_, link) = (await agent.call_tool(tool, {"sessionId": session})).content
+            assert link.uri == f"aural://sessions/{session}/{whole}"
+            assert (await agent.read_resource(link.uri)).contents[0].mime_type == link.mime_type
+            assert len((await agent.call_tool(tool, {"sessionId": session, "fromTurn": 39})).content) == 1
+        assert len((await agent.call_tool("list_sessions", {"interviewId": interview})).content) == 1
