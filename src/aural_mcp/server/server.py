@@ -160,6 +160,7 @@ class AuralServer(MCPServer[Connection]):
             version=__version__,
             instructions=INSTRUCTIONS.format(backend=backend),
             website_url="https://aural-ai.com",
+            icons=[prompts.ICON],
             log_level="WARNING",
             lifespan=_connection,
             cache_hints=CACHE_HINTS,
