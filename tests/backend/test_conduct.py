@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from aural_mcp.backend.interview.answers import BOARD, svg_of
+from aural_mcp.backend.interview.answers import BOARD
 from aural_mcp.backend.interview.words import words_for
 from aural_mcp.backend.storage import tables
+from aural_mcp.drawings import svg_of
 from conftest import DATABASES, answer, begin, ok, published
 from rows import let_time_pass
 
@@ -238,7 +239,7 @@ async def test_a_drawing_lands_as_an_svg_of_our_own_with_the_words_beside_it(age
         assert 'src="data:image/svg+xml;base64,' in page.text
     turn = next(turn for turn in (await report_of(agent, made["id"]))["messages"] if turn["role"] == "USER")
     assert (turn["contentType"], turn["content"]) == ("WHITEBOARD", "[Drawing]\nA queue < b>between< /b>")
-    assert turn["code"]["svg"] == svg_of([[(1, 2), (3, 4), (BOARD[0], 0)], [(10, 10)]])
+    assert turn["code"]["svg"] == svg_of([[(1, 2), (3, 4), (BOARD[0], 0)], [(10, 10)]], BOARD)
 
 
 @pytest.mark.parametrize("drawing", ["<svg onload=x>", "[1]", '[["a"]]', "[[[1]]]", "[[[1, 1e999]]]", "{}", "[" * 5000])

@@ -191,7 +191,12 @@ async def test_who_asks_stands_first_wherever_sessions_are_listed(agent, world, 
         assert "gaveUp" not in waited["attention"]
         session = await ok(reader, "get_session", sessionId=rows[0]["id"])
         assert session["remarks"][0].endswith("this candidate would rather speak with a person.")
-        named = f"{rows}{waited}{session}"
+        reported = await reader.call_tool("get_session_report", {"sessionId": rows[0]["id"]})
+        report = reported.structured_content
+        assert report["remarks"] == session["remarks"]
+        assert report["asksForPerson"] == session["asksForPerson"] == rows[0]["asksForPerson"]
+        assert session["remarks"][0] in text_of(reported)
+        named = f"{rows}{waited}{session}{report}"
         assert ("Ana Souza" in named) == (not exposure.anonymous)
         again = await ok(reader, "wait_for_sessions", interviewId=made["id"])
     assert again["attention"]["asksForPerson"] == [someone]

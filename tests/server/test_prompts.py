@@ -1,6 +1,7 @@
 """What a person can start from: the skill's workflows as prompts, with what they speak of attached."""
 
 import re
+from base64 import b64decode
 
 import pytest
 import yaml
@@ -56,6 +57,14 @@ async def test_every_prompt_has_what_hosts_show_and_an_own_workflow(agent):
     for each in listed:
         assert all((each.title, each.description))
         assert all(argument.title and argument.description for argument in each.arguments)
+
+
+async def test_the_mark_stands_beside_the_server_and_its_prompts_and_on_no_tool_that_a_model_reads(agent):
+    (mark,) = agent.server_info.icons
+    assert [each.icons for each in (await agent.list_prompts()).prompts] == [[mark]] * len(prompts.PROMPTS)
+    assert not any(each.icons for each in (await agent.list_tools()).tools)
+    assert b64decode(mark.src.removeprefix("data:image/svg+xml;base64,")).startswith(b"<svg xmlns=")
+    assert len(mark.model_dump_json()) < 400  # each result of a newer host repeats it
 
 
 @pytest.mark.parametrize("name", [each.name for each in prompts.PROMPTS])

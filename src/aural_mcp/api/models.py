@@ -328,6 +328,7 @@ class SessionReport(Record):
     sentiment: Json | str | None = None
     messages: Annotated[list[ReportMessage], ONE_BY_ONE] = []
     total_duration_seconds: int | None = None
+    asks_for_person: str | None = None
     audio_recording_url: str | None = None
     audio_recordings: list[AudioRecording] = []
     audio_duration: Number | None = None

@@ -6,6 +6,7 @@ person typed and the resources it is about, whole, so that it is of use where th
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,15 @@ class Prompt:
         return all(has(tool) for tool in (*self.needs, *(tool for _, tool in self.attached)))
 
 
+MARK = (
+    b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 40 40'><rect width='40' height='40' rx='11' fill='#3538cd'/>"
+    b"<path stroke='#fff' stroke-width='3' stroke-linecap='round' d='M11 17v6m6-11v16m6-13v10m6-7v4'/></svg>"
+)
+ICON = types.Icon(src=f"data:image/svg+xml;base64,{b64encode(MARK).decode()}", mime_type="image/svg+xml", sizes=["any"])
+"""Our mark, for hosts that show one beside the server and its prompts; in itself, as no address of it is sure to last.
+
+The tools have none: many hosts hand their list to the model as it is.
+"""
 INTERVIEW = Argument("interviewId", "Interview", "From list_interviews; type part of its title.", required=True)
 SESSION = Argument("sessionId", "Session", "From list_sessions; type part of the candidate's name.", required=True)
 LEVELS = ("junior", "mid-level", "senior", "staff", "lead", "manager")
@@ -195,6 +205,7 @@ def listed(has: resources.Has) -> list[types.Prompt]:
             name=each.name,
             title=each.title,
             description=each.description,
+            icons=[ICON],
             arguments=[
                 types.PromptArgument(name=a.name, title=a.title, description=a.description, required=a.required)
                 for a in each.arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from mcp.types import CallToolResult, TextContent
@@ -19,6 +19,9 @@ from aural_mcp.safety import fenced, is_clean, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
+
+if TYPE_CHECKING:
+    from aural_mcp.server.beside import Beside
 
 LOCAL_LINK = (
     "These links open on this computer only. For candidates elsewhere, set AURAL_PUBLIC_URL to the address "
@@ -60,8 +63,13 @@ def answer(
     remarks: list[str],
     client: Caller | None = None,
     asked: Wire | None = None,
+    more: Beside | None = None,
 ) -> CallToolResult:
-    """A successful result. Text and structured content each stand alone: hosts forward one or the other."""
+    """A successful result. Text and structured content each stand alone: hosts forward one or the other.
+
+    Args:
+        more: what stands beside the words; these do without the lines of what is a picture.
+    """
     lacking = client.lacking if client else ()
     links: list[str] = []
     structured = clean(result, links)
@@ -71,6 +79,8 @@ def answer(
     shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
     if "content" in shown:
         shown.pop("sessionIds", None)  # they stand in the content
+    if more and more.turns:
+        shown["messages"] = _pictured(structured["messages"], more.turns)
     shown = _unsaid(shown, sent or {})
     mine, theirs = split(shown, sent) if operation.by_others else (shown, {})
     done = f"{operation.tool_title()}: {_how_far(structured)}" if operation.effect != "read" else ""
@@ -85,7 +95,20 @@ def answer(
         structured["notice"] = NOTICE
         label = {LABEL: sorted(_named(theirs, BY_OTHERS))}
     text = "\n".join(part for part in parts if part)
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structured, _meta=label)
+    content = [TextContent(type="text", text=text), *(more.blocks if more else ())]
+    return CallToolResult(content=content, structured_content=structured, _meta=label)
+
+
+def _pictured(messages: list[dict[str, Any]], turns: Sequence[int]) -> list[dict[str, Any]]:
+    """The turns as they are told: a drawing by its picture's number, which is noted beside the drawing too."""
+    numbers, told = {turn: number for number, turn in enumerate(turns, 1)}, list[dict[str, Any]]()
+    for each in messages:
+        if number := numbers.get(each["turn"]):
+            drawn = each.get("code", {})
+            drawn |= {"picture": number}
+            each = {**each, "code": {name: item for name, item in drawn.items() if name in ("strokes", "picture")}}
+        told.append(each)
+    return told
 
 
 def _how_far(structured: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ from aural_mcp.config import GET_A_KEY, sent_key
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
-from aural_mcp.server import apps, prompts, resources, results, tools
+from aural_mcp.server import apps, beside, prompts, resources, results, tools
 from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
@@ -159,6 +159,7 @@ class AuralServer(MCPServer[Connection]):
             version=__version__,
             instructions=INSTRUCTIONS.format(backend=backend),
             website_url="https://aural-ai.com",
+            icons=[prompts.ICON],
             log_level="WARNING",
             lifespan=_connection,
             cache_hints=CACHE_HINTS,
@@ -233,7 +234,8 @@ class AuralServer(MCPServer[Connection]):
         result: Answer | None = None
         try:
             tell, writes = context.report_progress if context else None, self._writes(context)
-            result = await tools.run(client, operation, arguments, consent, tell, writes=writes)
+            host = beside.wanted(context)
+            result = await tools.run(client, operation, arguments, consent, tell, writes=writes, host=host)
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
         except NoUsableKey as error:

@@ -16,7 +16,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.deployment import sentence
 from aural_mcp.safety import quoted
-from aural_mcp.server import apps, results
+from aural_mcp.server import apps, beside, results
 from aural_mcp.server.access import SHAPES
 from aural_mcp.server.arguments import BadArguments, read
 from aural_mcp.tools.schemas import Schema, listed, schemas_of
@@ -71,6 +71,7 @@ async def run(
     tell: Callable[[float, float, str], Awaitable[None]] | None = None,
     *,
     writes: bool = True,
+    host: beside.Wanted = beside.NOTHING,
 ) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent(tell=tell)
@@ -89,8 +90,9 @@ async def run(
     except AuralError as error:
         said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
         return results.failure(results.advice(" ".join(said), client.lacking))
-    remarks = [*asked.remarks, *_lost(spent), *_remarks(operation, client, spent)]
-    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments)
+    more = await beside.of(result, host)
+    remarks = [*asked.remarks, *more.remarks, *_lost(spent), *_remarks(operation, client, spent)]
+    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments, more=more)
 
 
 def _without(schema: Schema, argument: str) -> Schema:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, cast
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, PrivateAttr
 
 from aural_mcp.api.analysis import SaveSessionAnalysis
 from aural_mcp.api.models import (
@@ -26,6 +26,7 @@ from aural_mcp.api.models import (
 from aural_mcp.api.operations import GetSession, GetSessionReport, QuestionId, Whole
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.sessions import OverallScore, overall_score
 from aural_mcp.tools.shape import PAGE_BYTES, plain, size_of
 
@@ -62,6 +63,7 @@ class SessionPage(Record):
     participant_email: str | None = None
     interview: InterviewHead | None = None
     created_at: str = ""
+    asks_for_person: str = ""
     total_duration_seconds: int | None = None
     summary: str | None = None
     overall_score: OverallScore = None
@@ -125,6 +127,7 @@ async def save_session_analysis(client: Caller, given: SaveSessionAnalysis, spen
 def _head(session: Session | SessionReport, given: GetSessionArguments | GetSessionReportArguments) -> Row:
     """Who, when and how it went; the analysis stands on the first page only."""
     names = ["status", "participantName", "participantEmail", "createdAt", "totalDurationSeconds"]
+    names += ["asksForPerson"] if session.asks_for_person else []
     names += ["summary", "insights", "themes", "sentiment", "flags"] if given.from_turn == 1 else []
     row = session.model_dump(mode="json", by_alias=True, exclude={"messages"})
     return {**{name: row[name] for name in names if name in row}, "overallScore": overall_score(session.insights)}
@@ -134,7 +137,7 @@ def warnings_of(session: Session | SessionReport) -> list[str]:
     """What a person should know before believing the transcript or its scores."""
     more = session.model_extra or {}
     removed = more.get("hiddenCharactersRemoved", 0)
-    wish = session.asks_for_person if isinstance(session, Session) else None
+    wish = session.asks_for_person or ""
     return [
         *([f"Since {wish[:16]}Z this candidate would rather speak with a person."] if wish else []),
         *said_of(more.get("flags", []), scored=overall_score(session.insights) is not None),
@@ -213,6 +216,18 @@ class ReportPage(SessionPage):
     screenshots: list[Screenshot] = []
     links_expire_at: str | None = Field(default=None, description="When the media links stop working.")
     messages: list[ReportTurn] = []  # pyright: ignore[reportIncompatibleVariableOverride]  read only
+    _drawn: dict[int, Any] = PrivateAttr(default_factory=dict[int, Any])
+
+    @property
+    def drawn(self) -> dict[int, Any]:
+        """What was drawn in the turns of this page, whole; nothing where nobody is named, as a name can be drawn."""
+        return self._drawn
+
+    def with_drawings(self, messages: Sequence[ReportMessage]) -> ReportPage:
+        """The page with what was drawn in its turns."""
+        said = {each.turn: messages[each.turn - 1].whiteboard_data for each in self.messages}
+        self._drawn = {turn: drawn for turn, drawn in said.items() if drawn}
+        return self
 
 
 class GetSessionReportArguments(GetSessionReport):
@@ -232,9 +247,10 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     turns = range(1, len(report.messages) + 1)
     head = {**_head(report, given), "interview": about, **first}
     page = _page(head, turns, lambda number: all_of(number, report.messages[number - 1]), given, len(turns))
-    return ReportPage.model_validate(
-        {**page, "remarks": [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []}
-    )
+    said = [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []
+    result = ReportPage.model_validate({**page, "remarks": said})
+    anonymous = isinstance(client, Guarded) and client.exposure.anonymous
+    return result if anonymous else result.with_drawings(report.messages)
 
 
 def media_of(report: SessionReport, most: int, session_id: str) -> tuple[dict[str, Any], list[str]]:

@@ -13,6 +13,7 @@ from starlette.datastructures import FormData
 from aural_mcp.backend.interview.interviewer import CHOICES
 from aural_mcp.backend.storage.store import UNSTORABLE, Row
 from aural_mcp.bounds import weigh
+from aural_mcp.drawings import svg_of
 
 LONGEST_ANSWER = 50_000
 """Characters."""
@@ -77,17 +78,6 @@ def fenced_code(text: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", text)
 
 
-def svg_of(strokes: Sequence[Stroke]) -> str:
-    """The drawing as an SVG of our own making: nothing of what a browser sent but numbers is in it."""
-    paths = "".join(f'<polyline points="{" ".join(f"{x},{y}" for x, y in stroke)}"/>' for stroke in strokes)
-    style = 'fill="none" stroke="#17181f" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"'
-    width, height = BOARD
-    ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{ground}<g {style}>{paths}</g></svg>'
-    )
-
-
 def typed_texts(form: FormData) -> list[str]:
     """Everything that stands in the answer fields of a form."""
     return [text for text in form.getlist("answer") if isinstance(text, str)]
@@ -122,7 +112,7 @@ def _drawing(form: FormData, text: str, words: Mapping[str, str]) -> Answer:
         raise Unclear(words["need.drawing"])
     if not strokes:
         return Answer(text, words=count_words(text))
-    drawing = {"svg": svg_of(strokes), "strokes": len(strokes), "width": BOARD[0], "height": BOARD[1]}
+    drawing = {"svg": svg_of(strokes, BOARD), "strokes": len(strokes), "width": BOARD[0], "height": BOARD[1]}
     return Answer(f"{words['drawing']}\n{text}".strip(), kind="WHITEBOARD", words=count_words(text), drawing=drawing)
 
 

@@ -239,7 +239,7 @@ def get_session(call: Call) -> Row:
 def get_session_report(call: Call) -> Row:
     row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
     head = {"interviewTitle": interview["title"], "interviewObjective": interview["objective"]}
-    return head | _only(row, REPORT_FIELDS) | {"messages": turns_of(call.db, row["id"])}
+    return head | _only(row, REPORT_FIELDS) | _wish(row) | {"messages": turns_of(call.db, row["id"])}
 
 
 def _wish(row: Row) -> Row:
