@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from html import escape
 
 Child = str | float | None
+NOTHING = (None, "")
 
 
 class Html(str):
@@ -17,19 +19,23 @@ class Html(str):
 
 def html(*children: Child) -> Html:
     """Children after each other: text is escaped, nothing is left out as nothing."""
-    return Html(
-        "".join(each if isinstance(each, Html) else escape(str(each)) for each in children if each not in (None, ""))
-    )
+    shown = [each if isinstance(each, Html) else escape(str(each)) for each in children if each not in NOTHING]
+    return Html("".join(shown))
 
 
 def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Html:
     """An element; an attribute's name loses its last low line, and has hyphens for the others."""
-    given = "".join(
-        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')
+    given = [
+        f" {_spelled(key)}" if value is True else f' {_spelled(key)}="{escape(value)}"'
         for key, value in attributes.items()
         if value is not None and value is not False
-    )
-    return Html(f"<{name}{given}>{html(*children)}</{name}>")
+    ]
+    return Html(f"<{name}{''.join(given)}>{html(*children)}</{name}>")
+
+
+@cache
+def _spelled(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
 
 
 def paragraphs(text: str, kind: str | None = None) -> Html:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from processes import aural_mcp, free_port, settings_for
+from processes import aural_mcp, backend, free_port, settings_for
 
 LINK = re.compile(r"The desk: ((http://127\.0\.0\.1:\d+)/enter\?token=([\w-]{43}))\n")
 
@@ -74,3 +75,86 @@ def test_what_does_not_go_together_is_refused(tmp_path, arguments):
     code, out, err = aural_mcp(tmp_path, "demo", *arguments)
     assert (code, out) == (2, "")
     assert "--look goes without --interactive" in err
+
+
+# ── With a key ──────────────────────────────────────────────────────────────────────────────────
+
+
+@asynccontextmanager
+async def with_key(folder, port, *arguments):
+    """`aural-mcp backend` with its desk, a browser that is not signed in there, and a key."""
+    async with backend(folder, port, *arguments) as printed:
+        key = re.search(r"shown this once: (dlv_\w+)", printed)[1]
+        place = re.search(r"The desk, on this computer only, with a key: (http://127\.0\.0\.1:\d+)/\n", printed)[1]
+        async with httpx.AsyncClient(base_url=place, follow_redirects=True, trust_env=False, timeout=60) as browser:
+            yield browser, place, key
+
+
+async def sign_in(browser, place, key):
+    return await browser.post("/enter", data={"key": key}, headers={"origin": place})
+
+
+async def test_a_backend_has_a_desk_beside_it_that_asks_for_a_key(tmp_path):
+    port, desk_port = free_port(), free_port()
+    async with with_key(tmp_path, port, "--desk-port", str(desk_port)) as (browser, place, key):
+        assert place == f"http://127.0.0.1:{desk_port}"
+        assert (await browser.get("/")).status_code == 401
+        assert (await sign_in(browser, place, "dlv_test_wrong")).status_code == 401
+        page = await sign_in(browser, place, f" {key}\n")
+        assert page.status_code == 200
+        assert "There is no interview yet" in page.text
+        assert (await browser.get(f"http://127.0.0.1:{port}/enter")).status_code == 404  # not where candidates are
+        code, _, _ = await anyio.to_thread.run_sync(
+            lambda: aural_mcp(tmp_path, "backend", "keys", "revoke", key_id(tmp_path))
+        )
+        assert code == 0
+        page = await browser.get("/")
+        assert (page.status_code, "withdrawn" in page.text) == (401, True)
+
+
+def key_id(folder):
+    return aural_mcp(folder, "backend", "keys", "list")[1].split()[0]
+
+
+async def test_a_backend_takes_another_port_for_the_desk_unless_it_is_told_one(tmp_path):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port + 1)):
+        async with with_key(tmp_path, port) as (browser, place, _):
+            assert place != f"http://127.0.0.1:{port + 1}"
+            assert (await browser.get("/")).status_code == 401
+        code, out, err = await anyio.to_thread.run_sync(
+            lambda: aural_mcp(tmp_path, "backend", "--port", str(port), "--desk-port", str(port + 1))
+        )
+    assert (code, out) == (1, "")
+    assert err == f"Error: Nothing can listen on port {port + 1} for the desk. Choose --desk-port, or --no-desk.\n"
+
+
+async def test_a_backend_without_a_desk_says_nothing_of_one(tmp_path):
+    async with backend(tmp_path, free_port(), "--no-desk") as printed:
+        assert "desk" not in printed
+
+
+async def test_open_asks_for_the_key_of_a_backend_elsewhere_and_says_when_that_is_gone(tmp_path):
+    port = free_port()
+    settings = {"AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1"}
+    code, out, err = await anyio.to_thread.run_sync(lambda: aural_mcp(tmp_path, "open", "--no-browser", **settings))
+    assert (code, out) == (1, "")
+    assert "Or say --ask-key, and type it in the browser." in err
+    command = [sys.executable, "-u", "-m", "aural_mcp", "open", "--ask-key", "--no-browser"]
+    process = await anyio.open_process(command, env=settings_for(tmp_path / "mine", **settings))
+    said = b""
+    while b"Ctrl-C" not in said:
+        said += await process.stdout.receive()
+    place = re.search(r"The desk: (http://127\.0\.0\.1:\d+)/\n", said.decode())[1]
+    async with httpx.AsyncClient(base_url=place, follow_redirects=True, trust_env=False, timeout=60) as browser:
+        async with backend(tmp_path / "theirs", port, "--no-desk") as printed:
+            key = re.search(r"shown this once: (dlv_\w+)", printed)[1]
+            assert f"127.0.0.1:{port} and nowhere else" in (await browser.get("/")).text
+            assert (await sign_in(browser, place, key)).status_code == 200
+        page = await browser.get("/")
+        assert page.status_code == 503
+        assert "cannot be reached" in page.text
+    process.send_signal(signal.SIGINT)
+    with anyio.fail_after(30):
+        assert await process.wait() == 0
+    await process.aclose()

@@ -2,18 +2,21 @@
 
 import json
 import re
+import time
+from functools import partial
 
 import httpx
 import pytest
 from mcp import Client
 
+from aural_mcp.client import client
 from aural_mcp.config import Narrowing
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
 from aural_mcp.server.desk import Desk, entry
 from aural_mcp.server.server import AuralServer, OneClient
-from conftest import ok
+from conftest import KEY, ORIGIN, ok
 from rows import add_session
 from scored import QUESTIONS, SAID, even, interview_with, sit
 from wires import counting
@@ -22,8 +25,8 @@ HERE = "http://127.0.0.1:8555"
 HOSTILE = "</script><script>alert(1)</script><b>Eve</b>"
 
 
-def desk_of(world, client=None, **settings):
-    return Desk(AuralServer(OneClient(client or world.client), backend="T.", **settings), HERE)
+def desk_of(world, asks=None, **settings):
+    return Desk(AuralServer(OneClient(asks or world.client), backend="T.", **settings), HERE)
 
 
 def browser_of(desk, **headers):
@@ -215,8 +218,8 @@ async def test_what_others_wrote_is_never_markup(signed_in, interview):
 
 async def test_what_is_not_there_is_a_page_that_says_so(signed_in):
     page = await signed_in.get("/sessions/5d3c7b7e-0000-4000-8000-000000000000")
-    assert page.status_code == 502
-    assert "Session not found" in page.text
+    assert page.status_code == 404
+    assert "no such interview or session" in page.text
     assert "list_sessions" not in page.text
     assert (await signed_in.get("/nowhere")).status_code == 404
 
@@ -284,9 +287,75 @@ async def test_what_it_shows_of_candidates_is_in_the_decision_log(world, intervi
     async with browser_of(desk) as browser:
         await come_in(browser, desk.entry.link("/"))
         page = await browser.get(f"/interviews/{interview}/comparison")
-        assert page.status_code == 502
+        assert page.status_code == 500
         assert "Ann" not in page.text
         assert "decision log" in page.text
+
+
+CEILINGS = {
+    "/": 1,
+    "/?title=engineer": 1,
+    "": 5,
+    "/comparison": 3,
+    "/sessions": 1,
+    "/questions": 1,
+    "/exports": 1,
+    "/results.csv": 3,
+}
+"""The most requests that a page costs, however many candidates there are; 60 may be sent in a minute."""
+
+
+@pytest.mark.parametrize("blind", [False, True], ids=["named", "blind"])
+async def test_against_a_remote_aural_no_page_costs_more_requests_with_more_candidates(world, interview, blind):
+    async with Client(world.server) as agent:
+        waiting = [{"name": f"Waits {number}"} for number in range(20)]
+        await ok(agent, "create_candidates", interviewId=interview, candidates=waiting)
+        for number in range(60):
+            await ok(agent, "create_interview", title=f"Engineer {number}")
+    sessions = [
+        sit(world, interview, f"Person {number}", even(5), ("Why?", "So. " * 9_000) * 3) for number in range(97)
+    ]
+    seen = []
+    desk = desk_of(world, counting(world, seen), exposure=Exposure(blind=blind))
+    names = 3 if blind else 0  # who the names are that are hidden is asked once in a while
+    async with browser_of(desk) as browser:
+        await come_in(browser, desk.entry.link("/"))
+        for path, most in CEILINGS.items():
+            seen.clear()
+            assert (
+                await browser.get(path if path[:2] in ("/", "/?") else f"/interviews/{interview}{path}")
+            ).status_code == 200
+            assert len(seen) <= most + names, (path, seen)
+        seen.clear()
+        assert (await browser.get(f"/sessions/{sessions[0]}")).status_code == 200
+        assert len(seen) <= 2 + names
+        for path in ("/comparison?quotes=1", "/results.html"):
+            seen.clear()
+            assert (await browser.get(f"/interviews/{interview}{path}")).status_code == 200
+            read = [each for each in seen if "/sessions/" in each]
+            assert len(seen) - len(read) <= 3 + names
+            assert len(read) == len(set(read))
+        assert len(read) == 1  # of who is in the middle: what the comparison read is kept for the report
+
+
+async def test_more_transcripts_than_the_minute_allows_is_a_page_that_says_when_and_goes_on_there(
+    world, interview, monkeypatch
+):
+    for number in range(60):
+        sit(world, interview, f"Person {number}", even(5), ("Why?", "So."))
+    transport = httpx.ASGITransport(world.app)
+    limited = client.AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=60, transport=transport)
+    desk, path = desk_of(world, limited), f"/interviews/{interview}/comparison?quotes=1"
+    async with browser_of(desk) as browser:
+        await come_in(browser, desk.entry.link("/"))
+        page = await browser.get(path)
+        assert page.status_code == 429
+        assert 0 < int(page.headers["retry-after"]) <= 61
+        assert f'href="{path}"' in page.text
+        monkeypatch.setattr(client, "Budget", partial(client.Budget, clock=lambda: time.time() + 61))
+        page = await browser.get(path)
+        assert (page.status_code, len(drawn(page)["candidates"])) == (200, 63)
+        assert "transcripts were read in this call" not in page.text
 
 
 async def test_against_a_remote_aural_it_asks_as_the_tools_do_and_keeps_transcripts(world, interview):

@@ -14,6 +14,7 @@ import click
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import ListInterviews
 from aural_mcp.cli.files import from_json
+from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.deployment import Loss, sentence
@@ -73,7 +74,9 @@ class Decision:
             click.echo("This could not be written into the decision log.", err=True)
 
 
-async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision, opens: str) -> bool:
+async def apply(
+    client: AuralClient, given: LaunchInterviews, decision: Decision, opens: str, progress: Progress
+) -> bool:
     """Launch, again and again, and print what becomes of each; whether all of them are there in the end.
 
     Args:
@@ -87,7 +90,10 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
     await client.call(ListInterviews(limit=1))  # a wrong key shows before anything is made, in a dry run too
 
     async def tell(done: float, total: float, said: str) -> None:
-        click.echo(f"{done:.0f} of {total:.0f}: {outside(said)}", err=True)
+        if progress.is_shown:
+            progress.step(done, total, outside(said))
+        else:
+            click.echo(f"{done:.0f} of {total:.0f}: {outside(said)}", err=True)
 
     left, fruitless, losses = len(given.interviews) + 1, 0, list[Loss]()
     while True:
@@ -101,6 +107,7 @@ async def apply(client: AuralClient, given: LaunchInterviews, decision: Decision
             break
         if fruitless:
             await anyio.sleep(PAUSE)
+    progress.clear()
     _print(launched, opens)
     if losses:
         click.echo(sentence(losses))
@@ -148,7 +155,8 @@ def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
 
     async def carry_out() -> None:
         try:
-            done.append(await apply(setup.client, given, log, would if titles else ""))
+            with Progress() as progress:
+                done.append(await apply(setup.client, given, log, would if titles else "", progress))
         except AuralError as error:
             done.append(False)
             click.echo(f"Error: {error}", err=True)

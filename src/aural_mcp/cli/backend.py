@@ -11,8 +11,11 @@ from typing import IO
 
 import click
 
+from aural_mcp.cli.desk import address as desk_address
+from aural_mcp.cli.desk import beside_backend, listen
 from aural_mcp.cli.files import from_json, write_new
 from aural_mcp.cli.groups import Group
+from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.webhooks import DATABASE, webhooks, workspace
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
@@ -21,12 +24,19 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8410, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--desk-port", type=click.IntRange(0, 65535), help="Port of the desk; the next one, if it is free.")
+@click.option("--no-desk", is_flag=True, help="Serve no desk.")
 @DATABASE
 @click.pass_context
-def backend(context: click.Context, host: str, port: int, database: str | None) -> None:
-    """Serve Aural's REST API and the candidates' pages. For a team, or for development."""
+def backend(
+    context: click.Context, host: str, port: int, desk_port: int | None, no_desk: bool, database: str | None
+) -> None:
+    """Serve Aural's REST API and the candidates' pages. For a team, or for development.
+
+    The desk for recruiters is beside it, on a port that this computer alone reaches; it asks for a key.
+    """
     if context.invoked_subcommand is None:
-        serve_backend(host, port, database)
+        serve_backend(host, port, database, desk_port, desk=not no_desk)
 
 
 backend.add_command(webhooks)
@@ -41,7 +51,8 @@ def import_(file: IO[bytes], database: str | None) -> None:
 
     document = from_json(file.read())
     try:
-        counts = import_workspace(workspace(database), document)
+        with Progress() as progress:
+            counts = import_workspace(workspace(database), document, progress.step)
     except (CannotImport, ValueError) as error:
         raise click.ClickException(f"Nothing was imported. {error}") from error
     click.echo("Imported " + ", ".join(f"{number} {name}" for name, number in counts.items() if number) + ".")
@@ -112,7 +123,7 @@ def revoke(key_id: str, database: str | None) -> None:
     click.echo(f"Revoked {key_id}.")
 
 
-def serve_backend(host: str, port: int, database: str | None) -> None:
+def serve_backend(host: str, port: int, database: str | None, desk_port: int | None = None, *, desk: bool) -> None:
     """Serve the REST backend alone; the first start of a workspace prints a key, once."""
     import uvicorn
 
@@ -141,6 +152,11 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
         save_setting(db, "page_port", port)
     origin = settings.public_url or (f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     said = [f"Aural's REST API: {origin}/api/v1"]
+    if desk:
+        beside = _desk_listener(port, desk_port)
+        here = "127.0.0.1" if address == "0.0.0.0" else "::1" if address == "::" else address  # noqa: S104
+        beside_backend(settings, origin, f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}", beside)
+        said.append(f"The desk, on this computer only, with a key: {desk_address(beside)}/")
     if not has_keys(store):
         said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
     click.echo("\n".join(said))
@@ -156,6 +172,14 @@ def serve_backend(host: str, port: int, database: str | None) -> None:
             app, log_config=None, access_log=False, timeout_keep_alive=KEPT_OPEN, proxy_headers=False
         )
         uvicorn.Server(config).run([listener])
+
+
+def _desk_listener(port: int, wanted: int | None) -> socket.socket:
+    """The port that is wanted for the desk, else the one after the backend's, else any."""
+    for each in (wanted,) if wanted is not None else (min(port + 1, 65535), 0):
+        with suppress(OSError):
+            return listen(each)
+    raise click.ClickException(f"Nothing can listen on port {wanted} for the desk. Choose --desk-port, or --no-desk.")
 
 
 def _end_of(day: date) -> str:

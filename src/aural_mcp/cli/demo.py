@@ -65,11 +65,13 @@ def look_at_example(*, browser: bool) -> None:
     """Open the desk on a throw-away workspace in which 24 made-up people took an interview, until Ctrl-C."""
     from aural_mcp.cli.desk import open_desk
     from aural_mcp.cli.example import PEOPLE, fill
+    from aural_mcp.cli.progress import Progress
     from aural_mcp.config import read_settings
 
     async def prepare(server: AuralServer) -> str:
         click.echo(f"{len(PEOPLE)} made-up people take an interview, through the candidates' pages. A moment.")
-        return f"/interviews/{await fill(server)}/comparison"
+        with Progress() as progress:
+            return f"/interviews/{await fill(server, progress.step)}/comparison"
 
     with tempfile.TemporaryDirectory(prefix="aural-demo-") as folder:
         environment = {"AURAL_DATA_DIR": folder, "AURAL_PAGE_PORT": "0", "AURAL_CONFIRM": "never"}

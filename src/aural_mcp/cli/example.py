@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import unescape
 from typing import TYPE_CHECKING, Any, cast
 
@@ -71,8 +71,12 @@ AT_ONCE = 6
 SEED = 11
 
 
-async def fill(server: AuralServer) -> str:
-    """Make the interview and everybody who took it; its id."""
+async def fill(server: AuralServer, tell: Callable[[float, float, str], None] = lambda done, total, said: None) -> str:
+    """Make the interview and everybody who took it; its id.
+
+    Args:
+        tell: is told how many are through, of how many, and what they did last.
+    """
     made = await _call(server, "create_interview", **_interview())
     questions = [{"text": text, "probeThreshold": 5} for text in QUESTIONS]
     await _call(server, "create_questions", interviewId=made["id"], questions=questions)
@@ -86,15 +90,20 @@ async def fill(server: AuralServer) -> str:
         pages = {name: await _begin(browser, links[name], name) for name in PEOPLE}  # in this order, at every run
         limit = anyio.CapacityLimiter(AT_ONCE)
 
+        taken: list[str] = []
+
         async def take(name: str) -> None:
             async with limit:
                 await _take(browser, links[name], pages[name], answers[name])
+            taken.append(name)
+            tell(len(taken), 2 * len(PEOPLE), f"{name} answered")
 
         async with anyio.create_task_group() as tasks:
             for name in PEOPLE:
                 tasks.start_soon(take, name)
     sessions = (await _call(server, "list_sessions", interviewId=made["id"], limit=100))["data"]
-    for row in sessions:
+    for number, row in enumerate(sessions, len(PEOPLE) + 1):
+        tell(number, 2 * len(PEOPLE), f"{row['participantName']} is scored")
         await _score(server, row["id"], scores[row["participantName"]])
     return made["id"]
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from httpx import AsyncBaseTransport
+
     from aural_mcp.backend.local import LocalWorkspace
     from aural_mcp.client.client import AuralClient
     from aural_mcp.config import Settings
@@ -62,8 +64,13 @@ class Setup:
     workspace: LocalWorkspace | None
 
 
-def set_up(settings: Settings, *, per_request: bool = False) -> Setup:
-    """Join a server to the backend that the settings choose."""
+def set_up(settings: Settings, *, per_request: bool = False, transport: AsyncBaseTransport | None = None) -> Setup:
+    """Join a server to the backend that the settings choose.
+
+    Args:
+        per_request: each request brings its key.
+        transport: how a remote backend is reached, where not as the environment says.
+    """
     from aural_mcp.client.client import AuralClient
     from aural_mcp.client.state import State
     from aural_mcp.config import data_folder, decision_log
@@ -92,7 +99,12 @@ def set_up(settings: Settings, *, per_request: bool = False) -> Setup:
         public, limit = settings.public_url, settings.requests_per_minute
         origin = (lambda: public) if public else None
         client = AuralClient(
-            settings.api_key, settings.base_url, requests_per_minute=limit, link_origin=origin, state=state
+            settings.api_key,
+            settings.base_url,
+            requests_per_minute=limit,
+            transport=transport,
+            link_origin=origin,
+            state=state,
         )
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
     server = AuralServer(

@@ -14,6 +14,7 @@ import click
 
 from aural_mcp.cli.groups import Group
 from aural_mcp.cli.outbox import print_status, retry_command
+from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import beside, set_up
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ OPTIONS = (
     click.option("--since-beginning", is_flag=True, help="At the first look, tell what was there before, too."),
     DATABASE,
 )
+
+SHOWN_EVERY = 1.0
+"""Seconds between two looks at what has arrived, where a terminal shows it."""
 
 
 def watch_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -175,10 +179,10 @@ def watch_until_stopped(settings: Settings, plan: Plan) -> None:
     if settings.problem:
         raise click.ClickException(settings.problem)
     set_up_logging()
-    setup = set_up(settings)
+    setup, progress = set_up(settings), Progress()
 
     def say(said: str) -> None:
-        click.echo(f"aural-mcp: {said}", err=True)
+        progress.say(f"aural-mcp: {said}")
 
     number = len(plan.interviews)
     what = "all interviews" if not number else "1 interview" if number == 1 else f"{number} interviews"
@@ -189,14 +193,32 @@ def watch_until_stopped(settings: Settings, plan: Plan) -> None:
         failed: list[AuralError] = []
 
         async def serve() -> None:
-            try:
-                await run(setup.client, plan, say, hello)
-            except AuralError as error:
-                failed.append(error)
+            async with anyio.create_task_group() as tasks:
+                if progress.is_shown:
+                    tasks.start_soon(_show_counts, plan, progress)
+                try:
+                    await run(setup.client, plan, say, hello)
+                except AuralError as error:
+                    failed.append(error)
+                tasks.cancel_scope.cancel()
 
         await beside(setup, serve, True)
         if failed:
             raise click.ClickException(str(failed[0]))
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), progress:
         anyio.run(watch)
+
+
+async def _show_counts(plan: Plan, progress: Progress) -> None:
+    """Show what has arrived and what is on its way, as long as this watches."""
+    import anyio.to_thread
+
+    from aural_mcp.events import outbox, run
+
+    while True:
+        await anyio.sleep(SHOWN_EVERY)
+        if (counts := await anyio.to_thread.run_sync(run.counted, plan)) is not None:
+            states = (outbox.DELIVERED, outbox.PENDING, outbox.PARKED)
+            said = ", ".join(f"{counts.get(state, 0):,} {state}" for state in states)
+            progress.show(f"watching: {said}", last=True)

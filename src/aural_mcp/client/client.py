@@ -63,15 +63,17 @@ Row = TypeVar("Row", bound=_Identified)
 class Spent:
     """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
 
-    And what it may: `until` is when it must be over, on the monotonic clock; `tell` says to the host how far it is,
-    as (done, total, sentence); `budget` knows when the key can send again, once something was asked. `losses` is
-    what the deployment did not keep of its writes.
+    And what it may: `until` is when it must be over, on the monotonic clock; `whole` is that its answer goes to no
+    model and may be as long as it is; `tell` says to the host how far it is, as (done, total, sentence); `budget`
+    knows when the key can send again, once something was asked. `losses` is what the deployment did not keep of its
+    writes.
     """
 
     requests: int = 0
     waited: float = 0.0
     lost: bool = False
     until: float = math.inf
+    whole: bool = False
     tell: Callable[[float, float, str], Awaitable[None]] | None = None
     losses: list[Loss] = field(default_factory=list[Loss])
     budget: Budget | None = None

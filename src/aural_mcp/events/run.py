@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,6 +107,16 @@ async def _close(plan: Plan, lease: Lease) -> None:
 def _add(db: Connection, plan: Plan) -> None:
     for endpoint, shown in zip(plan.endpoints, plan.shown, strict=True):
         outbox.add_endpoint(db, endpoint.id, shown, secret=None, allow=(), now=time.time())
+
+
+def counted(plan: Plan) -> dict[str, int] | None:
+    """How much is in which state for the endpoints of a plan; None where the database cannot be read now."""
+    try:
+        with plan.database.reading() as db:
+            found = outbox.counts(db)
+    except SQLAlchemyError:
+        return None
+    return dict(sum((Counter(found.get(each.id, {})) for each in plan.endpoints), Counter[str]()))
 
 
 async def _first_look(watcher: Watcher) -> None:

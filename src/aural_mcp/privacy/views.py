@@ -120,6 +120,11 @@ class Turns(Sequence[Message]):
     def __len__(self) -> int:
         return len(self._turns)
 
+    def __iter__(self) -> Iterator[Message]:
+        for start in range(0, len(self), self.AT_ONCE):
+            _ = self[start]
+            yield from self._turns[start : start + self.AT_ONCE]
+
     @overload
     def __getitem__(self, at: int) -> Message: ...
     @overload

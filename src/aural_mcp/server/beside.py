@@ -32,10 +32,12 @@ LINKS_SINCE = "2025-06-18"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a host can make use of beside words."""
+    """What a host can make use of: beside words, or of these."""
 
     pictures: bool = False
     links: bool = False
+    whole: bool = False
+    """Answers that no model reads, and so need not be short: for pages of ours."""
 
 
 NOTHING = Wanted()
@@ -54,7 +56,7 @@ def wanted(context: Context[Any, Any] | None) -> Wanted:
     """What the host of a request can make use of; calls from inside this program want words alone."""
     revision = (context.protocol_version if context else None) or ""
     links = context is not None and revision >= LINKS_SINCE and client_supports_apps(context)
-    return Wanted(pictures=bool(revision), links=links)
+    return Wanted(pictures=bool(revision), links=links, whole=getattr(context, "whole", False))
 
 
 async def of(result: object, host: Wanted) -> Beside:

@@ -60,7 +60,7 @@ class Decisions:
                 waits=not (only_shows and outcome == "done"),
             )
         except LogUnwritable as error:
-            return results.failure(f"{BY_NAME[tool].tool_title()} shows nothing. {error}")
+            return results.failure(f"{BY_NAME[tool].tool_title()} shows nothing. {error}", error)
         if outcome == "done" and self._log.waits and isinstance(result, CallToolResult):
             return _with_remark(result)
         return result

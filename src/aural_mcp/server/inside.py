@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
@@ -24,7 +24,11 @@ FEW = 30
 
 
 class NotShown(Exception):
-    """A tool did not answer; the text says why, for a person."""
+    """A tool did not answer; the text says why, for a person, and `reason` is what it came of, where that is known."""
+
+    def __init__(self, text: str, reason: BaseException | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class NotThere(NotShown):
@@ -32,8 +36,9 @@ class NotThere(NotShown):
 
 
 class _Asked(Context[Any, Any]):
-    """A call that no host made: it narrows as a header over HTTP does, and nobody is told of its progress."""
+    """A call that no host made: it narrows as a header over HTTP does, is answered in one, and tells no progress."""
 
+    whole: ClassVar[bool] = True
     _sent: Mapping[str, str] = PrivateAttr()
 
     def __init__(self, sent: Mapping[str, str]) -> None:
@@ -53,11 +58,13 @@ class Asking:
 
     Args:
         blind: whether this browser sees no names, whatever the server would show.
+        key: whose workspace it is, where the server has no key of its own.
     """
 
-    def __init__(self, server: AuralServer, *, blind: bool = False) -> None:
+    def __init__(self, server: AuralServer, *, blind: bool = False, key: str = "") -> None:
         self._server = server
-        self._context = _Asked({"x-aural-blind": "true"} if blind else {})
+        sent = {"x-aural-blind": "true"} if blind else {}
+        self._context = _Asked({**sent, "authorization": f"Bearer {key}"} if key else sent)
 
     async def tools(self) -> Collection[str]:
         """The names of the tools that there are."""
@@ -85,7 +92,7 @@ class Asking:
             raise NotShown(str(error)) from error
         if not isinstance(result, CallToolResult) or result.is_error or result.structured_content is None:
             said = " ".join(getattr(block, "text", "") for block in getattr(result, "content", ()))
-            raise NotShown(results.advice(said, BY_NAME))
+            raise NotShown(results.advice(said, BY_NAME), getattr(result, "reason", None))
         return cast("dict[str, Any]", result.structured_content)
 
     async def read(self, address: str) -> str:
@@ -97,7 +104,7 @@ class Asking:
         try:
             found = await self._server.read_resource(address, self._context)
         except ResourceError as error:
-            raise NotShown(results.advice(str(error), BY_NAME)) from error
+            raise NotShown(results.advice(str(error), BY_NAME), error.__cause__) from error
         return "".join(str(getattr(each, "content", "")) for each in cast("list[Any]", found))
 
     # ── Whole results ───────────────────────────────────────────────────────────────────────────
@@ -123,16 +130,17 @@ class Asking:
         return await self.everybody(interview_id, quotes=True) if few and not quotes else found
 
     async def everybody(self, interview_id: str, *, quotes: bool = False) -> dict[str, Any]:
-        """Everybody who is compared, in one, however many pages that takes."""
-        whole = page = await self("compare_candidates", interviewId=interview_id, quotes=quotes)
-        for _ in range(MOST_PAGES):
-            if page.get("cursor") is None or not page["candidates"]:
-                break
-            cursor = page["cursor"]
-            page = await self("compare_candidates", interviewId=interview_id, quotes=quotes, cursor=cursor)
-            whole["candidates"] = [*whole["candidates"], *page["candidates"]]
-            whole = {**page, "candidates": whole["candidates"]}
-        return whole
+        """Everybody who is compared, in one, however many calls time and budget make of it."""
+        asked = {"interviewId": interview_id, "quotes": quotes}
+        page = await self("compare_candidates", **asked)
+        rows, calls = [*page["candidates"]], 1
+        while page.get("cursor") and page["candidates"] and calls < MOST_PAGES:
+            page, calls = await self("compare_candidates", **asked, cursor=page["cursor"]), calls + 1
+            rows += page["candidates"]
+        if calls > 1:  # what was read is kept, so that now all may be judged together
+            again = await self("compare_candidates", **asked)
+            return {**page, "candidates": rows} if again.get("cursor") else again
+        return page
 
     async def session(self, session_id: str) -> dict[str, Any]:
         """A session with its whole transcript, and what only the report has of it: code, drawings, the log."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from mcp.types import CallToolResult, TextContent
+from pydantic import PrivateAttr
 from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.models import Record, Wire
@@ -190,9 +191,21 @@ def agreed_in_view(operation: AnyOperation, result: CallToolResult) -> CallToolR
     return in_view("done", said, told=f"{said} The user agreed in the view. {rest}", result=structured)
 
 
-def failure(text: str) -> CallToolResult:
+class Failure(CallToolResult):
+    """A refusal; what it came of is for pages of ours and is sent to nobody."""
+
+    _reason: Exception | None = PrivateAttr(default=None)
+
+    @property
+    def reason(self) -> Exception | None:
+        return self._reason
+
+
+def failure(text: str, reason: Exception | None = None) -> Failure:
     """A refusal that the model can read and act on."""
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+    refused = Failure(content=[TextContent(type="text", text=text)], is_error=True)
+    refused._reason = reason  # pyright: ignore[reportPrivateUsage]
+    return refused
 
 
 def _said(value: dict[str, Any]) -> str:

@@ -229,7 +229,7 @@ class AuralServer(MCPServer[Connection]):
             client = self._client_for(context)
             self._decisions.check(name, arguments)
         except (NoUsableKey, LogUnwritable) as error:
-            return results.failure(f"{operation.tool_title()} was not called. {error}")
+            return results.failure(f"{operation.tool_title()} was not called. {error}", error)
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
         result: Answer | None = None
         try:
@@ -239,7 +239,7 @@ class AuralServer(MCPServer[Connection]):
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
         except NoUsableKey as error:
-            result = results.failure(f"{operation.tool_title()} was not called. {error}")
+            result = results.failure(f"{operation.tool_title()} was not called. {error}", error)
         except MCPError:
             raise
         except Exception as error:

@@ -74,7 +74,7 @@ async def run(
     host: beside.Wanted = beside.NOTHING,
 ) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
-    spent = Spent(tell=tell)
+    spent = Spent(tell=tell, whole=host.whole)
     try:
         reading = partial(read, operation, given, writes=writes)
         asked = await aside(reading) if is_large(given) else reading()
@@ -86,10 +86,10 @@ async def run(
         else:
             result = await client.call(asked.arguments, spent=spent)
     except BadArguments as refused:
-        return results.failure(str(refused))
+        return results.failure(str(refused), refused)
     except AuralError as error:
         said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
-        return results.failure(results.advice(" ".join(said), client.lacking))
+        return results.failure(results.advice(" ".join(said), client.lacking), error)
     more = await beside.of(result, host)
     remarks = [*asked.remarks, *more.remarks, *_lost(spent), *_remarks(operation, client, spent)]
     return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments, more=more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -102,7 +103,8 @@ async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) 
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
-    page = _page(head, turns, lambda number: _said(number, session.messages[number - 1]), given, len(session.messages))
+    said: Callable[[int], Row] = lambda number: _said(number, session.messages[number - 1])  # noqa: E731
+    page = _page(head, turns, said, given, len(session.messages), whole=spent.whole)
     remarks += warnings_of(session)
     return SessionPage.model_validate({**page, "remarks": remarks if given.from_turn == 1 else []})
 
@@ -246,7 +248,8 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     first = {**integrity, **media} if given.from_turn == 1 else {}
     turns = range(1, len(report.messages) + 1)
     head = {**_head(report, given), "interview": about, **first}
-    page = _page(head, turns, lambda number: all_of(number, report.messages[number - 1]), given, len(turns))
+    turn: Callable[[int], Row] = lambda number: all_of(number, report.messages[number - 1])  # noqa: E731
+    page = _page(head, turns, turn, given, len(turns), whole=spent.whole)
     said = [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []
     result = ReportPage.model_validate({**page, "remarks": said})
     anonymous = isinstance(client, Guarded) and client.exposure.anonymous
@@ -320,12 +323,15 @@ def _page(
     turn: Callable[[int], Row],
     given: GetSessionArguments | GetSessionReportArguments,
     total: int,
+    *,
+    whole: bool,
 ) -> Row:
     """The head with the turns that fit, and no other is looked at; `nextTurn` says where the rest begins."""
     wanted = turns[bisect_left(turns, given.from_turn) :]
     plain_head = {name: value.model_dump() if isinstance(value, Record) else value for name, value in head.items()}
     most = len(wanted) if given.max_turns is MISSING else given.max_turns
-    page = _fitting(map(turn, wanted[:most]), max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head)), given)
+    room = sys.maxsize if whole else max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head))
+    page = _fitting(map(turn, wanted[:most]), room, given)
     rest = wanted[len(page) :]
     return {
         "id": given.session_id,

@@ -18,7 +18,7 @@ from aural_mcp.tools.sessions import EndedByTeam, ended_by_team
 from aural_mcp.tools.shape import PAGE_BYTES, size_of
 from aural_mcp.workflows.alike import Pool
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
-from aural_mcp.workflows.evidence import by_rule
+from aural_mcp.workflows.evidence import Rule
 from aural_mcp.workflows.integrity import integrity_of
 from aural_mcp.workflows.ranking import (
     LIST_ENDED,
@@ -192,6 +192,7 @@ class _Comparing:
         self._locked, self._logged = is_locked(client), logged
         self.all: list[Candidate] = []
         self._names: dict[str, str] = {}
+        self._quoted: dict[str, list[dict[str, Any]]] = {}
         self._pool = Pool()
         self.scorers: Counter[str] = Counter()
         self.unsound: list[str] = []
@@ -251,7 +252,7 @@ class _Comparing:
         for number, each in enumerate(self.all[start:], start + 1):
             if not (await self._read(each, quoting) and await self._count(each, counting)):
                 break
-            room -= size_of(self._row(each)) + 40
+            room -= 0 if self._spent.whole else size_of(self._row(each)) + 40
             if room < 0 and shown:
                 break
             shown.append(each)
@@ -316,22 +317,26 @@ class _Comparing:
     def _quotes(self, each: Candidate) -> list[dict[str, Any]]:
         if each.session is None:
             return []
+        if each.row.id in self._quoted:
+            return self._quoted[each.row.id]
+        rule = Rule(self.rubric, each.session)
         found: dict[tuple[int, str, bool], list[str]] = {}
         for column in self.rubric.columns:
-            if quote := self._quote(each, column, each.session):
+            if quote := self._quote(each, column, each.session, rule):
                 found.setdefault(quote, []).append(column.id)
-        return [
+        self._quoted[each.row.id] = [
             {"columns": ", ".join(ids), "turn": turn, "said": said, **({"by_rule": True} if ruled else {})}
             for (turn, said, ruled), ids in found.items()
         ]
+        return self._quoted[each.row.id]
 
-    def _quote(self, each: Candidate, column: Column, session: Session) -> tuple[int, str, bool] | None:
+    def _quote(self, each: Candidate, column: Column, session: Session, rule: Rule) -> tuple[int, str, bool] | None:
         """What the scorer named, else what the rule finds."""
         evaluation = each.card.evaluations.get(column.id)
         if evaluation and (named := quote_for(evaluation, session.messages, SHORT_QUOTE)):
             return (*named, False)
         scored = each.card.score(column.id) is not None
-        found = by_rule(column, self.rubric, session, SHORT_QUOTE) if scored else None
+        found = rule.find(column, SHORT_QUOTE) if scored else None
         return (*found, True) if found else None
 
     def _unproven(self, each: Candidate) -> str:

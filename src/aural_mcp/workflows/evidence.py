@@ -8,7 +8,8 @@ answer that is a question or starter code.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from functools import cached_property
 from typing import Any, cast
 
 from aural_mcp.api.models import Message, Session
@@ -25,42 +26,63 @@ SENTENCE = re.compile(r"[.!?](?=\s|$)|[。！？]")
 
 def by_rule(column: Column, rubric: Rubric, session: Session, most: int = MOST_CHARACTERS) -> tuple[int, str] | None:
     """A turn of the candidate's for a column, and some of its words; None where the rule finds none."""
-    answers = _answers(rubric, session)
-    if column.id.startswith("Q"):
-        turn = _after(column, rubric, session.messages, answers)
-        return (turn, _words(answers[turn], 0, most)) if turn else None
-    wanted = {word for word in words_of(f"{column.name} {column.description or ''}") if _counts(word)}
-    shared = {turn: len(wanted & set(words_of(said))) for turn, said in answers.items()}
-    turn = max(shared, key=lambda each: (shared[each], -each), default=0)
-    if not turn or shared[turn] < LEAST_SHARED:
-        return None
-    return turn, _words(answers[turn], _densest(answers[turn], wanted), most)
+    return Rule(rubric, session).find(column, most)
 
 
-def _answers(rubric: Rubric, session: Session) -> dict[int, str]:
-    """What the candidate said of their own, by turn."""
-    flagged = {each["turn"] for each in cast("list[Any]", (session.model_extra or {}).get("flags", []))}
-    said = {turn: each.content for turn, each in enumerate(session.messages, 1) if each.role == "USER"}
-    own = {turn: (text, _key(text)) for turn, text in said.items() if turn not in flagged}
-    given = {_key(text) for text in rubric.given}
-    return {turn: _line(text) for turn, (text, key) in own.items() if key and key not in given}
+class Rule:
+    """The rule for one session: what all columns need of it is worked out once."""
+
+    def __init__(self, rubric: Rubric, session: Session) -> None:
+        self._rubric, self._session = rubric, session
+
+    def find(self, column: Column, most: int = MOST_CHARACTERS) -> tuple[int, str] | None:
+        """A turn of the candidate's for a column, and some of its words; None where the rule finds none."""
+        if column.id.startswith("Q"):
+            turn = self._after(column)
+            return (turn, _words(self._answers[turn], 0, most)) if turn else None
+        wanted = {word for word in words_of(f"{column.name} {column.description or ''}") if _counts(word)}
+        shared = {turn: len(wanted & words) for turn, words in self._vocabulary.items()}
+        turn = max(shared, key=lambda each: (shared[each], -each), default=0)
+        if not turn or shared[turn] < LEAST_SHARED:
+            return None
+        return turn, _words(self._answers[turn], _densest(self._answers[turn], wanted), most)
+
+    @cached_property
+    def _answers(self) -> dict[int, str]:
+        """What the candidate said of their own, by turn."""
+        flagged = {each["turn"] for each in cast("list[Any]", (self._session.model_extra or {}).get("flags", []))}
+        said = {turn: each.content for turn, each in enumerate(self._session.messages, 1) if each.role == "USER"}
+        own = {turn: (text, _key(text)) for turn, text in said.items() if turn not in flagged}
+        given = {_key(text) for text in self._rubric.given}
+        return {turn: _line(text) for turn, (text, key) in own.items() if key and key not in given}
+
+    @cached_property
+    def _vocabulary(self) -> dict[int, set[str]]:
+        return {turn: set(words_of(said)) for turn, said in self._answers.items()}
+
+    @cached_property
+    def _asked(self) -> list[tuple[Column, str, list[int]]]:
+        """Each question, its key, and the turns in which it is asked."""
+        turns = [(turn, _key(each.content)) for turn, each in enumerate(self._session.messages, 1) if _is_ours(each)]
+        asked = [(each, _key(each.name)) for each in self._rubric.columns if each.id.startswith("Q")]
+        return [(each, key, [turn for turn, said in turns if _asks(said, key, each)]) for each, key in asked]
+
+    def _after(self, column: Column) -> int | None:
+        """The first answer after a question's turn and before that of another question."""
+        key, own = next((key, turns) for each, key, turns in self._asked if each == column)
+        same = [each for each, other, _ in self._asked if other == key].index(column)
+        if len(own) <= same:
+            return None
+        others = [turn for each, _, turns in self._asked if each != column for turn in turns if turn > own[same]]
+        end = min(others, default=None)
+        return next((turn for turn in sorted(self._answers) if own[same] < turn < (end or turn + 1)), None)
 
 
-def _after(column: Column, rubric: Rubric, messages: Sequence[Message], answers: Collection[int]) -> int | None:
-    """The first answer after a question's turn and before that of another question."""
-    asked = [each for each in rubric.columns if each.id.startswith("Q")]
-    turns = [(turn, _key(each.content)) for turn, each in enumerate(messages, 1) if each.role == "ASSISTANT"]
-    same = [each for each in asked if _key(each.name) == _key(column.name)].index(column)
-    own = [turn for turn, said in turns if _asks(said, column)]
-    if len(own) <= same:
-        return None
-    others = [each for each in asked if each != column]
-    end = next((turn for turn, said in turns if turn > own[same] and any(_asks(said, each) for each in others)), None)
-    return next((turn for turn in sorted(answers) if own[same] < turn < (end or turn + 1)), None)
+def _is_ours(message: Message) -> bool:
+    return message.role == "ASSISTANT"
 
 
-def _asks(said: str, question: Column) -> bool:
-    key = _key(question.name)
+def _asks(said: str, key: str, question: Column) -> bool:
     return bool(key) and (key in said if len(words_of(question.name)) > FEW else said.endswith(key))
 
 

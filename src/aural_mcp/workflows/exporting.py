@@ -24,7 +24,7 @@ from aural_mcp.workflows import formats as sheets
 from aural_mcp.workflows import packets
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.comparing import chosen
-from aural_mcp.workflows.evidence import by_rule
+from aural_mcp.workflows.evidence import Rule
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.report import as_html
 from aural_mcp.workflows.saving import new_file, save
@@ -271,7 +271,8 @@ def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
 
 
 def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict[str, Any]:
-    scores = [_score(each, column, rubric, words=words) for column in rubric.columns]
+    rule = Rule(rubric, each.session) if each.session and words else None
+    scores = [_score(each, column, rule) for column in rubric.columns]
     asked = [row for row in scores if row["column"].startswith("Q")]
     more = (each.session.model_extra if each.session else None) or {}
     return {
@@ -291,12 +292,12 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict
     }
 
 
-def _score(each: Candidate, column: Column, rubric: Rubric, *, words: bool) -> dict[str, Any]:
+def _score(each: Candidate, column: Column, rule: Rule | None) -> dict[str, Any]:
     evaluation = each.card.evaluations.get(column.id, {})
     messages, score = each.session.messages if each.session else [], each.card.score(column.id)
     evidence = evidence_for(evaluation, messages) if evaluation else []
-    if not evidence and score is not None and words and each.session:
-        found = by_rule(column, rubric, each.session)
+    if not evidence and score is not None and rule:
+        found = rule.find(column)
         evidence = [{"turn": found[0], "said": found[1], "chosenBy": "rule"}] if found else []
     return {
         "column": column.id,

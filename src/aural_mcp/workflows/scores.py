@@ -164,11 +164,14 @@ def quote_for(
     evaluation: dict[str, Any], messages: Sequence[Message], most: int = LONGEST_QUOTE
 ) -> tuple[int, str] | None:
     """A turn of the candidate's that supports an evaluation, and a short part of it; None where none does."""
+    evidence, highlights = _listed(evaluation.get("evidence")), _listed(evaluation.get("highlights"))
+    if not evidence and not highlights:
+        return None
     answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
-    for turn in _listed(evaluation.get("evidence")):
+    for turn in evidence:
         if answers.get(turn):
             return turn, excerpt(answers[turn], most=most)
-    for highlight in _listed(evaluation.get("highlights")):
+    for highlight in highlights:
         wanted = set(words_of(str(highlight)))
         for turn, said in answers.items():
             if len(wanted) > 1 and wanted <= set(words_of(said)):
@@ -178,10 +181,11 @@ def quote_for(
 
 def evidence_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The turns that an evaluation names, with the candidate's words where the transcript was read."""
-    answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
     named = [turn for turn in _listed(evaluation.get("evidence")) if isinstance(turn, int)][:MOST_EVIDENCE]
-    if not named and (found := quote_for(evaluation, messages)):
-        return [{"turn": found[0], "said": found[1]}]
+    if not named:
+        found = quote_for(evaluation, messages)
+        return [{"turn": found[0], "said": found[1]}] if found else []
+    answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
     return [{"turn": turn, **({"said": excerpt(answers[turn])} if answers.get(turn) else {})} for turn in named]
 
 

@@ -6,6 +6,8 @@ make new ones where it is imported. Nothing else is left out, but what belongs t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert, select
@@ -22,8 +24,13 @@ class CannotImport(Exception):
     """A document that cannot be imported; the message names table, row and column. Nothing was stored."""
 
 
-def import_workspace(store: Store, document: Any) -> dict[str, int]:
+def import_workspace(
+    store: Store, document: Any, tell: Callable[[float, float, str], None] = lambda done, total, said: None
+) -> dict[str, int]:
     """Fill an empty database with a document of the shape that `export_workspace` gives.
+
+    Args:
+        tell: is told how many rows are in, of how many, and what they are.
 
     Returns:
         How many rows each table received.
@@ -32,10 +39,14 @@ def import_workspace(store: Store, document: Any) -> dict[str, int]:
         CannotImport: the database is not empty, or something in the document has no place; nothing is stored then.
     """
     given = _tables_of(document)
+    done, total = count(1), sum(map(len, given.values()))
     with store.writing() as db:
         if any(db.execute(select(table).limit(1)).first() for table in TABLES):
             raise CannotImport("The database is not empty. Import into a new one: --database sqlite:///new.db")
-        return {table.name: _import_table(db, table, given.get(table.name, [])) for table in TABLES}
+        return {
+            table.name: _import_table(db, table, given.get(table.name, []), lambda name: tell(next(done), total, name))
+            for table in TABLES
+        }
 
 
 def export_workspace(store: Store) -> dict[str, list[Row]]:
@@ -65,7 +76,7 @@ def _tables_of(document: Any) -> dict[str, list[Row]]:
     return given
 
 
-def _import_table(db: Connection, table: Table, given: list[Row]) -> int:
+def _import_table(db: Connection, table: Table, given: list[Row], tell: Callable[[str], None]) -> int:
     for number, row in enumerate(given):
         where = f"{table.name}[{number}]"
         values = _hashed(where, row) if table is api_keys else row
@@ -75,6 +86,7 @@ def _import_table(db: Connection, table: Table, given: list[Row]) -> int:
             db.execute(insert(table).values(values))
         except Exception as error:
             raise CannotImport(f"{where} cannot be stored: {_reason(error)}.") from error
+        tell(table.name)
     return len(given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import secrets
 import socket
@@ -20,10 +21,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aural_mcp import views
-from aural_mcp.config import KEPT_OPEN
+from aural_mcp.api.errors import AuralError
+from aural_mcp.api.operations import ListInterviews
+from aural_mcp.config import KEPT_OPEN, usable_key
 from aural_mcp.server.desk import pages
 from aural_mcp.server.desk.entry import Entry, Visitor
-from aural_mcp.server.inside import FEW, Asking, NotShown, NotThere
+from aural_mcp.server.desk.pages import Door
+from aural_mcp.server.desk.troubles import trouble
+from aural_mcp.server.inside import FEW, Asking, NotShown
 
 if TYPE_CHECKING:
     from aural_mcp.server.server import AuralServer
@@ -46,10 +51,20 @@ OPEN = ("/enter", "/base.css", "/desk.css")
 LINKS = {"session": "/sessions/{id}"}
 KINDS = {"csv": "text/csv", "html": "text/html", "json": "application/json"}
 LONGEST_FORM = 4_096
+PASSING = (429, 500, 502, 503, 504)
+"""What may be over when the page is loaded again."""
 SIGN_IN = (
     "Run “aural-mcp open” on this computer and open the link that it prints. A link is good once, for five minutes."
 )
 USED = f"This link was opened before, or is too old. {SIGN_IN}"
+AROUND = re.compile(r"^[\s\"'“”‘’`\u200b-\u200f\u2060\ufeff]+|[\s\"'“”‘’`\u200b-\u200f\u2060\ufeff]+$")
+"""What comes along around a key that was copied."""
+NO_KEY = "That is no key: keys begin with dlv_. Copy the whole of it and nothing else, and try again."
+WRONG_KEY = (
+    "This key is not accepted. It is mistyped, was withdrawn, has expired, or is of another backend. Copy it again, or "
+    "ask for a new one."
+)
+TRIES = "Many keys were tried just now. Try again in {wait} s."
 
 log = logging.getLogger(__name__)
 Show = Callable[[Request, Asking], Awaitable[Response]]
@@ -61,15 +76,17 @@ class Desk:
     Args:
         server: whose tools the pages show.
         origin: `scheme://host:port` at which a browser reaches it, exactly.
+        door: asks each browser for a key, with which everything is asked then; without it a link lets in.
     """
 
-    def __init__(self, server: AuralServer, origin: str) -> None:
+    def __init__(self, server: AuralServer, origin: str, door: Door | None = None) -> None:
         self.entry = Entry(origin)
-        self._server = server
+        self._server, self._door = server, door
         interview = "/interviews/{interview_id}"
         routes = [
             Route("/", self._page(_interviews)),
             Route("/enter", self._enter, methods=["GET", "POST"]),
+            Route("/leave", self._leave, methods=["POST"]),
             Route("/blind", self._blind, methods=["POST"]),
             Route("/{name}.css", _style),
             Route(interview, self._page(_progress)),
@@ -98,8 +115,14 @@ class Desk:
         if not looks_in and self.entry.is_foreign(headers, writes=writes):
             return _page(pages.message("Not from here", "Another page sent this. Type the desk's address."), 403)
         if path not in OPEN and self._visitor(Request(scope)) is None:
-            return _page(pages.message("Sign in", SIGN_IN), 401)
+            return self._outside(path if scope["method"] == "GET" else "/")
         return None
+
+    def _outside(self, to: str = "/", problem: str = "", status: int = 401, wait: int | None = None) -> Response:
+        """What a browser is shown that was not let in."""
+        if self._door is None:
+            return _page(pages.message("Sign in", problem or SIGN_IN), status)
+        return _page(pages.sign_in(self._door, to, problem), status, wait=wait)
 
     def _visitor(self, request: Request) -> Visitor | None:
         return self.entry.visitor(request.cookies.get(self.entry.cookie, ""))
@@ -107,30 +130,65 @@ class Desk:
     def _page(self, show: Show) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             visitor = self._visitor(request)
-            blind = visitor is None or visitor.blind
-            asking, request.state.blind = Asking(self._server, blind=blind), blind or self._server.names_nobody
+            if visitor is None:  # it left while this was on its way
+                return self._outside()
+            asking = Asking(self._server, blind=visitor.blind, key=visitor.key)
+            request.state.blind = visitor.blind or self._server.names_nobody
+            request.state.leaves = self._door is not None
             try:
                 return await show(request, asking)
-            except NotThere as error:
-                return _page(pages.message("Not here", str(error), await _frame(request, asking)), 404)
             except NotShown as error:
-                return _page(pages.message("That cannot be shown", str(error), await _frame(request, asking)), 502)
+                found = trouble(error)
+                if found.status == 401 and self._door:
+                    self.entry.leave(request.cookies.get(self.entry.cookie, ""))
+                    return self._outside(request.url.path, f"{found.title}. {found.text}")
+                top = await _frame(request, asking, tabs=found.status != 404)
+                again = str(request.url.replace(scheme="", netloc="")) if found.status in PASSING else ""
+                return _page(pages.message(found.title, found.text, top, again), found.status, wait=found.wait)
 
         return endpoint
 
     async def _enter(self, request: Request) -> Response:
-        """Look at a link, and let the browser in that sends its form."""
+        """Look at a link, and let the browser in that sends its form; or ask for a key."""
+        if self._door:
+            return await self._take_key(request) if request.method == "POST" else self._outside(status=200)
         if request.method != "POST":
             token, nonce = request.query_params.get("token", ""), secrets.token_urlsafe(16)
             if not self.entry.knows(token):
-                return _page(pages.message("Sign in", USED if token else SIGN_IN), 401)
+                return self._outside(problem=USED if token else SIGN_IN)
             return _page(pages.enter(token, nonce), nonce=nonce)
-        redeemed = self.entry.redeem(await _field(request, "token"))
-        if redeemed is None:
-            return _page(pages.message("Sign in", USED), 401)
-        response = RedirectResponse(redeemed[1], 303, HEADERS)
+        redeemed = self.entry.redeem((await _form(request)).get("token", ""))
+        return self._let_in(*redeemed) if redeemed else self._outside(problem=USED)
+
+    def _let_in(self, value: str, to: str) -> Response:
+        response = RedirectResponse(to, 303, HEADERS)
         given = {"httponly": True, "samesite": "strict", "secure": self.entry.secure, "path": "/"}
-        response.set_cookie(self.entry.cookie, redeemed[0], **given)  # pyright: ignore[reportArgumentType]
+        response.set_cookie(self.entry.cookie, value, **given)  # pyright: ignore[reportArgumentType]
+        return response
+
+    async def _take_key(self, request: Request) -> Response:
+        """Let a browser in whose key the backend takes; the browser it was before is forgotten."""
+        form = await _form(request)
+        key, to = AROUND.sub("", form.get("key", "")), _path(form.get("to", ""))
+        if not usable_key(key):
+            return self._outside(to, NO_KEY, 422)
+        if wait := math.ceil(self.entry.wait()):
+            return self._outside(to, TRIES.format(wait=wait), 429, wait)
+        try:
+            await self._server.clients.client_for({"authorization": f"Bearer {key}"}).call(ListInterviews(limit=1))
+        except AuralError as error:
+            found = trouble(NotShown("", error))
+            said = WRONG_KEY if found.status == 401 else f"{found.title}. {found.text}"
+            return self._outside(to, said, found.status, found.wait)
+        self.entry.was_right()
+        self.entry.leave(request.cookies.get(self.entry.cookie, ""))
+        return self._let_in(self.entry.welcome(key), to)
+
+    async def _leave(self, request: Request) -> Response:
+        """Forget this browser and its key."""
+        self.entry.leave(request.cookies.get(self.entry.cookie, ""))
+        response = RedirectResponse("/enter", 303, HEADERS)
+        response.delete_cookie(self.entry.cookie, secure=self.entry.secure, httponly=True, samesite="strict")
         return response
 
     async def _blind(self, request: Request) -> Response:
@@ -138,7 +196,7 @@ class Desk:
         if visitor := self._visitor(request):
             visitor.blind = True
         back = request.headers.get("referer", "").removeprefix(self.entry.origin)
-        return RedirectResponse(back if re.match(r"/(?!/)", back) else "/", 303, HEADERS)
+        return RedirectResponse(_path(back), 303, HEADERS)
 
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
@@ -185,6 +243,8 @@ async def _sessions(request: Request, asking: Asking) -> Response:
 
 async def _exports(request: Request, asking: Asking) -> Response:
     await asking.need("export_results")
+    if "get_interview" in await asking.tools():
+        await asking("get_interview", interviewId=request.path_params["interview_id"])  # else it is not there
     top = await _frame(request, asking, tab="exports")
     return _page(pages.exports(top, request.path_params["interview_id"], request.state.blind))
 
@@ -223,18 +283,26 @@ async def _frame(
     tab: str | None = None,
     interview_id: str = "",
     also: pages.Html | None = None,
+    tabs: bool = True,
 ) -> pages.Html:
     there, blind = await asking.tools(), request.state.blind
-    interview_id = interview_id or request.path_params.get("interview_id", "")
-    return pages.frame(there, interview_id=interview_id, tab=tab, blind=blind, also=also)
+    interview_id = interview_id or (tabs and request.path_params.get("interview_id", "")) or ""
+    leaves = request.state.leaves
+    return pages.frame(there, interview_id=interview_id, tab=tab, blind=blind, leaves=leaves, also=also)
 
 
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _page(text: str, status: int = 200, *, nonce: str | None = None) -> Response:
+def _page(text: str, status: int = 200, *, nonce: str | None = None, wait: int | None = None) -> Response:
     policy = POLICY.format(nonce=nonce or secrets.token_urlsafe(16))
-    return Response(text, status, {**HEADERS, "content-security-policy": policy}, media_type="text/html")
+    later = {"retry-after": str(wait)} if wait else {}
+    return Response(text, status, {**HEADERS, **later, "content-security-policy": policy}, media_type="text/html")
+
+
+def _path(given: str) -> str:
+    """A page of the desk's to go on with, and nothing that leads elsewhere."""
+    return given if re.fullmatch(r"/(?![/\\])[!-~]*", given) else "/"
 
 
 async def _style(request: Request) -> Response:
@@ -244,19 +312,21 @@ async def _style(request: Request) -> Response:
     return Response(pages.style(name), headers=HEADERS, media_type="text/css")
 
 
-async def _field(request: Request, name: str) -> str:
-    """A field of a small form."""
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small form."""
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_FORM:
             raise HTTPException(413)
-    return parse_qs(body.decode("utf-8", "replace")).get(name, [""])[0]
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _page(pages.message("Nothing here", "There is no such page."), status)
+    if status == 413:
+        return _page(pages.message("Not taken", "That was far more than a key. Go back and send only the key."), status)
+    return _page(pages.message("Nothing here", "There is no such page.", pages.NOWHERE), status)
 
 
 async def _crash(request: Request, error: Exception) -> Response:

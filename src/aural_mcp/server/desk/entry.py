@@ -1,11 +1,12 @@
-"""Who may look at the desk: whoever opens the link that was printed, once, and then that browser's cookie."""
+"""Who may look at the desk: whoever opens the link that was printed, once, or has a key; then a browser's cookie."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -16,13 +17,16 @@ GOOD_FOR, STAYS_FOR = 300.0, 12 * 3600.0
 """Seconds in which a link must be opened, and for which a browser that does nothing stays signed in."""
 MOST = 100
 """Links that were not opened, and browsers, that are remembered."""
+TRIES, WINDOW = 10, 60.0
+"""Keys that may be tried in so many seconds, by everybody together."""
 
 
 @dataclass
 class Visitor:
-    """A browser that came by a link."""
+    """A browser that came by a link or with a key."""
 
     seen_at: float
+    key: str = field(default="", repr=False)
     blind: bool = False
     """Whether it asked for no names; it cannot take that back."""
 
@@ -51,6 +55,7 @@ class Entry:
         """Browsers send a cookie to every port of a host, and not all keep `__Host-` ones of plain HTTP."""
         self._tickets: dict[str, Ticket] = {}
         self._visitors: dict[str, Visitor] = {}
+        self._tries: deque[float] = deque()
 
     def link(self, path: str) -> str:
         """An address that lets one browser in, once, within five minutes."""
@@ -68,9 +73,31 @@ class Entry:
         known, ticket = self.knows(token), self._tickets.pop(_digest(token), None)
         if not known or ticket is None:
             return None
+        return self.welcome(), ticket.path
+
+    def welcome(self, key: str = "") -> str:
+        """The value of a new browser's cookie."""
         value = secrets.token_urlsafe(32)
-        _keep(self._visitors, _digest(value), Visitor(time.monotonic()))
-        return value, ticket.path
+        _keep(self._visitors, _digest(value), Visitor(time.monotonic(), key))
+        return value
+
+    def leave(self, value: str) -> None:
+        """Forget a browser, and its key with it."""
+        self._visitors.pop(_digest(value), None)
+
+    def wait(self) -> float:
+        """Seconds until another key may be tried, 0 for now; that is then counted, before anybody is asked."""
+        now = time.monotonic()
+        while self._tries and now - self._tries[0] >= WINDOW:
+            self._tries.popleft()
+        if len(self._tries) >= TRIES:
+            return self._tries[0] + WINDOW - now
+        self._tries.append(now)
+        return 0.0
+
+    def was_right(self) -> None:
+        """Take one try out of the count."""
+        self._tries.pop()
 
     def visitor(self, value: str) -> Visitor | None:
         """The browser that has this cookie."""

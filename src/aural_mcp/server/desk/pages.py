@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,10 +29,20 @@ BLIND = (
     "Names become pseudonyms, and what tells who somebody is goes out of texts. It stays so in this browser until a "
     "new link of aural-mcp open is opened."
 )
-
-
+STAYS = (
+    "It is sent to {backend} and nowhere else. This program keeps it in memory until you sign out, do nothing for 12 "
+    "hours, or stop the program; this page and your browser do not keep it."
+)
 QUOTES = tag("a", "Read the quotes of all", href="?quotes=1")
 """Where there are many, their transcripts are read only when somebody asks."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """A backend that wants a key: which it is, and the sentence that says where keys come from."""
+
+    backend: str
+    keys: str
 
 
 @cache
@@ -56,15 +67,19 @@ def frame(
     interview_id: str = "",
     tab: str | None = None,
     blind: bool = False,
+    leaves: bool = False,
     also: Html | None = None,
 ) -> Html:
-    """What stands above every page: the way back, the pages of an interview, and no names."""
+    """What stands above every page: the way back, the pages of an interview, no names, and the way out."""
     home = tag("a", "Interviews", href="/", aria_current=None if interview_id or tab is not None else "page")
     tabs = [
         tag("a", name, href=address(interview_id, each), aria_current="page" if each == tab else None)
         for each, (name, tool) in TABS.items()
         if interview_id and tool in tools
     ]
+    hide = tag("form", tag("button", "Hide names", title=BLIND), method="post", action="/blind")
+    hide = tag("span", "Names are hidden", class_="badge good") if blind else hide
+    leave = tag("form", tag("button", "Sign out"), method="post", action="/leave") if leaves else None
     return html(
         Html('<link rel="stylesheet" href="/desk.css">'),
         tag(
@@ -72,9 +87,7 @@ def frame(
             tag("a", "To the content", href="#view", class_="skip"),
             tag("nav", tag("strong", "Aural desk"), home, *tabs, aria_label="Desk"),
             also,
-            tag("span", "Names are hidden", class_="badge good")
-            if blind
-            else tag("form", tag("button", "Hide names", title=BLIND), method="post", action="/blind"),
+            tag("div", hide, leave, class_="actions"),
             class_="desk no-print",
         ),
     )
@@ -228,15 +241,54 @@ def enter(token: str, nonce: str) -> str:
     return page("Open", NOWHERE, _top("Aural desk", "Interviews and results on this computer"), form, script)
 
 
-def message(title: str, text: str, top: Html | None = None) -> str:
-    """A page that only says something."""
-    return page(title, top or NOWHERE, _top("Aural desk", title), tag("section", tag("p", text, dir="auto")))
+def sign_in(door: Door, to: str, problem: str = "") -> str:
+    """Asks for a key, which it never holds itself."""
+    form = tag(
+        "form",
+        _input(type="hidden", name="to", value=to),
+        tag("label", "API key", for_="key"),
+        _input(
+            id="key",
+            name="key",
+            type="password",
+            required=True,
+            autofocus=True,
+            autocomplete="off",
+            autocapitalize="off",
+            spellcheck="false",
+            aria_describedby="about problem" if problem else "about",
+            aria_invalid="true" if problem else None,
+        ),
+        tag("p", f"It begins with dlv_. {door.keys}", id="about", class_="quiet"),
+        tag("p", tag("button", "Sign in", class_="strong")),
+        method="post",
+        action="/enter",
+        class_="sign-in",
+    )
+    return page(
+        "Sign in",
+        NOWHERE,
+        _top("Aural desk", "Sign in"),
+        tag("section", tag("p", problem, id="problem", role="alert"), class_="notice") if problem else None,
+        tag(
+            "section",
+            form,
+            tag("p", STAYS.format(backend=door.backend), class_="quiet"),
+        ),
+    )
+
+
+def message(title: str, text: str, top: Html | None = None, again: str = "") -> str:
+    """A page that only says something, and leads back where there is a way, or to the same page once more."""
+    more = tag("a", "Load it again", href=again) if again else None
+    back = tag("p", more, " · " if more else None, tag("a", "All interviews", href="/")) if top else None
+    return page(title, top or NOWHERE, _top("Aural desk", title), tag("section", tag("p", text, dir="auto"), back))
 
 
 NOWHERE = Html('<link rel="stylesheet" href="/desk.css">')
 
 
-def _input(**attributes: str) -> Html:
+def _input(**attributes: str | bool | None) -> Html:
     return Html(tag("input", **attributes).removesuffix("</input>"))
 
 
