@@ -120,10 +120,7 @@ async def export_results(client: Caller, given: ExportResults, spent: Spent) -> 
         **({"savedAs": path.name} if path is not None else {}),
         **({"content": content} if shown else {}),
         **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
-        "remarks": [
-            *(each for each in whole.remarks if not shown or each not in content),
-            *([] if shown or path else [_too_large(client, size, blind=given.blind)]),
-        ],
+        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, size, blind=given.blind)])],
     }
     return Exported.model_validate(found)
 

@@ -151,12 +151,12 @@ class Web:
             send.asked = await _whole_body(headers, receive)
             _check_json(headers)
             _check_switches(headers)
-            if len(send.asked) > LARGE:
+            if is_large := len(send.asked) > LARGE:
                 await self._check_large(headers, send.asked)
             messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
             flight.begin()
             streams = asks_for_stream(headers, send.asked)
-            if not streams and (asked := exchange.readable(scope, send.asked)):
+            if not streams and not is_large and (asked := exchange.readable(scope, send.asked)):
                 await (await self._sessions.answered(*asked))(scope, receive, send)
                 return
             self._sessions.streams.set(streams)

@@ -1,6 +1,7 @@
 """One request of an older protocol and its answer, one JSON document: served as the SDK serves the present protocol.
 
-Around every request of an older one the SDK sets up a session of its own, and ends it: a fifth of a small call.
+Around every request of an older one the SDK sets up a session of its own, and ends it: a fifth of a small call. Large
+bodies keep that way: between its steps, others get their turn.
 """
 
 from __future__ import annotations
