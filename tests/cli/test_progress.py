@@ -15,8 +15,11 @@ from processes import aural_mcp, settings_for
 ROLE = {"title": "Backend engineer", "questions": [{"text": "What did you build?"}]}
 
 
-def on_terminal(folder, *arguments, until=b"", **settings):
-    """What a command leaves on standard output, and all that it wrote on the terminal that is its stderr."""
+def on_terminal(folder, *arguments, until=(), **settings):
+    """What a command leaves on standard output, and all that it wrote on the terminal that is its stderr.
+
+    Once all of `until` has been seen, it is stopped.
+    """
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "aural_mcp", *arguments]
     environment = settings_for(folder, **{"TERM": "xterm", "CI": "", **settings})
@@ -29,9 +32,9 @@ def on_terminal(folder, *arguments, until=b"", **settings):
         except OSError:  # it is through
             break
         seen += part
-        if until and until in seen:
+        if until and all(each in seen for each in until):
             process.send_signal(signal.SIGINT)
-            until = b""
+            until = ()
     os.close(ours)
     out = process.stdout.read().decode()
     return process.wait(timeout=30), out, seen.decode()
@@ -92,7 +95,7 @@ def test_an_import_counts_rows_on_the_terminal(tmp_path, roles):
 
 
 def test_watch_shows_what_has_arrived_until_it_is_stopped(tmp_path):
-    code, out, seen = on_terminal(tmp_path, "watch", "--exec", "cat", until=b"0 parked")
+    code, out, seen = on_terminal(tmp_path, "watch", "--exec", "cat", until=[b"0 parked", b"watching all"])
     assert (code, out) == (0, "")
     assert "watching: 0 delivered, 0 pending, 0 parked" in seen
     assert left(seen).splitlines()[0].startswith("aural-mcp: watching all interviews")
@@ -100,6 +103,6 @@ def test_watch_shows_what_has_arrived_until_it_is_stopped(tmp_path):
 
 
 def test_the_demo_shows_who_answers(tmp_path):
-    _, out, seen = on_terminal(tmp_path, "demo", "--look", "--no-browser", until=b"48 of 48")
+    _, out, seen = on_terminal(tmp_path, "demo", "--look", "--no-browser", until=[b"48 of 48"])
     assert "24 made-up people" in out
     assert "Samir Haddad answered" in seen or " of 48 " in seen

@@ -31,9 +31,9 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 def backend(
     context: click.Context, host: str, port: int, desk_port: int | None, no_desk: bool, database: str | None
 ) -> None:
-    """Serve Aural's REST API and the candidates' pages. For a team, or for development.
+    """Serve Aural's REST API and the candidates' pages, for a team or for development.
 
-    The desk for recruiters is beside it, on a port that this computer alone reaches; it asks for a key.
+    A desk beside it, on a port that this computer alone reaches, asks for a key.
     """
     if context.invoked_subcommand is None:
         serve_backend(host, port, database, desk_port, desk=not no_desk)
