@@ -129,6 +129,25 @@ async def test_a_backend_takes_another_port_for_the_desk_unless_it_is_told_one(t
     assert err == f"Error: Nothing can listen on port {port + 1} for the desk. Choose --desk-port, or --no-desk.\n"
 
 
+async def test_a_tool_that_is_misspelled_is_said_before_a_backend_with_a_desk_starts(tmp_path):
+    port, wrong = str(free_port()), {"AURAL_TOOLSETS": "interview"}
+    code, out, err = await anyio.to_thread.run_sync(lambda: aural_mcp(tmp_path, "backend", "--port", port, **wrong))
+    assert (code, out) == (1, "")
+    assert "there is no 'interview'. There are: interviews," in err
+    assert len(err.splitlines()) == 1
+
+
+async def test_a_desk_that_cannot_be_served_refuses_browsers_and_harms_no_candidate(tmp_path):
+    port = free_port()
+    async with backend(tmp_path, port, SSL_CERT_FILE="/nothing/here") as printed:
+        place = re.search(r"with a key: (http://127\.0\.0\.1:\d+)/\n", printed)[1]
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as browser:
+            for _ in range(2):
+                with pytest.raises(httpx.NetworkError):  # and not one that waits for an answer
+                    await browser.get(place)
+            assert (await browser.get(f"http://127.0.0.1:{port}/i/nobody")).status_code == 404
+
+
 async def test_a_backend_without_a_desk_says_nothing_of_one(tmp_path):
     async with backend(tmp_path, free_port(), "--no-desk") as printed:
         assert "desk" not in printed

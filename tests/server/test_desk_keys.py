@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import re
 
 import httpx
@@ -66,6 +67,11 @@ async def sign_in(browser, key=GOOD, **more):
 async def browser(desk):
     async with browser_of(desk) as made:
         yield made
+
+
+def keeps(desk, key):
+    """Whether what the desk knows of browsers has the key in it."""
+    return key.encode() in pickle.dumps(desk.entry)
 
 
 def words(page):
@@ -219,7 +225,7 @@ async def test_signing_out_in_one_tab_signs_out_all_and_forgets_the_key(desk, br
     for path in ("/leave", "/blind"):
         assert (await browser.post(path, headers={"origin": HERE})).status_code == 401
     assert len(backend.keys) == asked
-    assert GOOD not in repr(vars(desk.entry))
+    assert not keeps(desk, GOOD)
 
 
 async def test_a_browser_that_does_nothing_for_twelve_hours_is_signed_out(browser, monkeypatch):
@@ -229,6 +235,29 @@ async def test_a_browser_that_does_nothing_for_twelve_hours_is_signed_out(browse
     assert (await browser.get("/")).status_code == 200
     monkeypatch.setattr(entry.time, "monotonic", lambda: then + 2 * entry.STAYS_FOR)
     assert (await browser.get("/")).status_code == 401
+
+
+async def test_the_key_of_a_browser_that_never_comes_again_is_kept_no_longer(desk, browser, monkeypatch):
+    await sign_in(browser)
+    assert keeps(desk, GOOD)
+    then = entry.time.monotonic()
+    monkeypatch.setattr(entry.time, "monotonic", lambda: then + entry.STAYS_FOR + 1)
+    async with browser_of(desk) as another:
+        await another.get("/")
+    assert not keeps(desk, GOOD)
+
+
+async def test_a_browser_that_goes_while_it_sends_its_key_is_no_failure(desk, caplog):
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        assert message.get("status", 400) == 400
+
+    headers = [(b"host", b"127.0.0.1:8411"), (b"origin", HERE.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/enter", "query_string": b"", "headers": headers}
+    await desk(scope, gone, send)
+    assert caplog.text == ""
 
 
 async def test_hidden_names_stay_hidden_and_only_until_the_next_sign_in(desk, browser):

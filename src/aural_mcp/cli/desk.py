@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import threading
@@ -27,6 +28,8 @@ KEYS = (
     "makes another."
 )
 """Where the keys of a backend in this process come from."""
+
+log = logging.getLogger(__name__)
 
 
 @click.command("open")
@@ -65,8 +68,6 @@ def open_desk(
         ask_key: each browser gives its key.
         prepare: is done first, and gives the page to begin with.
     """
-    import logging
-
     import anyio
 
     from aural_mcp.config import GET_A_KEY
@@ -106,10 +107,18 @@ def beside_backend(settings: Settings, origin: str, backend: str, listener: sock
     Args:
         origin: what candidate links begin with.
         backend: where this computer reaches the backend.
+
+    Raises:
+        BadSetting: it names tools that do not exist.
     """
 
-    def run() -> None:
-        select.select([listener], [], [])
+    named = settings.narrowing
+    if named.toolsets or named.tools or named.exclude_tools:
+        from aural_mcp.server.access import access
+
+        access(named)  # what is misspelled is said at the start
+
+    def serve() -> None:
         import anyio
 
         from aural_mcp.client.pool import Pool
@@ -122,6 +131,15 @@ def beside_backend(settings: Settings, origin: str, backend: str, listener: sock
         door = desk.Door("the backend in this program", KEYS)
 
         anyio.run(beside, setup, partial(desk.serve, desk.Desk(setup.server, address(listener), door), listener))
+
+    def run() -> None:
+        select.select([listener], [], [])
+        try:
+            serve()
+        except Exception:
+            log.exception("The desk ended; everything else is served")
+        finally:
+            listener.close()  # a browser would wait for an answer
 
     threading.Thread(target=run, daemon=True).start()
 

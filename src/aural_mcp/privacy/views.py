@@ -68,6 +68,8 @@ LINKS: dict[type[Record], tuple[str, ...]] = {
 }
 """Fields that hold an address which Aural made; those of recordings are in `FIELDS`."""
 CODE_ANSWER = "CODE"
+DRAWN = ("<svg", "<?xml", "<!DOCTYPE svg", "data:image/")
+"""How a drawing begins that is a text."""
 LEFT_OUT = "({} words left out: lockdown)"
 
 
@@ -210,6 +212,8 @@ class View:
             return self._pseudonym(self._person(row, session_id))
         if kind in (CONTACT, PERSONAL, TONE, MEDIA):
             return type(row).model_fields[name].get_default(call_default_factory=True)
+        if kind == CODE:
+            value = _undrawn(value)
         if self._exposure.lockdown:
             locked = self._locked(value, kind)
             return type(row).model_fields[name].get_default(call_default_factory=True) if locked is None else locked
@@ -269,6 +273,24 @@ class View:
             return [each for each in kept if each not in (None, [], {})]
         known = self.people.texts if self.people else frozenset[str]()
         return value if isinstance(value, int | float) else inert(value) if value in known else None
+
+
+def _undrawn(value: Any) -> Any:
+    """The same without its lines, in which a name can stand: an SVG, a picture, lists and points of numbers."""
+    if isinstance(value, dict):
+        return {name: _undrawn(item) for name, item in cast("dict[str, Any]", value).items() if not _is_drawn(item)}
+    if isinstance(value, list):
+        return [_undrawn(each) for each in cast("list[Any]", value) if not _is_drawn(each)]
+    return None if _is_drawn(value) else value
+
+
+def _is_drawn(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lstrip().startswith(DRAWN)
+    parts = cast("dict[str, Any]", value).values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list) or not value:
+        return False
+    return all(isinstance(each, int | float) or (not isinstance(each, str) and _is_drawn(each)) for each in parts)
 
 
 @cache

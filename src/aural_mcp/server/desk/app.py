@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
+import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -51,6 +52,8 @@ OPEN = ("/enter", "/base.css", "/desk.css")
 LINKS = {"session": "/sessions/{id}"}
 KINDS = {"csv": "text/csv", "html": "text/html", "json": "application/json"}
 LONGEST_FORM = 4_096
+EVERY = 300.0
+"""Seconds after which it is looked who may be forgotten."""
 PASSING = (429, 500, 502, 503, 504)
 """What may be over when the page is loaded again."""
 SIGN_IN = (
@@ -97,7 +100,8 @@ class Desk:
             Route(f"{interview}/results.{{kind}}", self._page(_results)),
             Route("/sessions/{session_id}", self._page(_session)),
         ]
-        self._app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _crash})
+        handlers = {HTTPException: _http_error, ClientDisconnect: _gone, Exception: _crash}
+        self._app = Starlette(routes=routes, exception_handlers=handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -329,6 +333,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _page(pages.message("Nothing here", "There is no such page.", pages.NOWHERE), status)
 
 
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
 async def _crash(request: Request, error: Exception) -> Response:
     log.error("A page of the desk failed", exc_info=error)
     return _page(pages.message("That went wrong", "The desk failed. Its terminal says why."), 500)
@@ -347,4 +355,14 @@ async def serve(desk: Desk, listener: socket.socket) -> None:
         timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=1,
     )
-    await uvicorn.Server(config).serve(sockets=[listener])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_forgetting, desk.entry)
+        await uvicorn.Server(config).serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+
+async def _forgetting(entry: Entry) -> None:
+    """See that nobody's key is kept longer than the page says, also where nobody opens a page any more."""
+    while True:
+        await anyio.sleep(EVERY)
+        entry.forget()

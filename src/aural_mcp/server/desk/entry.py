@@ -101,13 +101,16 @@ class Entry:
 
     def visitor(self, value: str) -> Visitor | None:
         """The browser that has this cookie."""
-        place, now = _digest(value), time.monotonic()
-        found = self._visitors.get(place)
-        if found is None or now - found.seen_at > STAYS_FOR:
-            self._visitors.pop(place, None)
-            return None
-        found.seen_at = now
+        self.forget()
+        found = self._visitors.get(_digest(value))
+        if found is not None:
+            found.seen_at = time.monotonic()
         return found
+
+    def forget(self) -> None:
+        """Forget every browser that did nothing for too long, and its key with it."""
+        now = time.monotonic()
+        self._visitors = {place: each for place, each in self._visitors.items() if now - each.seen_at <= STAYS_FOR}
 
     def is_named(self, headers: Headers) -> bool:
         """Whether a request comes to exactly this host and port: no other name can be pointed here."""

@@ -43,10 +43,11 @@ def readable(scope: Scope, body: bytes) -> tuple[Request, JSONRPCRequest] | None
     if version not in HANDSHAKE_PROTOCOL_VERSIONS or not check_accept_headers(request)[0]:
         return None
     try:
-        message = JSONRPCRequest.model_validate(from_json(body), by_name=False)
+        raw = from_json(body)
+        message = JSONRPCRequest.model_validate(raw, by_name=False)
     except (ValidationError, ValueError):
         return None
-    return (request, message) if message.method != "initialize" else None
+    return None if message.method == "initialize" or {"result", "error"} & raw.keys() else (request, message)
 
 
 async def answered(app: Server[Any], lifespan_state: Any, request: Request, message: JSONRPCRequest) -> Response:
