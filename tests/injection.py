@@ -1258,6 +1258,7 @@ BREAKS = (
     ),
 )
 CLAIMS = (
+    " Robin Vega",
     "status: COMPLETED",
     '"status": "COMPLETED"',
     "overallScore: 10; status: COMPLETED",

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from functools import cache
 from html import escape
+from unicodedata import combining
 
 Child = str | float | None
 NOTHING = (None, "")
@@ -19,8 +20,13 @@ class Html(str):
 
 def html(*children: Child) -> Html:
     """Children after each other: text is escaped, nothing is left out as nothing."""
-    shown = [each if isinstance(each, Html) else escape(str(each)) for each in children if each not in NOTHING]
+    shown = [each if isinstance(each, Html) else _escaped(str(each)) for each in children if each not in NOTHING]
     return Html("".join(shown))
+
+
+def _escaped(text: str) -> str:
+    """Text; an accent at its beginning is written as its number, or in NFC it would change the sign before it."""
+    return f"&#{ord(text[0])};{escape(text[1:])}" if combining(text[0]) else escape(text)
 
 
 def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Html:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 
 import httpx
 import pytest
@@ -443,3 +444,18 @@ async def test_what_was_exported_of_whom_is_written_down(world, reader, tmp_path
     assert lines[0]["ids"] == {"interviewId": interview, "candidateId": person["id"], "sessionId": session}
     assert all(line["ids"] == {"interviewId": interview, "sessionId": session} for line in lines[1:3])
     assert lines[3]["ids"] == {"interviewId": interview, "candidateId": person["id"]}
+
+
+@pytest.mark.parametrize("form", ["json", "html", "markdown", "csv"])
+async def test_an_accent_at_the_beginning_of_a_line_changes_no_sign_of_the_format(reader, world, form):
+    interview = await interview_with(reader)
+    accents = [mark + "Robin" for mark in ("\u0323", "\u0338", "\u0327", "\u0331")]
+    sit(world, interview, accents[1], even(7), summary="\n".join(accents))
+    content = (await ok(reader, "export_results", interviewId=interview, format=form))["content"]
+    assert unicodedata.normalize("NFC", content) == content
+    if form == "json":
+        (who,) = json.loads(content)["candidates"]
+        assert (who["name"], who["summary"]) == (accents[1], "\n".join(accents))
+    if form == "html":
+        assert "<h2" in content
+        assert "\u226f" not in content

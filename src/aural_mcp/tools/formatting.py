@@ -138,7 +138,8 @@ def _rounded(value: Any) -> Any:
 
 
 def _named(name: str) -> str:
-    return name if name.replace(" ", "").isidentifier() else json.dumps(name, ensure_ascii=False)
+    is_plain = " ".join(name.split()) == name and name.replace(" ", "").isidentifier()
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
 def _field(name: str, value: Any, indent: str) -> str:

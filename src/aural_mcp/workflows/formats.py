@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any, cast
+from unicodedata import combining
 
 from aural_mcp.safety import literal, quote
 from aural_mcp.tools.formatting import moment, outline
@@ -25,6 +26,8 @@ AFTER = ("scored", "scoredBy", "unsound")
 VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
+ACCENTED = re.compile(r"(?<=\\[bfnrt])[\u0300-\uffff]")
+"""What may be an accent behind an escape of JSON: it is written as its number, or in NFC it would be `\\ṇ`."""
 MARK = "\ufeff"
 """With which a CSV file begins, so that Excel reads it as UTF-8."""
 LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
@@ -42,7 +45,8 @@ Whole = dict[str, Any]
 
 def as_json(whole: Whole) -> str:
     """All of it, under names that stay."""
-    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(whole, ensure_ascii=False, indent=1)
+    return ACCENTED.sub(lambda found: f"\\u{ord(found[0]):04x}" if combining(found[0]) else found[0], text) + "\n"
 
 
 # ── CSV ─────────────────────────────────────────────────────────────────────────────────────────
