@@ -449,7 +449,7 @@ async def test_what_was_exported_of_whom_is_written_down(world, reader, tmp_path
 @pytest.mark.parametrize("form", ["json", "html", "markdown", "csv"])
 async def test_an_accent_at_the_beginning_of_a_line_changes_no_sign_of_the_format(reader, world, form):
     interview = await interview_with(reader)
-    accents = [mark + "Robin" for mark in ("\u0323", "\u0338", "\u0327", "\u0331")]
+    accents = [marks + "Robin" for marks in ("\u0323", "\u0338", "\u0327", "\u0331", "\u032e\u0307", "\u0328\u0304")]
     sit(world, interview, accents[1], even(7), summary="\n".join(accents))
     content = (await ok(reader, "export_results", interviewId=interview, format=form))["content"]
     assert unicodedata.normalize("NFC", content) == content

@@ -15,6 +15,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, cast
 from unicodedata import combining
 
@@ -26,8 +27,8 @@ AFTER = ("scored", "scoredBy", "unsound")
 VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
-ACCENTED = re.compile(r"(?<=\\[bfnrt])[\u0300-\uffff]")
-"""What may be an accent behind an escape of JSON: it is written as its number, or in NFC it would be `\\ṇ`."""
+BEHIND = re.compile(r"(?<=\\[bfnrt])[\u0300-\uffff]+")
+"""What may begin with accents behind an escape of JSON: with one below, NFC would make `\\ṇ` of its `\\n`."""
 MARK = "\ufeff"
 """With which a CSV file begins, so that Excel reads it as UTF-8."""
 LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
@@ -46,7 +47,13 @@ Whole = dict[str, Any]
 def as_json(whole: Whole) -> str:
     """All of it, under names that stay."""
     text = json.dumps(whole, ensure_ascii=False, indent=1)
-    return ACCENTED.sub(lambda found: f"\\u{ord(found[0]):04x}" if combining(found[0]) else found[0], text) + "\n"
+    return BEHIND.sub(_numbered, text) + "\n"
+
+
+def _numbered(found: re.Match[str]) -> str:
+    """Accents as their numbers, up to the first letter."""
+    accents = [*takewhile(combining, found[0])]
+    return "".join(f"\\u{ord(each):04x}" for each in accents) + found[0][len(accents) :]
 
 
 # ── CSV ─────────────────────────────────────────────────────────────────────────────────────────
