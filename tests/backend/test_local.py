@@ -37,7 +37,7 @@ def port(tmp_path):
 
 
 async def opens(url):
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:  # the first page of a process loads its code
         try:
             return "Your name" in (await browser.get(url)).text
         except httpx.ConnectError:
