@@ -78,7 +78,7 @@ async def test_two_processes_share_a_workspace_and_one_takes_over_from_the_other
             with anyio.fail_after(20):
                 while not await opens(link):
                     await anyio.sleep(0.05)
-            async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
+            async with httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=60) as browser:
                 assert "Send answer" in (await begin(browser, link)).text
 
 

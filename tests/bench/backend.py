@@ -96,7 +96,7 @@ async def main(url: str) -> None:
 
 
 async def answers(base: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         try:
             return (await http.get(f"{base}/constant")).status_code == 200
         except httpx.TransportError:

@@ -40,7 +40,7 @@ async def begun(agent: Client, browser: httpx.AsyncClient) -> tuple[str, str, st
 
 async def measured(name: str, agent: Client, heard: anyio.Event, *, modern: bool) -> bool:
     """One line: the seconds until the notification, and whether they are few enough."""
-    async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
+    async with httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=60) as browser:
         session, link, turn = await begun(agent, browser)
         uri = f"aural://sessions/{session}/transcript"
         async with anyio.create_task_group() as tasks:

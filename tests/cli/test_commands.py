@@ -221,7 +221,7 @@ async def test_an_idle_connection_stays_open_longer_than_clients_and_proxies_kee
     process = await anyio.open_process(started, env=settings)
     try:
         with anyio.fail_after(60):
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
                 while not (answer := await answered(http, url)):
                     await anyio.sleep(0.05)
                 said = b""

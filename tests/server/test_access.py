@@ -141,7 +141,7 @@ def test_a_wrong_setting_stops_the_start_in_one_line(tmp_path):
 async def test_a_header_that_protects_and_cannot_be_read_is_refused(tmp_path):
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     accept = {"accept": "application/json, text/event-stream"}
-    async with http_server(tmp_path, "--local") as url, httpx.AsyncClient(trust_env=False) as http:
+    async with http_server(tmp_path, "--local") as url, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         for name in ("X-Aural-Readonly", "X-Aural-Blind", "X-Aural-Lockdown"):
             for value in ("${READ_ONLY}", "ture", "2", "true, false", "$X", "{{ro}}"):
                 answer = await http.post(url, json=call, headers={**accept, name: value})

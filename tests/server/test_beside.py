@@ -126,7 +126,7 @@ async def report(agent, session, **more):
 async def test_what_a_candidate_drew_is_a_picture_in_a_real_host(tmp_path, mode):
     async with on_stdio(tmp_path, mode) as agent:
         made = await published(agent, [{"text": "Draw it", "type": "WHITEBOARD"}])
-        async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
+        async with httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=60) as browser:
             page = await begin(browser, made["url"])
             await answer(browser, page, "A queue", drawing=json.dumps([[[100, 50], [100, 450]], [[300, 200]]]))
         (row,) = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"]

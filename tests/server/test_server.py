@@ -39,7 +39,7 @@ async def test_an_agent_runs_an_interview_and_reads_what_the_candidate_said(tmp_
         result = await published(agent, QUESTIONS)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/i/[a-z0-9]{10}", result["url"])
         assert "this computer only" in result["remarks"][-1]
-        async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as browser:
+        async with httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=60) as browser:
             page = await answer(browser, await begin(browser, result["url"]), ANSWER)
             running = (await ok(agent, "list_sessions", interviewId=result["id"]))["data"][0]
             assert (running["status"], running["turns"]) == ("IN_PROGRESS", 4)
@@ -152,7 +152,7 @@ def test_serving_more_than_was_meant_is_refused(tmp_path, arguments, says):
 async def test_a_foreign_host_or_origin_is_refused(tmp_path):
     message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accept = {"accept": "application/json, text/event-stream"}
-    async with http_server(tmp_path, "--local") as url, httpx.AsyncClient(trust_env=False) as http:
+    async with http_server(tmp_path, "--local") as url, httpx.AsyncClient(trust_env=False, timeout=60) as http:
         assert (await http.post(url, json=message, headers={**accept, "host": "evil.test"})).status_code == 421
         assert (await http.post(url, json=message, headers={**accept, "origin": "http://evil.test"})).status_code == 403
 
