@@ -20,7 +20,7 @@ POOLS, CONNECTIONS, IDLE = 16, 8, 8
 
 
 class Pool(httpx.AsyncBaseTransport):
-    """Connections to whatever is asked for, kept open between requests: 128 at most, 32 of them idle."""
+    """Connections to whatever is asked for, kept open between requests: 128 at most, for five seconds also idle."""
 
     def __init__(self) -> None:
         context = httpx.create_ssl_context()
