@@ -98,6 +98,10 @@ MANY = re.compile(r"[^\w\x00-\u02ff]{31}")
 """More in a row that may be marks than `_streamable` leaves: looked for first, in a tenth of the time."""
 
 
+ESCAPED = re.compile(r"\\[ubfr]")
+"""What JSON spells in ASCII and `outside` takes out or changes."""
+
+
 def outside(text: str) -> str:
     """The text without characters that a person cannot see and without keys, in NFC; twice changes nothing more."""
     return text if is_clean(text) else keyless(_visible(text))
@@ -198,7 +202,8 @@ def _long_runs() -> re.Pattern[str]:
 
 def outside_all(value: Value) -> Value:
     """The same JSON value with every string in it, keys too, passed through `outside`."""
-    return mapped(value, outside)
+    said = json.dumps(value, ensure_ascii=False, default=str)
+    return value if is_clean(said) and not ESCAPED.search(said) else mapped(value, outside)
 
 
 def mapped(value: Value, change: Callable[[str], str]) -> Value:

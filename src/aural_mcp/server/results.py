@@ -16,7 +16,7 @@ from aural_mcp.api.operations import AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.config import is_inner, is_loopback
 from aural_mcp.privacy.views import FIELDS, MEDIA
-from aural_mcp.safety import fenced, is_clean, outside
+from aural_mcp.safety import ESCAPED, fenced, is_clean, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
@@ -264,8 +264,8 @@ def clean(result: Record | Wire, links: list[str] | None = None) -> dict[str, An
     return _clean(fields, [] if links is None else links)
 
 
-WORKED_ON, ESCAPED = [f'"{name}":' for name in (*LINKS, *SECRETS)], re.compile(r"\\[ubf]")
-"""What is noted, taken out or cleaned of a result, as JSON spells it: one without needs no walk."""
+WORKED_ON = [f'"{name}":' for name in (*LINKS, *SECRETS)]
+"""What is noted or taken out of a result, as JSON spells it: one without, if it is clean, needs no walk."""
 
 
 def _clean(value: Any, links: list[str]) -> Any:
