@@ -8,8 +8,8 @@ answer that is a question or starter code.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from functools import cached_property
+from collections.abc import Callable, Collection
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from aural_mcp.api.models import Message, Session
@@ -64,8 +64,8 @@ class Rule:
     def _asked(self) -> list[tuple[Column, str, list[int]]]:
         """Each question, its key, and the turns in which it is asked."""
         turns = [(turn, _key(each.content)) for turn, each in enumerate(self._session.messages, 1) if _is_ours(each)]
-        asked = [(each, _key(each.name)) for each in self._rubric.columns if each.id.startswith("Q")]
-        return [(each, key, [turn for turn, said in turns if _asks(said, key, each)]) for each, key in asked]
+        asked = [(each, _asks(each)) for each in self._rubric.columns if each.id.startswith("Q")]
+        return [(each, key, [turn for turn, said in turns if key and is_in(said, key)]) for each, (key, is_in) in asked]
 
     def _after(self, column: Column) -> int | None:
         """The first answer after a question's turn and before that of another question."""
@@ -82,8 +82,10 @@ def _is_ours(message: Message) -> bool:
     return message.role == "ASSISTANT"
 
 
-def _asks(said: str, key: str, question: Column) -> bool:
-    return bool(key) and (key in said if len(words_of(question.name)) > FEW else said.endswith(key))
+@lru_cache(1_000)
+def _asks(question: Column) -> tuple[str, Callable[[str, str], bool]]:
+    """The key of a question, and how it stands in that of a turn in which it is asked."""
+    return _key(question.name), str.__contains__ if len(words_of(question.name)) > FEW else str.endswith
 
 
 def _key(text: str) -> str:
