@@ -13,6 +13,7 @@ from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.server import prompts, resources, results
 from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.tools.transcripts import SessionPage
 from conftest import answer, begin, ok, text_of
 
 TAG = "\U000e0041"
@@ -31,6 +32,19 @@ def test_what_nobody_can_see_is_removed_once_and_for_all():
     dirty = f"a{TAG}\u202eb\u200b\x00\x1b[2Jc\r\nd\ufeff"
     assert safety.outside(dirty) == "ab[2Jc\nd"
     assert safety.outside(safety.outside(dirty)) == safety.outside(dirty)
+
+
+@pytest.mark.parametrize(
+    "dirty", ["\r", "\r\n", "\b", "\f", "\x00", "\x7f", "\x85", "\u2028", "\u200b", "\ud800", TAG, "e\u0301", "\\u00"]
+)
+def test_a_value_is_cleaned_as_each_of_its_texts_is_however_json_spells_them(dirty):
+    said = f"a{dirty}b"
+    clean = safety.outside(said)
+    assert safety.outside_all({said: ["plain", said, {"in": said}]}) == {clean: ["plain", clean, {"in": clean}]}
+
+
+def test_a_lone_carriage_return_is_the_end_of_a_line_in_a_result_too():
+    assert results.clean(SessionPage.model_validate({"id": "1", "summary": "a\rb"}))["summary"] == "a\nb"
 
 
 def test_quoted_words_stay_on_one_line_and_short():

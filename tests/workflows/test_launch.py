@@ -170,6 +170,9 @@ def test_what_is_not_asked_and_what_serves_no_criterion_is_named():
         "No question shares a word with criterion “Mentoring”: is it asked about?",
         "Question 2 shares no word with any criterion: what is it scored on?",
     ]
+    assert weak(
+        assessmentCriteria=rubric[1:] + rubric[:1], questions=[questions[1], {"text": "And your best meal?"}]
+    ) == ["No question shares a word with any criterion: what are the answers scored on?"]
     chinese = [{"name": "排查故障", "description": "说出故障的原因以及怎样找到它"}]
     assert weak(assessmentCriteria=chinese, questions=[{"text": "请谈谈你解决过的最难的故障。"}]) == []
     assert weak(assessmentCriteria=chinese, questions=questions[:1]) == [], "two languages cannot be compared"
