@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 import sys
 import zlib
@@ -193,7 +194,7 @@ async def test_where_nobody_is_named_no_line_of_a_drawing_is_told_either(world, 
             assert "517" in words(await report(named, session)) or "picture: 1" in words(await report(named, session))
         result = await report(agent, session)
         told = f"{words(result)}{result.structured_content}"
-        assert "517" not in told
+        assert not re.search(r"\b51[6-9](518)?\b", told)  # whole numbers: an id has any three figures now and then
         assert ("'strokes': 1" in told) == isinstance(drawn, dict)
         assert ("Queue" in told) == (exposure.blind and "shapes" in drawn)
 
