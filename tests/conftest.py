@@ -24,7 +24,8 @@ from aural_mcp.backend.rest.app import LocalKey, create_app
 from aural_mcp.backend.storage.store import Store, owner
 from aural_mcp.client.client import AuralClient
 from aural_mcp.log import Redacting
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 
 ORIGIN = "https://interviews.example"
 KEY = "dlv_test_in_process"

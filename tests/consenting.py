@@ -4,7 +4,8 @@ import httpx
 from mcp.types import ElicitResult
 
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN
 
 YES, NO = ElicitResult(action="accept", content={"agreed": True}), ElicitResult(action="decline")

@@ -38,7 +38,8 @@ from aural_mcp.backend.storage import store, tables
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import resource_texts, resources
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.tools import formatting as outlines
 from conftest import ORIGIN, World, ok, text_of
 

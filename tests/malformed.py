@@ -10,7 +10,8 @@ from mcp import Client, MCPError
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok, text_of
 from scored import even, interview_with, sit
 

@@ -16,7 +16,8 @@ from mcp.types import CallToolResult
 from aural_mcp.backend.storage import tables
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import resources
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.tools.candidates import ListCandidatesArguments
 from aural_mcp.tools.schemas import input_schema
 from conftest import World, ok, text_of

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from aural_mcp.backend.storage import tables
 from aural_mcp.client import ledger, retry
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok
 from wires import Wire
 

@@ -4,8 +4,9 @@ import pytest
 
 from aural_mcp.cli.main import commands
 from aural_mcp.cli.setup import backend_sentence
-from aural_mcp.config import CLOUD, VARIABLES, BadSetting, read_settings
+from aural_mcp.config import CLOUD, BadSetting, read_settings
 from aural_mcp.server.access import access
+from aural_mcp.variables import VARIABLES
 from aural_mcp.workflows.mail.settings import read_mail
 from processes import aural_mcp
 

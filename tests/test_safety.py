@@ -12,7 +12,8 @@ from aural_mcp import safety
 from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.server import prompts, resources, results
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.tools.transcripts import SessionPage
 from conftest import answer, begin, ok, text_of
 

@@ -8,7 +8,8 @@ import pytest
 from mcp import Client, MCPError
 
 from aural_mcp.backend.interview.interviewer import RuleInterviewer
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import MODES, answer, begin, ok, published, refused
 from examples import ANALYSIS
 

@@ -18,7 +18,8 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.config import Settings, read_settings
 from aural_mcp.log import Redacting
-from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+from aural_mcp.server.principal import KeyPerRequest, OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ORIGIN, refused, text_of
 from processes import on_stdio
 from tenants import backend, owner_of, tenants

@@ -12,7 +12,8 @@ from mcp import Client
 from aural_mcp.backend import local
 from aural_mcp.backend.local import BASE_URL, LocalWorkspace
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import begin, published, refused
 
 

@@ -14,7 +14,8 @@ from aural_mcp.backend.storage.store import Store, owner
 from aural_mcp.client.client import AuralClient
 from aural_mcp.config import Starts, read_settings
 from aural_mcp.privacy.views import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import DATABASES, KEY, ORIGIN, World, answer, begin, ok, published, text_of
 from rows import let_time_pass
 

@@ -35,7 +35,8 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.client.journal import Journal
 from aural_mcp.client.pool import Pool
 from aural_mcp.client.state import State
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.workflows.lists import importing
 
 ROWS, INVALID, REPEATED = 1200, 72, 108

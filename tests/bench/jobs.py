@@ -24,7 +24,8 @@ from sqlalchemy import insert, select, update
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, World, make_world, ok, text_of
 from hooks import Counted
 from rows import add_session

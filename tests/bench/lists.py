@@ -33,7 +33,8 @@ from mcp import Client
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.workflows.lists.people import Roster, roster
 from aural_mcp.workflows.lists.reading import file_sheet, pasted
 from aural_mcp.workflows.lists.sheets import Sheet

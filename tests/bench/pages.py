@@ -19,7 +19,8 @@ import httpx
 from mcp import Client
 
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 
 TURNS, TIMES = (100, 400, 1_600, 6_400), 25
 LINE = "{:>8}{:>12}{:>14}{:>12}{:>22}"

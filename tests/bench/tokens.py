@@ -24,7 +24,8 @@ from aural_mcp.backend.storage import exchange, store
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import prompts, resources
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.server import INSTRUCTIONS, AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import INSTRUCTIONS, AuralServer
 from aural_mcp.server.tools import tool_for
 from aural_mcp.workflows import WORKFLOWS
 

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, make_world, ok
 from hooks import Counted
 from rows import add_session

@@ -12,7 +12,8 @@ from aural_mcp.api.operations import CreateInterview
 from aural_mcp.client import ledger, retry
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.state import State
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok, refused
 from examples import TITLE
 from rows import add_session

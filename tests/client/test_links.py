@@ -7,7 +7,8 @@ from mcp import Client
 from aural_mcp.api.operations import CreateCandidates, CreateInterview, PublishInterview
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ok
 
 INNER = "http://aural.internal:3000/api/v1"

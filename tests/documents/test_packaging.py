@@ -27,8 +27,9 @@ from uv import find_uv_bin
 
 from aural_mcp import __version__
 from aural_mcp.api.operations import OPERATIONS
-from aural_mcp.config import VARIABLES, read_settings
+from aural_mcp.config import read_settings
 from aural_mcp.documents import manifests
+from aural_mcp.variables import VARIABLES
 from conftest import needs, ok
 from processes import free_port
 

@@ -14,7 +14,8 @@ from aural_mcp.privacy import exposure
 from aural_mcp.privacy.audit import AuditLog, read, verify
 from aural_mcp.privacy.views import FIELDS, Exposure
 from aural_mcp.server import resources
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import make_world, ok, refused, text_of
 from people import INCLUDED, leaks, people
 from processes import http_server

@@ -15,7 +15,8 @@ from aural_mcp.config import BadSetting, Narrowing
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.server import prompts, resources
 from aural_mcp.server.access import BY_NAME, TOOLSETS, Access, access
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, ok, refused
 from processes import http_server, on_stdio, settings_for

@@ -7,7 +7,8 @@ from aural_mcp.config import Narrowing
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
 from aural_mcp.server.apps import VIEW_OF
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ok, text_of
 
 EVERY = {f"ui://aural/{name}" for name in VIEW_OF.values()}

@@ -21,7 +21,8 @@ from aural_mcp import drawings
 from aural_mcp.backend.storage import tables
 from aural_mcp.drawings import svg_of
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import MODES, answer, begin, ok, published, text_of
 from processes import on_stdio, settings_for
 from rows import add_session, interview_of

@@ -21,7 +21,8 @@ from aural_mcp.client.state import State
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import resources
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from injection import Planted, reads, writes
 
 KEY = "dlv_test_canary-0123456789abcdef"

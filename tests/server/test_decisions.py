@@ -12,7 +12,8 @@ from mcp import Client, MCPError
 
 from aural_mcp.privacy.audit import AuditLog, verify
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import answer, begin, ok, published, refused, text_of
 from processes import aural_mcp, on_stdio
 

@@ -15,7 +15,8 @@ from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
 from aural_mcp.server.desk import Desk, entry
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok
 from rows import add_session
 from scored import QUESTIONS, SAID, even, interview_with, sit

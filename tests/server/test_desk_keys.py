@@ -10,7 +10,8 @@ import pytest
 
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server.desk import Desk, Door, entry
-from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+from aural_mcp.server.principal import KeyPerRequest, OneClient
+from aural_mcp.server.server import AuralServer
 
 HERE = "http://127.0.0.1:8411"
 GOOD, OTHER = "dlv_test_good", "dlv_test_other"

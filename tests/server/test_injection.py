@@ -12,8 +12,9 @@ from mcp import Client
 import injection
 from aural_mcp import safety
 from aural_mcp.client.client import AuralClient
+from aural_mcp.server.principal import OneClient
 from aural_mcp.server.resources import REPORT
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ok, text_of
 from injection import CLAIMS, ENCODERS, HIDING, NO_TEXT, ORDERS, WAYS, everything, faults_of, office, plant
 

@@ -13,7 +13,8 @@ from mcp import Client
 from aural_mcp.client import bodies, ledger, retry
 from aural_mcp.client import client as client_module
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ok, refused, text_of
 from malformed import DEEP, WHOLE, cut_short, everything, mutated, no_package, said, whole
 from processes import aural_mcp, on_stdio

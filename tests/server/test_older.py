@@ -11,7 +11,8 @@ from aural_mcp.backend.rest import app as rest
 from aural_mcp.client.client import AuralClient
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import access, prompts
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, make_world, ok, refused, text_of
 from rows import add_session
 

@@ -24,7 +24,8 @@ from aural_mcp.backend.storage.store import create_key, list_keys, owner, revoke
 from aural_mcp.client.client import AuralClient
 from aural_mcp.documents.render import skill_folder
 from aural_mcp.server import following, resources
-from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+from aural_mcp.server.principal import KeyPerRequest, OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import MODES, ORIGIN, answer, begin, ok, published, refused
 from rows import add_session, interview_of
 from wires import counting

@@ -15,7 +15,8 @@ from aural_mcp import OPERATIONS
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server.access import BY_NAME
-from aural_mcp.server.server import INSTRUCTIONS, AuralServer, KeyPerRequest
+from aural_mcp.server.principal import KeyPerRequest
+from aural_mcp.server.server import INSTRUCTIONS, AuralServer
 from aural_mcp.tools.schemas import listed
 from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, answer, begin, needs, ok, published, refused

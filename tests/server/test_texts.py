@@ -7,7 +7,8 @@ from sqlalchemy import insert, select, update
 import injection
 from aural_mcp.backend.storage import store, tables
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ok, published, refused, text_of
 
 LINK = "https://docs.example.com/brief?a=1"

@@ -7,7 +7,8 @@ import pytest
 from mcp import Client
 
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ok, text_of
 
 QUOTA = {"used": 3, "limit": None}

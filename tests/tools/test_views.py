@@ -11,8 +11,9 @@ from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSe
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
+from aural_mcp.server.principal import OneClient
 from aural_mcp.server.results import NOTICE
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.tools.sessions import overall_score
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session, interview_of, tokens

@@ -8,7 +8,8 @@ from sqlalchemy import update
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, answer, begin, ok, published, refused, text_of
 from rows import add_session, interview_of, tokens
 from scored import QUESTIONS, interview_with

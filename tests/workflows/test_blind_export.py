@@ -6,7 +6,8 @@ import pytest
 from mcp import Client
 
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ok, refused, text_of
 from scored import QUESTIONS, SAID, even, interview_with, sit
 

@@ -21,7 +21,8 @@ from aural_mcp.config import Narrowing
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.access import access
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.workflows import saving
 from conftest import KEY, ORIGIN, ok, refused
 from rows import interview_of, soon

@@ -7,7 +7,8 @@ from mcp import Client
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok, text_of
 from rows import soon
 from scored import QUESTIONS, SAID, even, interview_with, sit

@@ -19,7 +19,8 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from aural_mcp.workflows.searching import SearchTranscripts, search_transcripts
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session

@@ -6,7 +6,8 @@ from mcp import Client
 
 from aural_mcp.client.client import AuralClient
 from aural_mcp.privacy.exposure import Exposure
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import KEY, ORIGIN, ok, refused, text_of
 from rows import add_session, interview_of, soon, tokens
 

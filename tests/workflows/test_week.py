@@ -5,7 +5,8 @@ from mcp import Client
 from sqlalchemy import update
 
 from aural_mcp.backend.storage import tables
-from aural_mcp.server.server import AuralServer, OneClient
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
 from conftest import ok
 from examples import GOOD
 from rows import add_session

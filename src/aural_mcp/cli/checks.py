@@ -59,10 +59,10 @@ from aural_mcp.config import (
     decision_log,
     open_to_others,
     read_settings,
-    unexpanded,
 )
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.safety import quoted
+from aural_mcp.variables import unexpanded
 
 SLOW, SKEWED, FEW = 2.0, 30.0, 10
 """Seconds of an answer, seconds between clocks, and requests left, from which a person is warned."""

@@ -22,8 +22,9 @@ aural-mcp: Ctrl-D ends it. `aural-mcp install` puts it into a host, `aural-mcp s
 
 
 def _narrowing_options(serve: Callable[..., None]) -> Callable[..., None]:
-    """The settings of `config.VARIABLES` that are flags of `serve` too."""
-    from aural_mcp.config import CONFIRM, NO, VARIABLES
+    """The settings of `VARIABLES` that are flags of `serve` too."""
+    from aural_mcp.config import CONFIRM, NO
+    from aural_mcp.variables import VARIABLES
 
     for each in reversed([each for each in VARIABLES if each.flag]):
         meaning = each.meaning.replace("`", "")

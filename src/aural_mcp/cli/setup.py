@@ -77,7 +77,8 @@ def set_up(settings: Settings, *, per_request: bool = False, transport: AsyncBas
     from aural_mcp.privacy.audit import AuditLog
     from aural_mcp.privacy.exposure import Exposure
     from aural_mcp.server.access import access
-    from aural_mcp.server.server import AuralServer, KeyPerRequest, OneClient
+    from aural_mcp.server.principal import KeyPerRequest, OneClient
+    from aural_mcp.server.server import AuralServer
     from aural_mcp.workflows.mail.settings import read_mail
 
     workspace = _workspace(settings) if settings.embedded else None

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from aural_mcp._version import __version__
 from aural_mcp.api.operations import OPERATIONS
-from aural_mcp.config import NO, VARIABLES, Variable
+from aural_mcp.config import NO
+from aural_mcp.variables import VARIABLES, Variable
 
 SITE = "https://aural-ai.com"
 REGISTRY_NAME = "com.aural-ai/aural-mcp"

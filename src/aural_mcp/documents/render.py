@@ -19,12 +19,12 @@ from pydantic.json_schema import models_json_schema
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.models import Rows
 from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
-from aural_mcp.config import VARIABLES
 from aural_mcp.documents import manifests
 from aural_mcp.documents.manifests import SITE
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.tools import SHAPES
 from aural_mcp.tools.schemas import Schema, input_schema, main_branch, result_schema, schemas_of
+from aural_mcp.variables import VARIABLES
 from aural_mcp.workflows import WORKFLOWS
 
 PREFIX = "/api/v1"

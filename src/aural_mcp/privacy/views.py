@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from aural_mcp.api import models
 from aural_mcp.api.models import Candidate, Message, Record, Session, SessionReport, SessionSummary
-from aural_mcp.config import asks_for
+from aural_mcp.config import Narrowing, asks_for
 from aural_mcp.safety import hidden, inert, inert_all, is_code, is_inert, mail, mapped, typed
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Exposure:
 
     blind: bool = False
     lockdown: bool = False
+
+    def within(self, narrowing: Narrowing) -> Exposure:
+        """What a role leaves of it."""
+        return Exposure(self.blind or narrowing.blind, self.lockdown or narrowing.lockdown)
 
     def narrowed(self, headers: Mapping[str, str] | None) -> Exposure:
         """What a request leaves of it, by `X-Aural-Blind` and `X-Aural-Lockdown`."""

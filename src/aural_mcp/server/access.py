@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, get_args
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
@@ -49,6 +50,11 @@ class Access:
         """Whether there is a tool of this name."""
         return tool in BY_NAME and BY_NAME[tool] in self.allowed
 
+    def within(self, narrowing: Narrowing) -> Access:
+        """What a role leaves of it."""
+        role = access(narrowing)
+        return Access(self.allowed & role.allowed, self.writes and role.writes)
+
     def narrowed(self, headers: Mapping[str, str] | None) -> Access:
         """What a request leaves of it, by `X-Aural-Readonly` and `X-Aural-Toolsets`."""
         sent, allowed = headers or {}, self.allowed
@@ -62,6 +68,7 @@ class Access:
         return replace(self, allowed=allowed, writes=writes)
 
 
+@lru_cache(maxsize=100)
 def access(narrowing: Narrowing) -> Access:
     """What the operator's settings leave.
 
@@ -79,6 +86,12 @@ def access(narrowing: Narrowing) -> Access:
     _known("exclude-tools", narrowing.exclude_tools, BY_NAME)
     allowed -= {BY_NAME[name] for name in narrowing.exclude_tools}
     return Access(_reading(allowed) if narrowing.read_only else allowed, not narrowing.read_only)
+
+
+def changes(operation: AnyOperation, given: Mapping[str, Any]) -> bool:
+    """Whether a call needs more than the right to read."""
+    reads = operation.effect == "read" and operation is not RevealCandidate
+    return not reads or bool(operation.saves_as and operation.saves_as in given)
 
 
 def _reading(allowed: frozenset[AnyOperation]) -> frozenset[AnyOperation]:

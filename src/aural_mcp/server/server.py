@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -36,8 +36,6 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError, LogUnwritable, NoUsableKey
 from aural_mcp.api.operations import OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
-from aural_mcp.client.client import AuralClient
-from aural_mcp.config import GET_A_KEY, sent_key
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
@@ -46,6 +44,7 @@ from aural_mcp.server.access import BY_NAME, Access
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
+from aural_mcp.server.principal import Clients, principal_of
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
 from aural_mcp.server.tools import Answer
@@ -84,44 +83,6 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
     "resources/list": LIVE,
 }
 """How long hosts may keep a list; what is read may have changed at once."""
-
-
-class Clients(Protocol):
-    """Gives the client that carries the caller's own key."""
-
-    def client_for(self, headers: Mapping[str, str] | None) -> AuralClient: ...
-
-
-class OneClient:
-    """Everybody who can talk to this process uses one key: stdio, or a local workspace.
-
-    Args:
-        problem: a sentence that every call answers with, when the settings leave no usable key.
-    """
-
-    def __init__(self, client: AuralClient, problem: str = "") -> None:
-        self._client, self._problem = client, problem
-
-    def client_for(self, headers: Mapping[str, str] | None) -> AuralClient:
-        if self._problem:
-            raise NoUsableKey(self._problem)
-        return self._client
-
-
-class KeyPerRequest:
-    """Over HTTP each request brings its key; without one it is refused, and no other key stands in."""
-
-    def __init__(self, client: AuralClient) -> None:
-        self._client = client
-
-    def client_for(self, headers: Mapping[str, str] | None) -> AuralClient:
-        key = sent_key(headers or {})
-        if not key:
-            raise NoUsableKey(
-                "This request carries no Aural API key.",
-                f"Send it with every request, as `Authorization: Bearer dlv_...` or `x-api-key: dlv_...`. {GET_A_KEY}.",
-            )
-        return self._client.with_key(key)
 
 
 @dataclass
@@ -390,14 +351,24 @@ class AuralServer(MCPServer[Connection]):
 
     def _there(self, context: Context[Any, Any] | None) -> list[AnyOperation]:
         """The operations that exist for this request, in workflow order."""
+        access, exposure = self._access_of(context), self._exposure_of(context)
         headers = context.headers if context else None
-        access, exposure = self._access.narrowed(headers), self._exposure.narrowed(headers)
         hidden: list[AnyOperation] = [] if exposure.blind and not exposure.lockdown else [RevealCandidate]
         hidden += [SendMessages] if headers is not None or exposure.lockdown or not access.writes else []
         return [each for each in self._operations if access.allows(each) and each not in hidden]
 
     def _writes(self, context: Context[Any, Any] | None) -> bool:
-        return self._access.narrowed(context.headers if context else None).writes
+        return self._access_of(context).writes
+
+    def _access_of(self, context: Context[Any, Any] | None) -> Access:
+        principal = principal_of(context)
+        access = self._access.within(principal.role.narrowing) if principal else self._access
+        return access.narrowed(context.headers if context else None)
+
+    def _exposure_of(self, context: Context[Any, Any] | None) -> Exposure:
+        principal = principal_of(context)
+        exposure = self._exposure.within(principal.role.narrowing) if principal else self._exposure
+        return exposure.narrowed(context.headers if context else None)
 
     def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
         names = {each.tool_name() for each in self._there(context)}
@@ -420,14 +391,14 @@ class AuralServer(MCPServer[Connection]):
     def _client_for(self, context: Context[Any, Any] | None) -> Guarded:
         """The client with the caller's key, which gives what may be seen."""
         headers = context.headers if context else None
-        raw = self.clients.client_for(headers)
+        raw = self.clients.client_for(headers, principal_of(context))
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
         files = self._files if self._writes(context) else None
         mail = None
         if self._mail and headers is None:
             mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
-        return Guarded(raw, self._exposure.narrowed(headers), self._memory, secret, files, mail)
+        return Guarded(raw, self._exposure_of(context), self._memory, secret, files, mail)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)
