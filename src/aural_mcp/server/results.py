@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from aural_mcp.safety import ESCAPED, fenced, is_clean, outside
 from aural_mcp.server.apart import CANDIDATE_LINK, LINKS, split
 from aural_mcp.tools.formatting import outline, table, transcript
 from aural_mcp.tools.schemas import SECRETS
+from aural_mcp.tools.sessions import evaluations_in
 
 if TYPE_CHECKING:
     from aural_mcp.server.beside import Beside
@@ -224,10 +225,25 @@ def _body(part: dict[str, Any]) -> str:
     """A part of a result as an outline: null and empty are left out, rows are numbered."""
     if isinstance(rows := part.get("data"), list):
         return table(cast("list[Any]", rows))
-    rest = outline({name: item for name, item in part.items() if name not in TOLD}, "")
+    rest = {name: item for name, item in part.items() if name not in TOLD}
     if "messages" not in part:
-        return rest
-    return f"{rest}\n\n{transcript(part['messages'])}".strip("\n")
+        return outline(rest)
+    return f"{outline(_once(rest, part['messages']))}\n\n{transcript(part['messages'])}".strip("\n")
+
+
+def _once(part: dict[str, Any], messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A session whose scored questions are named by the turn that asks them, where that is shown below."""
+    turns = {each.get("content"): each.get("turn", at) for at, each in enumerate(messages, 1)}
+    insights, field = cast("dict[str, Any]", part.get("insights") or {}), "questionEvaluations"
+    rows = evaluations_in(insights, field)
+    if not rows or len(rows) < len(insights[field]):
+        return part
+    named = [{**row, "question": f"turn {turns[row['question']]}"} if _is_in(row, turns) else row for row in rows]
+    return {**part, "insights": {**insights, field: named}}
+
+
+def _is_in(row: Mapping[str, Any], turns: Mapping[Any, int]) -> bool:
+    return isinstance(row.get("question"), str) and row["question"] in turns
 
 
 def _how_many(value: dict[str, Any], shown: int) -> str:
