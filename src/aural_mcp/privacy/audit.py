@@ -173,7 +173,7 @@ class AuditLog:
             try:
                 self._key = self._secret()
             except StateUnwritable as error:
-                raise LogUnwritable(f"The decision log cannot hash names. {error.message}", UNWRITABLE) from error
+                raise LogUnwritable(f"The decision log cannot hash names. {error.message}", error.next_step) from error
         return self._key
 
     def _write(self, lines: Sequence[Mapping[str, Any]], room: int = 0) -> None:
@@ -208,7 +208,21 @@ class Line(NamedTuple):
 
     @property
     def ids(self) -> dict[str, Any]:
+        """What it was done to, by name."""
         return _fields(self.said.get("ids"))
+
+    def is_about(self, wanted: str) -> bool:
+        """Whether it has this in the name of its tool, its outcome, or an id."""
+        ids = [each for some in self.ids.values() for each in _list(some)]
+        about = [self.said.get("tool"), self.said.get("outcome"), *ids]
+        return any(wanted.casefold() in each.casefold() for each in about if isinstance(each, str))
+
+    def is_since(self, moment: datetime) -> bool:
+        """Whether it was written then or later; one that does not say when may have been."""
+        try:
+            return datetime.fromisoformat(self.said["at"]) >= moment
+        except (KeyError, TypeError, ValueError):
+            return True
 
     def __str__(self) -> str:
         """For a person; neither a name nor a forged line can steer the terminal."""
