@@ -163,15 +163,19 @@ class Budget:
         """Wait behind the others of the same person, under a number that nobody had before."""
         (last,) = db.execute("select max(id) from grants").fetchone()
         number = max((last or 0) + 1, int(now * 1_000_000))
-        row = number, self._tenant, self._person, now, WAITS
-        db.execute("insert into grants (id, tenant, person, at, ended) values (?, ?, ?, ?, ?)", row)
+        whose = self._tenant, self._person
+        query = "select max(turn) from grants where tenant = ? and person = ?"
+        (turn,) = db.execute(query, whose).fetchone()
+        row = number, *whose, now, WAITS, turn or 0
+        db.execute("insert into grants (id, tenant, person, at, ended, turn) values (?, ?, ?, ?, ?, ?)", row)
         return number
 
     def _leave(self, db: sqlite3.Connection, now: float, number: int) -> None:
-        """Go, as the last of all who went."""
+        """Go; of all persons this one was let go last, which each of its rows remembers."""
         (last,) = db.execute("select max(turn) from grants where tenant = ?", (self._tenant,)).fetchone()
-        change = "update grants set at = ?, ended = ?, turn = ? where id = ?"
-        db.execute(change, (now, ON_ITS_WAY, (last or 0) + 1, number))
+        db.execute("update grants set at = ?, ended = ? where id = ?", (now, ON_ITS_WAY, number))
+        turn = (last or 0) + 1, self._tenant, self._person
+        db.execute("update grants set turn = ? where tenant = ? and person = ?", turn)
 
     def _when(self, db: sqlite3.Connection, now: float, number: int) -> float:
         """When the one of this number may leave: after everyone before it, and when the window has room."""

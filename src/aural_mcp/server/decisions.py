@@ -61,7 +61,7 @@ class Decisions:
             self._log.record(
                 tool,
                 outcome,
-                tenant=client.tenant,
+                tenant=client.raw.tenant,
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,
@@ -89,7 +89,7 @@ class Decisions:
         """
         if _logged(tool):
             blind, ids, by = client.exposure.anonymous, ids_of(tool, given), _who(principal)
-            self._log.record(tool, "done", tenant=client.tenant, ids=ids, blind=blind, by=by, waits=False)
+            self._log.record(tool, "done", tenant=client.raw.tenant, ids=ids, blind=blind, by=by, waits=False)
 
 
 def _who(principal: Principal | None) -> Who | None:
