@@ -1,4 +1,4 @@
-"""The decision log: of candidates it holds ids and nothing else, it is whole whoever writes it, and it shows what was done to it."""
+"""The decision log: of candidates it holds ids alone, it is whole whoever writes it, and shows what was done to it."""
 
 import json
 import os
