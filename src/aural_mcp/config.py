@@ -15,6 +15,7 @@ CLOUD = "https://aural-ai.com/api/v1"
 COMPLETING = "_AURAL_MCP_COMPLETE"
 """Set by a shell while somebody types: commands are completed then, and nothing is served."""
 CONFIRM = ("ask", "preview", "never")
+NAMES = ("clear", "hash")
 UNEXPANDED = re.compile(r"\$\{.*\}", re.DOTALL)
 """A reference to another variable that nobody has put in place."""
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -99,6 +100,8 @@ class Settings:
     files: Path | None = None
     audit_log: Path | None = None
     """Where decisions are logged when not in the data folder; `Path("off")` is nowhere."""
+    audit_names: str = "clear"
+    require_reason: bool = False
 
     def __repr__(self) -> str:
         return f"Settings(base_url={self.base_url!r}, embedded={self.embedded})"
@@ -149,6 +152,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         state_keys=_state_keys(environment),
         files=_folder(environment, "AURAL_FILES"),
         audit_log=_path("AURAL_AUDIT_LOG", "off" if audit_log.lower() == "off" else audit_log) if audit_log else None,
+        audit_names=_choice(environment, "AURAL_AUDIT_NAMES", NAMES),
+        require_reason=_switch(environment, "AURAL_REQUIRE_REASON"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aural_mcp.config import CLOUD, CONFIRM, UNEXPANDED
+from aural_mcp.config import CLOUD, CONFIRM, NAMES, UNEXPANDED
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ VARIABLES = (
         title="Blind review",
     ),
     Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
+    Variable(
+        "AURAL_REQUIRE_REASON",
+        "Consequential tools only with a `reason`, which goes into the decision log as it is written.",
+        "0",
+        "--require-reason",
+    ),
     Variable("AURAL_CONFIRM", "How consequences are confirmed: `ask`, `preview` or `never`.", CONFIRM[0], "--confirm"),
     Variable(
         "AURAL_FILES",
@@ -80,6 +86,12 @@ VARIABLES = (
         takes="DIR",
     ),
     Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
+    Variable(
+        "AURAL_AUDIT_NAMES",
+        "How the decision log names people who signed in: `clear`, or `hash`, keyed by `AURAL_STATE_KEYS` or "
+        "`state.db` and the same for the same person.",
+        NAMES[0],
+    ),
     Variable("AURAL_SMTP_URL", "Your mail server: `smtp://user:password@host`, or `smtps://`.", secret=True),
     Variable("AURAL_SMTP_URL_FILE", "A file that holds it, instead."),
     Variable("AURAL_MAIL_FROM, AURAL_MAIL_REPLY_TO", "The addresses that messages are from and are answered to."),

@@ -1,4 +1,4 @@
-"""The decision log: it holds ids and nothing else, it is whole whoever writes it, and it shows what was done to it."""
+"""The decision log: of candidates it holds ids alone, it is whole whoever writes it, and shows what was done to it."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.privacy import audit
 from aural_mcp.privacy.audit import AuditLog, ids_of, logged, verify
+from aural_mcp.privacy.who import Who
 from processes import aural_mcp
 
 TENANT = "0123456789ab" + "c" * 52
@@ -410,6 +411,63 @@ def test_a_forged_line_cannot_steer_the_terminal(path, tmp_path):
     assert "\x1b" not in out
     ends = [line.rpartition("(")[2] for line in out.splitlines()]
     assert ends == ["changed)", "a line that cannot be read)", "changed)"]
+
+
+def test_lines_are_found_by_who_what_and_since_when(path, tmp_path):
+    log = AuditLog(lambda: path)
+    people = [Who("Zoë Müller", "00u1zoe", sign_in="s-1"), Who("ana@acme.example", "00u2ana", sign_in="s-2"), None]
+    for number, who in enumerate(people):
+        ids = {"interviewId": INTERVIEW if number else SESSION}
+        log.record("archive_interview", "done", tenant=TENANT, ids=ids, by=who)
+        log.record("get_session", "failed", tenant=TENANT, ids={"sessionId": SESSION}, by=who)
+    lines = path.read_bytes().splitlines()
+    later = b'"at":"2031-01-02T03:04:05.000Z"'
+    rewrite(path, [*lines[:5], rehashed(re.sub(rb'"at":"[^"]*"', later, lines[5])), b"torn"])
+    for options, found in (
+        (["--who", "müller"], [1, 2]),
+        (["--who", "ACME.example"], [3, 4]),
+        (["--who", "00u1"], [1, 2]),
+        (["--who", "s-2"], [3, 4]),
+        (["--who", "nobody"], []),
+        (["--what", "archive"], [1, 3, 5]),
+        (["--what", "FAILED"], [2, 4, 6]),
+        (["--what", SESSION[:8]], [1, 2, 4, 6]),
+        (["--who", "ana", "--what", "done"], [3]),
+        (["--what", "archive", "--last", "1"], [5]),
+        (["--since", "2031-01-02"], [6]),
+        (["--since", "2031-01-02T03:04:06"], []),
+        (["--since", "2031-01-02T05:04:05+02:00"], [6]),
+        (["--since", "7d"], [1, 2, 3, 4, 5, 6]),
+        (["--since", "24h", "--who", "zoe"], [1, 2]),
+    ):
+        code, out, err = aural_mcp(tmp_path, "audit", "show", *options)
+        assert (code, [int(line.split()[0]) for line in out.splitlines()]) == (0, found), options
+        assert err.endswith(" of 7 lines. 1 cannot be read: see audit verify.\n") or "the last 1 here" in err
+    code, _, err = aural_mcp(tmp_path, "audit", "show", "--since", "yesterday")
+    assert code == 2
+    assert "write 2026-11-30, 2026-11-30T09:00, 7d or 24h" in err
+
+
+def test_ten_thousand_lines_are_looked_through_quickly(path, tmp_path):
+    block = b"\n".join(write(path, 100, by=Who("Zoë Müller", "00u1zoe", "https://login.example.com"))) + b"\n"
+    path.write_bytes(block * 100)
+    before = os.times().children_user
+    code, out, err = aural_mcp(tmp_path, "audit", "show", "--who", "zoë", "--since", "1d")
+    assert (code, len(out.splitlines()), err) == (0, 20, "10000 of 10000 lines, the last 20 here.\n")
+    assert os.times().children_user - before < 10
+
+
+def test_a_log_in_which_names_are_shown_then_hashed_then_absent_is_one_chain(path):
+    who = Who("Zoë Müller", "00u1zoe", "https://login.example.com/x", "recruiter", "Claude", "s-1")
+    write(path, 2)
+    write(path, 2, by=who)
+    hashing = AuditLog(lambda: path, lambda: b"k" * 32)
+    hashing.record("publish_interview", "done", tenant=TENANT, ids={}, by=who, reason="Filled")
+    write(path, 1)
+    assert verify(path)[::2] == (6, [])
+    lines = path.read_bytes().splitlines()
+    rewrite(path, [*lines[:2], lines[2].replace(b"00u1zoe", b"00u9zoe"), *lines[3:]])
+    assert verify(path).problems == ["Line 3 was changed: its hash does not fit what it says."]
 
 
 def test_writing_a_line_to_a_large_log_reads_no_more_than_its_end(path):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aural_mcp.backend.local import LocalWorkspace
     from aural_mcp.client.client import AuralClient
+    from aural_mcp.client.state import State
     from aural_mcp.config import Settings
     from aural_mcp.server.server import AuralServer
 
@@ -116,11 +117,18 @@ def set_up(settings: Settings, *, per_request: bool = False, transport: AsyncBas
         confirm=settings.confirm,
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
-        audit=AuditLog(partial(decision_log, settings)),
+        audit=AuditLog(partial(decision_log, settings), _hashing(settings, state)),
+        require_reason=settings.require_reason,
         files=settings.files,
         mail=None if per_request else read_mail(os.environ),
     )
     return Setup(server, client, workspace)
+
+
+def _hashing(settings: Settings, state: State) -> Callable[[], bytes] | None:
+    """What makes hashes of the names in the decision log; None where they stand there in clear."""
+    keys = settings.state_keys
+    return (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None
 
 
 def _workspace(settings: Settings) -> LocalWorkspace:

@@ -26,7 +26,7 @@ from aural_mcp.api import errors
 from aural_mcp.api.models import Deleted, Record, Rows, Wire
 from aural_mcp.bounds import LARGE, aside
 from aural_mcp.client import bodies, links, retry
-from aural_mcp.client.budget import Budget
+from aural_mcp.client.budget import Budget, Share
 from aural_mcp.client.deployment import Loss, Offers, losses
 from aural_mcp.client.refusals import after_silence, rate_limited, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
@@ -128,9 +128,9 @@ class Connections:
         while len(self.accepted) > MOST_KEYS:
             self.accepted.pop(next(iter(self.accepted)))
 
-    def budget(self, key: str) -> Budget:
-        """The budget of one key, whose log is in the shared state."""
-        return Budget(self.requests_per_minute, state=self.state, tenant=_tenant(key))
+    def budget(self, key: str, person: str) -> Budget:
+        """The budget of one key, whose log is in the shared state, as one person has it."""
+        return Budget(self.requests_per_minute, state=self.state, tenant=_tenant(key), person=person)
 
     async def aclose(self) -> None:
         self.state.close()
@@ -150,6 +150,7 @@ class AuralClient:
         state: what is shared with other processes; this client's own when none is given.
         link_origin: gives `scheme://host[:port]` of candidate links, where it is not the base URL's.
         tenant: whose answers these are, where keys do not tell: a local workspace makes one for each process.
+        connections, person: as `with_key` hands them on.
     """
 
     def __init__(
@@ -163,13 +164,18 @@ class AuralClient:
         state: State | None = None,
         tenant: str | None = None,
         connections: Connections | None = None,
+        person: str = "",
     ) -> None:
         given = base_url, requests_per_minute, transport, link_origin, state or State(), tenant
-        self._key, self._connections = api_key, connections or Connections(*given)
+        self._key, self._connections, self._person = api_key, connections or Connections(*given), person
 
-    def with_key(self, api_key: str | None) -> AuralClient:
-        """A client for another key on the same connections; each key has its own budget."""
-        return AuralClient(api_key, connections=self._connections)
+    def with_key(self, api_key: str | None, *, person: str = "") -> AuralClient:
+        """A client for another key on the same connections; each key has its own budget.
+
+        Args:
+            person: one of several who share the key, and its budget fairly.
+        """
+        return AuralClient(api_key, connections=self._connections, person=person)
 
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation and return its result.
@@ -187,7 +193,7 @@ class AuralClient:
         """Carry out one operation, as `call`, and return what is read of its answer."""
         key = self._usable_key()
         deadline = min(time.monotonic() + DEADLINE, spent.until)
-        budget, attempt, lost = self._connections.budget(key), 0, False
+        budget, attempt, lost = self._connections.budget(key, self._person), 0, False
         spent.budget = budget
         while True:
             try:
@@ -277,7 +283,12 @@ class AuralClient:
     @property
     def remaining(self) -> int | None:
         """How many requests this key could send at once now; None without a limit."""
-        return self._connections.budget(self._key).remaining if self._key else None
+        return self._connections.budget(self._key, self._person).remaining if self._key else None
+
+    @property
+    def share(self) -> Share:
+        """Who sent how many requests of the last minute with this key."""
+        return self._connections.budget(self._key or "", self._person).share
 
     @property
     def state(self) -> State:

@@ -27,7 +27,8 @@ LINKS_KEPT = 86_400.0
 """Seconds for which links are kept that Aural no longer lists; names and addresses with them."""
 TABLES = """
 create table if not exists grants (
-    id integer primary key, tenant text not null, at real not null, ended integer not null
+    id integer primary key, tenant text not null, at real not null, ended integer not null,
+    person text not null default '', turn integer not null default 0
 );
 create index if not exists grants_by_time on grants (tenant, at);
 create table if not exists pauses (tenant text primary key, until real not null);
@@ -118,7 +119,18 @@ def _connected(place: str) -> sqlite3.Connection:
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = normal")
     db.executescript(TABLES)
+    _add_columns(db)
     db.execute("delete from creates where state = 'done' and begun_at < ?", (time.time() - REMEMBERED,))
     db.execute("delete from asked where expires_at < ?", (time.time(),))
     db.execute("delete from journal where task like 'links %' and at < ?", (time.time() - LINKS_KEPT,))
     return db
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    """What a file of an earlier version lacks."""
+    db.execute("begin immediate")
+    there = {name for (name,) in db.execute("select name from pragma_table_info('grants')")}
+    for name, kind in (("person", "text not null default ''"), ("turn", "integer not null default 0")):
+        if name not in there:
+            db.execute(f"alter table grants add column {name} {kind}")
+    db.execute("commit")

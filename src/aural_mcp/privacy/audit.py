@@ -1,6 +1,9 @@
-"""The decision log: what was done with a key, to what, and how it was agreed to. One line of JSON each.
+"""The decision log: what was done, by whom, with which key, to what, and how it was agreed to. One line of JSON each.
 
-Only ids and pseudonyms: no name, answer, score or key. Each line ends in its SHA-256 and carries that of the line
+Of candidates only ids and pseudonyms: no name, answer or score. Of whoever did it, where people sign in, name and
+subject at their provider, or keyed hashes of both; and the reason that a call gave, in its own words. Never a key.
+
+Each line ends in its SHA-256 and carries that of the line
 before, so one that was changed, removed, put in or moved shows. What does not: lines cut off at the end, and a
 file written anew from some line on. These only a head's hash tells that was noted elsewhere.
 
@@ -29,8 +32,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-from aural_mcp.api.errors import LogUnwritable
-from aural_mcp.safety import quoted
+from aural_mcp.api.errors import LogUnwritable, StateUnwritable
+from aural_mcp.privacy.who import Who, one_line
+from aural_mcp.safety import outside, quoted
 
 Outcome = Literal["done", "failed", "refused", "preview"]
 """`failed`: nobody heard that it was done; where the answer was lost it may have been."""
@@ -54,7 +58,9 @@ UNWRITABLE = (
 BUSY = 1.0
 """Seconds to wait for another process that is writing."""
 BLOCK, MOST_WAITING, NOWHERE = 8192, 1000, 2**40
-ROOM = 4096
+LONGEST_REASON = 200
+"""Letters."""
+ROOM = 8192
 """Bytes that a line is seen to have, before what it tells of is done."""
 log = logging.getLogger(__name__)
 
@@ -86,10 +92,12 @@ class AuditLog:
 
     Args:
         path: gives the file at each use; None keeps no log.
+        secret: makes hashes of people's names; None writes the names.
     """
 
-    def __init__(self, path: Callable[[], Path | None]) -> None:
+    def __init__(self, path: Callable[[], Path | None], secret: Callable[[], bytes] | None = None) -> None:
         self._path, self._waiting = path, cast("list[dict[str, Any]]", [])
+        self._secret, self._key = secret, cast("bytes | None", None)
 
     def check(self) -> None:
         """See that a line can be written now; lines that wait are.
@@ -97,6 +105,7 @@ class AuditLog:
         Raises:
             LogUnwritable: it cannot.
         """
+        self._hashes()
         self._write(self._waiting, ROOM)
 
     def record(
@@ -110,6 +119,8 @@ class AuditLog:
         blind: bool = False,
         revealed: str | None = None,
         kind: str | None = None,
+        by: Who | None = None,
+        reason: str = "",
         waits: bool = True,
     ) -> None:
         """Write a line. What cannot be written waits for the next line, while the process lives.
@@ -118,6 +129,7 @@ class AuditLog:
             tenant: the SHA-256 of the key, of which 12 digits are kept.
             ids: by name; what does not have the form of an id is left out.
             kind: of a message that was sent.
+            by: who signed in; None where nobody does.
             waits: False for what is not going to happen if it cannot be written.
 
         Raises:
@@ -132,6 +144,8 @@ class AuditLog:
             "blind": blind,
             "revealed": revealed if PSEUDONYM.fullmatch(revealed or "") else None,
             **({"kind": kind} if kind in MESSAGES else {}),
+            **({"by": by.said(self._hashes())} if by else {}),
+            **({"reason": said} if (said := one_line(reason, LONGEST_REASON)) else {}),
             "tenant": tenant[:12] if re.fullmatch("[0-9a-f]{12,64}", tenant) else None,
         }
         waiting = [*self._waiting, entry][-MOST_WAITING:]
@@ -148,6 +162,19 @@ class AuditLog:
     def waits(self) -> bool:
         """Whether there are lines that could not be written yet."""
         return bool(self._waiting)
+
+    def _hashes(self) -> bytes | None:
+        """What hashes names, kept once it is known: what was checked can be written.
+
+        Raises:
+            LogUnwritable: nobody knows it, and no name is written instead.
+        """
+        if self._secret is not None and self._key is None:
+            try:
+                self._key = self._secret()
+            except StateUnwritable as error:
+                raise LogUnwritable(f"The decision log cannot hash names. {error.message}", error.next_step) from error
+        return self._key
 
     def _write(self, lines: Sequence[Mapping[str, Any]], room: int = 0) -> None:
         path: Path | None = None
@@ -174,14 +201,38 @@ class Line(NamedTuple):
     intact: bool
     said: dict[str, Any]
 
+    @property
+    def by(self) -> dict[str, Any]:
+        """Who was behind it, where somebody signed in."""
+        return _fields(self.said.get("by"))
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """What it was done to, by name."""
+        return _fields(self.said.get("ids"))
+
+    def is_about(self, wanted: str) -> bool:
+        """Whether it has this in the name of its tool, its outcome, or an id."""
+        ids = [each for some in self.ids.values() for each in _list(some)]
+        about = [self.said.get("tool"), self.said.get("outcome"), *ids]
+        return any(wanted.casefold() in each.casefold() for each in about if isinstance(each, str))
+
+    def is_since(self, moment: datetime) -> bool:
+        """Whether it was written then or later; one that does not say when may have been."""
+        try:
+            return datetime.fromisoformat(self.said["at"]) >= moment
+        except (KeyError, TypeError, ValueError):
+            return True
+
     def __str__(self) -> str:
-        """For a person; a forged line cannot steer the terminal."""
-        ids = self.said.get("ids")
-        shown = {**self.said, "ids": None, **(cast("dict[str, Any]", ids) if isinstance(ids, dict) else {})}
-        words = {name: json.dumps(value) for name, value in shown.items() if value and name not in ("prev", "hash")}
+        """For a person; neither a name nor a forged line can steer the terminal."""
+        told = {**self.said, "by": None, "ids": None, "reason": None, **self.ids}
+        words = {name: json.dumps(value) for name, value in told.items() if value and name not in ("prev", "hash")}
         first = [words.pop(name, "?").strip('"') for name in ("seq", "at", "tool", "outcome")]
+        people = [f"{_shown(name)} {_shown(text)}" for name, text in self.by.items()]
+        reason = [f"reason {_shown(self.said['reason'])}"] if self.said.get("reason") else []
         rest = [f"{json.dumps(name)} {word}".replace('"', "") for name, word in words.items()]
-        return "  ".join([*first, *rest, *([] if self.intact else ["(changed)"])])
+        return "  ".join([*first, *people, *reason, *rest, *([] if self.intact else ["(changed)"])])
 
 
 class Verdict(NamedTuple):
@@ -244,6 +295,16 @@ def verify(path: Path, expect: str = "") -> Verdict:
     if expect and not any(each.startswith(expect) for each in heads):
         problems.append(f"No line has the hash {expect}: lines were cut off at the end, or the file was written anew.")
     return Verdict(len(lines), heads[-1], problems)
+
+
+def _fields(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _shown(value: object) -> str:
+    """A text from outside for a terminal: letters as they are, and whatever could steer it as its number."""
+    text = outside(value) if isinstance(value, str) else json.dumps(value)
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _line(raw: bytes) -> Line | None:

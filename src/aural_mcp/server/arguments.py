@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from aural_mcp.api.operations import AnyOperation, Operation
 from aural_mcp.bounds import TooMuch, is_large, weigh
+from aural_mcp.privacy.audit import LONGEST_REASON
 from aural_mcp.safety import quoted
 from aural_mcp.server.access import arguments_of
 from aural_mcp.tools.schemas import PAIR, Schema, input_schema, is_map, main_branch
@@ -35,6 +36,7 @@ ADDED = {
     *("wait_for_previous", "waitForPreviousTools", "toolAction", "toolSummary"),  # Gemini CLI, Antigravity
     *("task_progress", "security_risk"),  # Cline, OpenHands
 }
+BESIDE_CONFIRMED = ("confirmation", "reason")
 BESIDE = {"tool", "sessionId", "action"}
 """Names that hosts put in by themselves, and those that they put in only beside one of them."""
 ENVELOPES = {
@@ -60,18 +62,20 @@ class TooMany(Exception):
 
 @dataclass(frozen=True)
 class Given:
-    """What a call asks for: its arguments, the code of a confirmation, and what to say of how they came."""
+    """What a call asks for: its arguments, the code of a confirmation, why, and what to say of how they came."""
 
     arguments: Operation[Any]
     code: str = ""
+    reason: str = ""
     remarks: Sequence[str] = field(default=())
 
 
-def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = True) -> Given:
+def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = True, reasons: bool = False) -> Given:
     """The arguments of a call. Snake_case names are taken too.
 
     Args:
         writes: whether a file may be written.
+        reasons: whether a confirmed tool is only called with a reason.
 
     Raises:
         BadArguments: naming every argument that is wrong; nothing is ignored without a remark.
@@ -83,10 +87,9 @@ def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = Tru
     try:
         sent = _opened(operation.tool_name(), sent, known)
         added = _added(sent, known)
-        code = _code(operation, sent)
-        named = {name: value for name, value in sent.items() if name not in added}
-        if operation.confirmed:
-            named.pop("confirmation", None)
+        code, reason = _beside(operation, sent, reasons) if operation.confirmed else ("", "")
+        left = {*added, *(BESIDE_CONFIRMED if operation.confirmed else ())}
+        named = {name: value for name, value in sent.items() if name not in left}
         arguments, dropped = _writable(operation, reading.fields(named, schema))
     except TooMany as many:
         raise _refusal(operation, f"{many} Send less in one call.") from None
@@ -95,7 +98,7 @@ def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = Tru
             operation, f"{operation.saves_as} is not an argument here: this server only reads. Leave it out."
         )
     try:
-        return Given(model.model_validate(arguments), code, [*_remarks(added), *dropped, *reading.remarks()])
+        return Given(model.model_validate(arguments), code, reason, [*_remarks(added), *dropped, *reading.remarks()])
     except ValidationError as error:
         again = f"Correct this and call {operation.tool_name()} again."
         raise _refusal(operation, f"{_problems(schema, error)} {again}") from error
@@ -141,12 +144,18 @@ def _remarks(added: Sequence[str]) -> list[str]:
     return [f"Ignored, as the host adds it by itself: {', '.join(added)}."] if added else []
 
 
-def _code(operation: AnyOperation, sent: Mapping[str, Any]) -> str:
-    code = sent.get("confirmation") if operation.confirmed else ""
-    code = "" if code is None else code
-    if not isinstance(code, str):
-        raise _refusal(operation, f"confirmation must be text. Correct this and call {operation.tool_name()} again.")
-    return code
+def _beside(operation: AnyOperation, sent: Mapping[str, Any], needed: bool) -> Sequence[str]:
+    """Code and reason, which a confirmed tool takes beside the arguments of its operation."""
+    said = {name: "" if sent.get(name) is None else sent[name] for name in BESIDE_CONFIRMED}
+    wrong = [f"{name} must be text. Correct this" for name, text in said.items() if not isinstance(text, str)]
+    length = len(str(said["reason"]).strip())
+    if length > LONGEST_REASON:
+        wrong += [f"reason has {length:,} characters and takes {LONGEST_REASON} at most. Shorten it"]
+    if needed and (not length or _is_nothing(said["reason"])):
+        wrong += ["reason is required here: ask the user why, unless they said so. Give it"]
+    if wrong:
+        raise _refusal(operation, f"{wrong[0]} and call {operation.tool_name()} again.")
+    return list(said.values())
 
 
 # ── Values ──────────────────────────────────────────────────────────────────────────────────────

@@ -34,6 +34,7 @@ from aural_mcp.privacy.audit import Confirmed
 from aural_mcp.privacy.stored import Homes
 from aural_mcp.server import asking, confirmation, results
 from aural_mcp.server.access import BY_NAME
+from aural_mcp.server.arguments import Given
 from aural_mcp.server.asking import MESSAGES, Looking, Question
 from aural_mcp.server.confirmation import EVERY, IN_VIEW, NUMBER, UNANSWERED, Codes
 from aural_mcp.server.parts import digest_of, dumped
@@ -126,12 +127,15 @@ class Consent:
         self._given: Operation[Any] | None = None
         self.how: Confirmed | None = None
         """How it was agreed to; None where nothing was asked, or nobody agreed."""
+        self.reason = ""
+        """Why it is done, as the call says."""
         self.refused = False
         self.only_looks = reply is not None and not reply.answer
         """Whether a view only wants to know what there is to agree to."""
 
-    async def __call__(self, given: Operation[Any], code: str, spent: Spent) -> Answer | None:
+    async def __call__(self, call: Given, spent: Spent) -> Answer | None:
         """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
+        given, code, self.reason = call.arguments, call.code, call.reason
         if self._reply:
             return await self._in_view(self._reply, given, spent)
         if not is_asked_about(self._operation, self._confirm):

@@ -10,9 +10,11 @@ from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from aural_mcp.api.errors import LogUnwritable
 from aural_mcp.privacy.audit import AuditLog, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
+from aural_mcp.privacy.who import Who
 from aural_mcp.server import results
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.consent import Consent
+from aural_mcp.server.principal import Principal
 from aural_mcp.server.tools import Answer
 
 BEHIND = "This could not be written into the decision log: its line waits until it can be, while aural-mcp runs."
@@ -36,12 +38,19 @@ class Decisions:
             self._log.check()
 
     def called(
-        self, client: Guarded, tool: str, given: Mapping[str, Any], result: Answer | None, consent: Consent
+        self,
+        client: Guarded,
+        tool: str,
+        given: Mapping[str, Any],
+        result: Answer | None,
+        consent: Consent,
+        principal: Principal | None = None,
     ) -> Answer | None:
         """Write a call down; the answer, or what is said in place of one that nobody may see unwritten.
 
         Args:
             result: None where the call broke off.
+            principal: who signed in.
         """
         if not _logged(tool) or consent.only_looks:
             return result
@@ -52,11 +61,13 @@ class Decisions:
             self._log.record(
                 tool,
                 outcome,
-                tenant=client.tenant,
+                tenant=client.raw.tenant,
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,
                 revealed=structured.get("candidate") if tool == RevealCandidate.tool_name() else None,
+                by=_who(principal),
+                reason=consent.reason,
                 waits=not (only_shows and outcome == "done"),
             )
         except LogUnwritable as error:
@@ -70,15 +81,22 @@ class Decisions:
         outcome: Outcome = "done" if done else "failed"
         self._log.record("send_messages", outcome, tenant=tenant, ids={"candidateId": candidate_id}, kind=kind)
 
-    def read(self, client: Guarded, tool: str, given: Mapping[str, Any]) -> None:
+    def read(self, client: Guarded, tool: str, given: Mapping[str, Any], principal: Principal | None = None) -> None:
         """Write down that a resource or a prompt shows what this tool shows.
 
         Raises:
             LogUnwritable: it cannot be written, so nothing may be shown.
         """
         if _logged(tool):
-            blind = client.exposure.anonymous
-            self._log.record(tool, "done", tenant=client.tenant, ids=ids_of(tool, given), blind=blind, waits=False)
+            blind, ids, by = client.exposure.anonymous, ids_of(tool, given), _who(principal)
+            self._log.record(tool, "done", tenant=client.raw.tenant, ids=ids, blind=blind, by=by, waits=False)
+
+
+def _who(principal: Principal | None) -> Who | None:
+    if principal is None:
+        return None
+    name, subject, issuer, role = principal.name, principal.subject, principal.issuer, principal.role.name
+    return Who(name, subject, issuer, role, principal.application, principal.sign_in)
 
 
 def _logged(tool: str) -> bool:

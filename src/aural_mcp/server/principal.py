@@ -63,6 +63,12 @@ class Principal:
         return WRITE in self.scopes
 
     @property
+    def person(self) -> str:
+        """Who shares a key's requests with others as one, whatever asks for them."""
+        named = [self.issuer, self.subject or self.sign_in]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+    @property
     def tenant(self) -> str:
         """Whose answers these are, for what is remembered, signed and confirmed: key, issuer, subject and role."""
         named = [self.key, self.issuer, self.subject or self.sign_in, self.role.name]
@@ -111,4 +117,4 @@ class KeyPerRequest:
                 "This request carries no Aural API key.",
                 f"Send it with every request, as `Authorization: Bearer dlv_...` or `x-api-key: dlv_...`. {GET_A_KEY}.",
             )
-        return self._client.with_key(key)
+        return self._client.with_key(key, person=principal.person if principal else "")

@@ -156,8 +156,8 @@ def preview(operation: AnyOperation, question: str, code: str, why: str = "", *,
     """
     asked = f"{operation.tool_title()}: nothing was done yet. {why}Ask the user, word for word: {question}"
     again = (
-        f"Only after a yes, call {operation.tool_name()} again with the same arguments and confirmation {code}; it is "
-        "good once, for 10 minutes."
+        f"Only after a yes, call {operation.tool_name()} again with the same arguments and confirmation {code}, which "
+        "is good once, for 10 minutes; if they say why, add it as reason."
     )
     structured: dict[str, Any] = {"confirmation": code}
     structured |= {"approval": {"tool": operation.tool_name(), "number": number}} if number else {}

@@ -10,7 +10,7 @@ from typing import Any
 from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 
 from aural_mcp.api.errors import AuralError
-from aural_mcp.api.operations import AnyOperation, Effect, GetUsage, Operation
+from aural_mcp.api.operations import AnyOperation, Effect, GetUsage
 from aural_mcp.bounds import aside, is_large
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
@@ -18,8 +18,8 @@ from aural_mcp.client.deployment import sentence
 from aural_mcp.safety import quoted
 from aural_mcp.server import apps, beside, results
 from aural_mcp.server.access import SHAPES
-from aural_mcp.server.arguments import BadArguments, read
-from aural_mcp.tools.schemas import Schema, listed, schemas_of
+from aural_mcp.server.arguments import BadArguments, Given, read
+from aural_mcp.tools.schemas import REASON, Schema, listed, schemas_of
 
 ANNOTATIONS: dict[Effect, dict[str, bool]] = {
     "read": {"read_only_hint": True, "destructive_hint": False},
@@ -35,7 +35,9 @@ SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
 
-def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = False, asks: bool = False) -> Tool:
+def tool_for(
+    operation: AnyOperation, *, writes: bool = True, saves: bool = False, asks: bool = False, reasons: bool = False
+) -> Tool:
     """The tool as hosts list it: flat typed arguments, an output schema, a title, annotations.
 
     `idempotentHint` stands where it says something: of what only reads, and false, it says nothing.
@@ -44,14 +46,16 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
         writes: whether it may have an argument that writes a file.
         saves: whether that argument would be of use, so that the tool does not only read.
         asks: whether its question may be put to the user in a view.
+        reasons: whether a confirmed tool requires one; else it takes one unlisted, which spares those bytes.
     """
     effect = "create" if saves and operation.saves_as else operation.effect
     schemas = listed().get(operation.tool_name()) or schemas_of(operation, SHAPES.get(operation))
+    given = schemas["input"] if writes else _without(schemas["input"], operation.saves_as)
     return Tool(
         name=operation.tool_name(),
         title=operation.tool_title(),
         description=operation.about(),
-        input_schema=schemas["input"] if writes else _without(schemas["input"], operation.saves_as),
+        input_schema=_with_reason(given) if reasons and operation.confirmed else given,
         output_schema=schemas["output"],
         annotations=ToolAnnotations(title=None, open_world_hint=True, **ANNOTATIONS[effect]),
         _meta=apps.meta(operation.tool_name(), asks=asks),
@@ -59,8 +63,8 @@ def tool_for(operation: AnyOperation, *, writes: bool = True, saves: bool = Fals
 
 
 Answer = CallToolResult | InputRequiredResult
-Agree = Callable[[Operation[Any], str, Spent], Awaitable[Answer | None]]
-"""Given the arguments, a confirmation code and the cost: None to go on, else what to answer instead."""
+Agree = Callable[[Given, Spent], Awaitable[Answer | None]]
+"""Given what the call asks for and the cost: None to go on, else what to answer instead."""
 
 
 async def run(
@@ -71,15 +75,16 @@ async def run(
     tell: Callable[[float, float, str], Awaitable[None]] | None = None,
     *,
     writes: bool = True,
+    reasons: bool = False,
     host: beside.Wanted = beside.NOTHING,
 ) -> Answer:
     """Call the tool. Every expected failure is a result that says what went wrong and what to do next."""
     spent = Spent(tell=tell, whole=host.whole)
     try:
-        reading = partial(read, operation, given, writes=writes)
+        reading = partial(read, operation, given, writes=writes, reasons=reasons)
         asked = await aside(reading) if is_large(given) else reading()
         shape = SHAPES.get(operation)
-        if agree and operation.confirmed and (instead := await agree(asked.arguments, asked.code, spent)):
+        if agree and operation.confirmed and (instead := await agree(asked, spent)):
             return instead
         if shape:
             result = await shape.run(client, asked.arguments, spent)
@@ -97,6 +102,11 @@ async def run(
 
 def _without(schema: Schema, argument: str) -> Schema:
     return {**schema, "properties": {name: each for name, each in schema["properties"].items() if name != argument}}
+
+
+def _with_reason(schema: Schema) -> Schema:
+    properties, required = {**schema["properties"], "reason": REASON}, [*schema.get("required", []), "reason"]
+    return {**schema, "properties": properties, "required": required}
 
 
 def unknown_tool(name: str, known: Sequence[str]) -> str:
@@ -120,4 +130,7 @@ def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]
         remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
     if operation is GetUsage and client.remaining is not None:
         remarks.append(f"This key can send {client.remaining} more requests right now.")
+        if (share := client.raw.share).people:
+            who = "1 other person" if share.people == 1 else f"{share.people} other people"
+            remarks.append(f"Of the last minute's requests {share.own} were yours, {share.others} those of {who}.")
     return remarks

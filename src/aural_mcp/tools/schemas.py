@@ -36,6 +36,7 @@ DEEPEST = 2
 """Objects in rows of a result: what is in them is not said."""
 ANYTHING: Schema = {"anyOf": [{"type": each} for each in ("array", "boolean", "null", "number", "object", "string")]}
 CODE: Schema = {"type": "string", "description": "From the same call, after the user's yes."}
+REASON: Schema = {"type": "string", "maxLength": 200, "description": "Why, in the user's words; logged as written."}
 
 
 @cache
