@@ -78,6 +78,7 @@ async def run(
     try:
         reading = partial(read, operation, given, writes=writes)
         asked = await aside(reading) if is_large(given) else reading()
+        client.raw.reach(asked.arguments)
         shape = SHAPES.get(operation)
         if agree and operation.confirmed and (instead := await agree(asked.arguments, asked.code, spent)):
             return instead
