@@ -76,7 +76,10 @@ class Principal:
 
 def principal_of(context: Context[Any, Any] | None) -> Principal | None:
     """Who signed in; None on stdio, in a local workspace, and where a key came in a header."""
-    request = context.request_context.request if context else None
+    try:
+        request = context.request_context.request if context else None
+    except ValueError:  # no host made this call: a terminal did, or a page of the desk
+        return None
     found = getattr(request, "scope", {}).get(PRINCIPAL)
     return found if isinstance(found, Principal) else None
 
