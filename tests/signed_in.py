@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 from mcp import Client
@@ -26,6 +28,30 @@ from aural_mcp.workflows import WORKFLOWS
 from conftest import KEY, ORIGIN, World
 
 OURS = "http://127.0.0.1/mcp"
+BARE = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+
+
+class Present:
+    """Bare requests in the present protocol, of a host that can ask its user."""
+
+    VERSION = "2026-07-28"
+
+    def headers(self, method: str, name: str = "") -> dict[str, str]:
+        """What stands in the headers of a request."""
+        named = {"mcp-name": name} if name else {}
+        return {"mcp-protocol-version": self.VERSION, "mcp-method": method, **named}
+
+    def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """A request."""
+        about = {
+            "io.modelcontextprotocol/protocolVersion": self.VERSION,
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+        }
+        return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": about}}
+
+
+PRESENT = Present()
 
 
 def person(role: Role, *, writes: bool = True, subject: str = "robin") -> Principal:
@@ -70,10 +96,45 @@ class House:
 
         return signed_in
 
-    def host(self, who: Principal) -> httpx.AsyncClient:
-        """The bare requests of a host, in an earlier protocol."""
-        headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app(who)), headers=headers)
+    def host(self, who: Principal, **headers: str) -> httpx.AsyncClient:
+        """The bare requests of a host, in an earlier protocol or as the headers say."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app(who)), headers=BARE | headers)
+
+    async def followed(self, who: Principal, uris: Sequence[str]) -> list[str]:
+        """What the server says that it follows of these addresses, before it is left."""
+        method, asked = "subscriptions/listen", {"notifications": {"resourceSubscriptions": [*uris]}}
+        headers = BARE | PRESENT.headers(method)
+        request = httpx.Request("POST", OURS, json=PRESENT.call(method, asked), headers=headers)
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/mcp",
+            "raw_path": b"/mcp",
+            "query_string": b"",
+            "scheme": "http",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        begin, answered = anyio.create_memory_object_stream[bytes](100)
+        sent = [{"type": "http.request", "body": request.content, "more_body": False}]
+
+        async def receive() -> Any:
+            return sent.pop() if sent else await anyio.sleep_forever()
+
+        async def send(message: Any) -> None:
+            await begin.send(message.get("body", b""))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.app(who), scope, receive, send)
+            said = ""
+            with anyio.fail_after(30):
+                while "\n\n" not in said and "\r\n\r\n" not in said:
+                    said += (await answered.receive()).decode()
+            tasks.cancel_scope.cancel()
+        told = json.loads(next(line for line in said.splitlines() if line.startswith("data: ")).removeprefix("data: "))
+        return told["params"]["notifications"].get("resourceSubscriptions") or []
 
     def rows(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Every row that is somebody's content, by its table and id."""
