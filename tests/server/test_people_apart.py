@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from mcp import Client
 from mcp.types import PromptReference
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.backend.storage import store, tables
@@ -197,6 +197,12 @@ async def test_a_question_and_a_practice_run_are_found_where_they_are_and_nowher
             ]
             for each in (mine, theirs)
         ]
+    runs = [store.new_id(), store.new_id()]
+    with world.store.writing() as db:
+        user = db.execute(select(tables.profiles.c.id)).scalars().first()
+        common = {"userId": user, "createdAt": store.now(), "status": "COMPLETED", "timed": False, "mode": "TEXT"}
+        rows = [{"id": run, "interviewId": each, **common} for run, each in zip(runs, (mine, theirs), strict=True)]
+        db.execute(insert(tables.prep_sessions), rows)
     async with house(world) as there, there.agent(person(only(mine))) as agent:
         assert (await ok(agent, "update_question", questionId=made[0], text="Why not?"))["text"] == "Why not?"
         for tool, given in (("update_question", {"text": "Mine now"}), ("delete_question", {})):
@@ -204,6 +210,9 @@ async def test_a_question_and_a_practice_run_are_found_where_they_are_and_nowher
             elsewhere, cost = await refused(agent, tool, {**given, "questionId": made[1]}), there.wire.asked - asked
             assert elsewhere == await refused(agent, tool, {**given, "questionId": store.new_id()})
             assert there.wire.asked - asked == 2 * cost
+        assert (await ok(agent, "get_practice_report", practiceId=runs[0]))["attempts"] == []
+        elsewhere = await refused(agent, "get_practice_report", {"practiceId": runs[1]})
+        assert elsewhere == await refused(agent, "get_practice_report", {"practiceId": store.new_id()})
         texts = [row["text"] for key, row in there.rows().items() if key[0] == "questions"]
         assert sorted(texts) == sorted(["Why not?", f"Why {theirs}?"])
 
@@ -224,6 +233,17 @@ async def test_a_report_of_elsewhere_costs_what_one_of_nowhere_does(world, narro
                 said.append(await refused(agent, "get_session_report", {"sessionId": each}))
                 costs.append(there.wire.asked - asked)
         assert (len(set(said)), set(costs)) == (1, {1})
+
+
+async def test_a_packet_by_who_sees_some_interviews_says_that_it_may_not_be_all(world):
+    mine, _ = await interviews(world, "Mine", "Theirs")
+    async with Client(world.server) as agent:
+        kim = (await ok(agent, "create_candidates", interviewId=mine, candidates=[KIM]))["data"][0]["id"]
+    asked = {"interviewId": mine, "form": "packet", "candidateId": kim}
+    async with house(world) as there:
+        for role, says in ((only(mine), True), (EVERYTHING, False)):
+            async with there.agent(person(role)) as agent:
+                assert ("sees some interviews only" in text_of(await agent.call_tool("export_results", asked))) == says
 
 
 # ── Following ───────────────────────────────────────────────────────────────────────────────────

@@ -96,7 +96,7 @@ async def everything(agent, there):
     said["resources/list"] = (await agent.list_resources()).model_dump_json()
     asked = {}
     for each in resources.ADDRESSES:
-        uri = UriTemplate.parse(each.uri).expand(there.ids)
+        uri = UriTemplate.parse(each.uri).expand({**there.ids, "sessions": there.ids["sessionId"]})
         asked[uri] = agent.read_resource(uri)
     for prompt in prompts.PROMPTS:
         given = {each.name: there.ids.get(each.name, "x") for each in prompt.arguments}
