@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import anyio
@@ -342,24 +343,24 @@ async def test_unsubscribing_ends_the_polling(world, monkeypatch):
         session = add_session(world, await interview_of(agent))
     uri = f"aural://sessions/{session}/report"
     async with followed(world.server, "legacy", uri) as (agent, _):
-        directory = world.server._recent(world.client)
+        polling, key = world.server._polling, world.client.tenant
         with anyio.fail_after(60):
-            while not directory.following:
+            while not polling[key]:
                 await anyio.sleep(0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MCPDeprecationWarning)
                 await agent.unsubscribe_resource(uri)
-            while directory.following:
+            while polling[key]:
                 await anyio.sleep(0)
 
 
 def test_many_interviews_and_a_short_budget_slow_the_polling_down(world):
-    directory = world.server._recent(world.client)
-    watch = following.Following(world.client, directory)
+    polling = Counter()
+    watch = following.Following(world.client, bool, polling)
 
     def pause(interviews, subscriptions):
         watch._followed = [following.Followed(f"u{number}", f"i{number}", None) for number in range(interviews)]
-        directory.following = subscriptions
+        polling[world.client.tenant] = subscriptions
         return watch._pause()
 
     assert pause(1, 1) == 20

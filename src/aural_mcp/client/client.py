@@ -220,6 +220,13 @@ class AuralClient:
                 links.note(self.state, self.tenant, self.base_url, result)
                 return result
 
+    def reach(self, operation: Operation[Any]) -> None:
+        """Refuse what names an interview that does not exist for this client, before anything of it is told.
+
+        Raises:
+            NotFound: it does not; here each does, as far as can be told without asking.
+        """
+
     async def vouch(self) -> None:
         """Make one read, unless this key was seen to work lately.
 

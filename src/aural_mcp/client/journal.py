@@ -17,10 +17,12 @@ class Journal:
     Args:
         task: what the items belong to.
         keep: seconds for which an item is remembered.
+        own: it is the caller's alone, where several people use the key.
     """
 
-    def __init__(self, client: Caller, task: str, keep: float) -> None:
-        self._state, self._place, self._keep = client.state, (client.tenant, task), keep
+    def __init__(self, client: Caller, task: str, keep: float, *, own: bool = False) -> None:
+        tenant = client.tenant if own else client.raw.tenant
+        self._state, self._place, self._keep = client.state, (tenant, task), keep
 
     def done(self, items: Sequence[str]) -> dict[str, Any]:
         """What is written down of these items."""

@@ -72,7 +72,7 @@ class Ledger:
     """The creates of one key in the last ten minutes."""
 
     def __init__(self, client: Caller) -> None:
-        self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.tenant
+        self._client, self._seen, self._state, self._tenant = client.raw, client.seen, client.state, client.raw.tenant
 
     async def once(
         self, operation: Operation[R], spent: Spent, *, allow_duplicate: bool = False, mark: str = ""
@@ -86,6 +86,7 @@ class Ledger:
         Raises:
             AuralError: it was refused, or not done, or nobody can tell; the text says which.
         """
+        self._client.reach(operation)
         mark = str(time.time_ns()) if allow_duplicate else mark
         outcome = await self._once(operation, _digest(operation, mark), spent)
         return Outcome(await self._seen(operation, outcome.result, spent), outcome.remarks)

@@ -51,12 +51,15 @@ MOST_SHOWN = 4_000_000
 
 @dataclass
 class Memory:
-    """What guarded clients of one server remember, for each key."""
+    """What guarded clients of one server remember, for each tenant: a key, or somebody who signed in, with their role.
+
+    Only where a question belongs is known by key: it says nothing that a caller is shown.
+    """
 
     people: dict[tuple[str, str], People] = field(default_factory=dict[tuple[str, str], People])
     interviews: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     details: dict[str, tuple[float, InterviewDetail]] = field(default_factory=dict[str, tuple[float, InterviewDetail]])
-    """The interview that each key looked at last, and when: its words are needed for what comes next."""
+    """The interview that each tenant looked at last, and when: its words are needed for what comes next."""
     transcripts: Transcripts = field(default_factory=Transcripts)
     homes: Homes = field(default_factory=Homes)
     shown: dict[tuple[str, Exposure, str], Shown] = field(default_factory=dict[tuple[str, Exposure, str], "Shown"])
@@ -104,6 +107,7 @@ class Guarded:
         secret: makes pseudonyms; the same one gives the same.
         files: the folder in which files may be read and written; None where there is none.
         mail: the operator's mail server, as the workflow that sends knows it; None where there is none.
+        tenant: whose answers these are, where several people use the key.
     """
 
     def __init__(
@@ -114,13 +118,15 @@ class Guarded:
         secret: Callable[[], bytes],
         files: Path | None = None,
         mail: object = None,
+        tenant: str | None = None,
     ) -> None:
         self.raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
-        self.mail = mail
+        self.mail, self.tenant = mail, tenant or raw.tenant
 
     def blinded(self) -> Guarded:
         """The same client, for a call in which nobody is named; what it did not show before it does not show now."""
-        return Guarded(self.raw, replace(self.exposure, blind=True), self._memory, self._secret, self.files)
+        exposure = replace(self.exposure, blind=True)
+        return Guarded(self.raw, exposure, self._memory, self._secret, self.files, tenant=self.tenant)
 
     @property
     def base_url(self) -> str:
@@ -154,10 +160,6 @@ class Guarded:
     @property
     def skew(self) -> float:
         return self.raw.skew
-
-    @property
-    def tenant(self) -> str:
-        return self.raw.tenant
 
     async def call(self, operation: Operation[R], *, spent: Spent | None = None) -> R:
         """Carry out one operation; see `AuralClient.call`."""
@@ -207,7 +209,7 @@ class Guarded:
     async def seen(self, operation: Operation[Any], result: R, spent: Spent) -> R:
         """The result, changed into what may be seen of it."""
         await self.raw.seen(operation, result, spent)
-        self._memory.homes.see(self.tenant, operation, result)
+        self._memory.homes.see(self.raw.tenant, operation, result)
         if isinstance(result, InterviewDetail):
             self._memory.details[self.tenant] = (time.monotonic(), result.model_copy(deep=True))
         view = View(self.exposure, self.pseudonym)
@@ -223,7 +225,7 @@ class Guarded:
         """What somebody is called whose id this is: a candidate's, or a session's of somebody unregistered."""
         from aural_mcp.privacy.blind import pseudonym  # its patterns take a while, and a start does without
 
-        return pseudonym(self._secret(), self.tenant, person)
+        return pseudonym(self._secret(), self.raw.tenant, person)
 
     async def _people_of(self, operation: Operation[Any], result: Record | models.Wire, spent: Spent) -> People | None:
         """The people of the interview that a result is about; None where it is about nobody, or all are named."""

@@ -11,12 +11,13 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.operations import OPERATIONS, AnyOperation, Toolset
+from aural_mcp.api.operations import OPERATIONS, AnyOperation, CreateInterview, GetUsage, Toolset
 from aural_mcp.config import BadSetting, Narrowing, asks_for
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.tools import SHAPES as SHAPED
 from aural_mcp.tools.shape import Shape
 from aural_mcp.workflows import WORKFLOWS
+from aural_mcp.workflows.launch import LaunchInterviews
 
 BY_NAME: dict[str, AnyOperation] = {
     each.tool_name(): each for each in (*OPERATIONS, RevealCandidate, *LOCAL_OPERATIONS, *WORKFLOWS)
@@ -27,6 +28,12 @@ SHAPES: dict[AnyOperation, Shape[Any]] = {**SHAPED, **WORKFLOWS}
 TOOLSETS: dict[str, tuple[AnyOperation, ...]] = {
     name: tuple(each for each in BY_NAME.values() if each.toolset == name) for name in get_args(Toolset)
 }
+WHOLE: tuple[AnyOperation, ...] = (CreateInterview, LaunchInterviews, GetUsage)
+"""What concerns the workspace as a whole: for a role of some interviews it does not exist."""
+TO_WRITE = (
+    "It changes something or shows who somebody is, and this sign-in may only read. Ask the user to connect Aural "
+    "again in their application, and to choose to read and change there."
+)
 
 
 def arguments_of(operation: AnyOperation) -> AnyOperation:

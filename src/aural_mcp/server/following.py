@@ -6,6 +6,7 @@ sessions is read every 20 seconds; one request covers every followed session of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,6 @@ from aural_mcp.api.operations import GetSession, ListSessions
 from aural_mcp.client.caller import Caller
 from aural_mcp.privacy.stored import SPARE
 from aural_mcp.server import resources
-from aural_mcp.server.recent import Recent
 
 EVERY = 20.0
 """Seconds between two looks."""
@@ -47,10 +47,15 @@ def can_be_followed(uri: str) -> bool:
 
 
 class Following:
-    """Looks after the addresses of one subscription, with one key."""
+    """Looks after the addresses of one subscription.
 
-    def __init__(self, client: Caller, recent: Recent) -> None:
-        self._client, self._recent = client.raw, recent
+    Args:
+        has: whether there is a tool of this name: what none shows is not followed.
+        polling: how many subscriptions poll with each key: they share its budget.
+    """
+
+    def __init__(self, client: Caller, has: resources.Has, polling: Counter[str]) -> None:
+        self._client, self._has, self._polling = client.raw, has, polling
         self._followed: list[Followed] = []
 
     @property
@@ -72,18 +77,19 @@ class Following:
 
     async def run(self, announce: Callable[[str], Awaitable[None]]) -> None:
         """Look again and again, and announce each address that changed, once; until cancelled."""
-        self._recent.following += 1
+        key = self._client.tenant
+        self._polling[key] += 1
         try:
             while self._followed:
                 await anyio.sleep(self._pause())
                 for uri in await self._look_again():
                     await announce(uri)
         finally:
-            self._recent.following -= 1
+            self._polling -= Counter({key: 1})  # forgets a key at 0
 
     async def _found(self, uri: str) -> Followed | None:
         matched = resources.match(uri)
-        if matched is None or matched[0].uri not in FOLLOWED:
+        if matched is None or matched[0].uri not in FOLLOWED or not self._has(matched[0].tool):
             return None
         ids = matched[1]
         if "interviewId" in ids:
@@ -96,7 +102,7 @@ class Following:
 
     def _pause(self) -> float:
         """Seconds until the next look: longer for many interviews, many subscriptions, and a short budget."""
-        requests = len({each.interview_id for each in self._followed}) * self._recent.following
+        requests = len({each.interview_id for each in self._followed}) * self._polling[self._client.tenant]
         left = self._client.remaining
         slower = 2 if left is not None and left < SPARE else 1
         return max(EVERY, EVERY * 3 * requests / SHARE) * slower

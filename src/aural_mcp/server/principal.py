@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
 from mcp.server.mcpserver import Context
@@ -70,14 +70,22 @@ class Principal:
 
     @property
     def tenant(self) -> str:
-        """Whose answers these are, for what is remembered, signed and confirmed: key, issuer, subject and role."""
-        named = [self.key, self.issuer, self.subject or self.sign_in, self.role.name]
+        """Whose answers these are, for what is remembered, signed and confirmed: key, issuer, subject and role.
+
+        A role that was changed is another one, though its name is the same.
+        """
+        interviews = None if self.role.interviews is None else sorted(self.role.interviews)
+        role = [self.role.name, astuple(self.role.narrowing), interviews]
+        named = [self.key, self.issuer, self.subject or self.sign_in, role]
         return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def principal_of(context: Context[Any, Any] | None) -> Principal | None:
     """Who signed in; None on stdio, in a local workspace, and where a key came in a header."""
-    request = context.request_context.request if context else None
+    try:
+        request = context.request_context.request if context else None
+    except ValueError:  # no host made this call: a terminal did, or a page of the desk
+        return None
     found = getattr(request, "scope", {}).get(PRINCIPAL)
     return found if isinstance(found, Principal) else None
 

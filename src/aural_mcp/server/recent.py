@@ -1,4 +1,4 @@
-"""What one key has seen lately: ids with their names, so that completion and the list of resources cost little.
+"""What somebody has seen lately: ids with their names, so that completion and the list of resources cost little.
 
 Tools note what they showed. Beyond that it asks for itself, each list at most once a minute: the interviews and the
 sessions of the one that changed last; for a name that is in neither, the sessions of the others.
@@ -48,7 +48,7 @@ LABELS = {
 
 
 class Recent:
-    """The names of one key, newest last."""
+    """The names that one tenant has seen, newest last."""
 
     def __init__(self, client: Caller, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
@@ -62,8 +62,6 @@ class Recent:
         self._asking = anyio.Lock()
         self.interview: Interview | None = None
         self.sessions: list[SessionSummary] = []
-        self.following = 0
-        """How many subscriptions poll with this key: they share its budget."""
 
     def note(self, tool: str, result: dict[str, Any]) -> None:
         """Remember the ids and names in a tool's structured result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -34,13 +35,14 @@ from pydantic import ValidationError
 from aural_mcp._version import __version__
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError, LogUnwritable, NoUsableKey
-from aural_mcp.api.operations import OPERATIONS, AnyOperation
+from aural_mcp.api.operations import FINDERS, OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
+from aural_mcp.privacy.within import Within
 from aural_mcp.safety import quoted
 from aural_mcp.server import apps, beside, prompts, resources, results, tools
-from aural_mcp.server.access import BY_NAME, Access
+from aural_mcp.server.access import BY_NAME, TO_WRITE, WHOLE, Access, changes
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
@@ -74,8 +76,8 @@ the user.
 
 More on each kind of request: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
-MOST_KEYS = 1_000
-"""Keys whose ids and names are remembered."""
+MOST_TENANTS = 1_000
+"""Tenants whose ids and names are remembered."""
 STABLE, LIVE = CacheHint(ttl_ms=3_600_000, scope="private"), CacheHint(ttl_ms=60_000, scope="private")
 CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
     "tools/list": STABLE,
@@ -139,6 +141,7 @@ class AuralServer(MCPServer[Connection]):
         self._confirm, self._state_keys, self._files, self._mail = confirm, tuple(state_keys), files, mail
         self._tools: dict[tuple[AnyOperation, bool, bool], Tool] = {}
         self._recents: dict[tuple[str, Exposure], Recent] = {}
+        self._polling = Counter[str]()
         handle = self._lowlevel_server.add_request_handler
         handle("completion/complete", types.CompleteRequestParams, self._complete)
         handle("subscriptions/listen", types.SubscriptionsListenRequestParams, self._listen)
@@ -183,11 +186,13 @@ class AuralServer(MCPServer[Connection]):
             except ValidationError:
                 return results.failure(apps.NO_REPLY)
             name, arguments = reply.tool, reply.call
-        operation = BY_NAME.get(name)
+        operation, principal = BY_NAME.get(name), principal_of(context)
         if operation is None or operation not in there or (reply and not is_asked_about(operation, self._confirm)):
             lacking = self._lacking(context)
             known = [each.tool_name() for each in there if each.tool_name() not in lacking]
             return results.failure(tools.unknown_tool(name, known))
+        if principal and not principal.writes and changes(operation, arguments):
+            return results.failure(f"{operation.tool_title()} was not called. {TO_WRITE}")
         try:
             client = self._client_for(context)
             self._decisions.check(name, arguments)
@@ -196,7 +201,8 @@ class AuralServer(MCPServer[Connection]):
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
         result: Answer | None = None
         try:
-            tell, writes = context.report_progress if context else None, self._writes(context)
+            tell = context.report_progress if context else None
+            writes = self._writes(context) and (principal is None or principal.writes)
             host, reasons = beside.wanted(context), self._reasons
             result = await tools.run(
                 client, operation, arguments, consent, tell, writes=writes, reasons=reasons, host=host
@@ -212,7 +218,7 @@ class AuralServer(MCPServer[Connection]):
             raise UnexpectedToolError(message) from error
         finally:  # also when it was cancelled: what had left is done
             consent.ended(result)
-            answer = self._decisions.called(client, name, arguments, result, consent, principal_of(context))
+            answer = self._decisions.called(client, name, arguments, result, consent, principal)
         return consent.told(cast("Answer", answer))
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
@@ -222,12 +228,13 @@ class AuralServer(MCPServer[Connection]):
     ) -> types.ListResourcesResult:
         """What is always there, and the sessions of the interview that changed last; never an error."""
         context = self._context(ctx)
-        static = resources.static(self._has(context))
+        has = self._has(context)
+        static = resources.static(has)
         try:
             recent = self._recent(self._client_for(context))
         except NoUsableKey:
             return types.ListResourcesResult(resources=static)
-        if not self._has(context)("get_session"):
+        if not all(map(has, ("get_session", "list_sessions"))):
             return types.ListResourcesResult(resources=static)
         await recent.refresh()
         title = recent.interview.title if recent.interview else ""
@@ -276,11 +283,14 @@ class AuralServer(MCPServer[Connection]):
         self, ctx: ServerRequestContext[Any], params: types.CompleteRequestParams
     ) -> types.CompleteResult:
         """Ids by title, name or beginning, from what was seen; other arguments from their choices."""
-        argument, typed = params.argument.name, params.argument.value
+        argument, typed, context = params.argument.name, params.argument.value, self._context(ctx)
+        has = self._has(context)
+        if not prompts.is_there(params.ref, has):
+            return types.CompleteResult(completion=types.Completion(values=[], total=0, has_more=False))
         values = [each for each in prompts.choices(params.ref, argument) if typed.casefold() in each.casefold()]
-        if argument in ("interviewId", "sessionId", "candidateId"):
+        if argument in ("interviewId", "sessionId", "candidateId") and has(FINDERS[argument]):
             try:
-                recent = self._recent(self._client_for(self._context(ctx)))
+                recent = self._recent(self._client_for(context))
                 given = (params.context.arguments if params.context else None) or {}
                 values = await recent.completing(argument, typed, given.get("interviewId", ""))
             except NoUsableKey:
@@ -343,9 +353,9 @@ class AuralServer(MCPServer[Connection]):
         return types.EmptyResult()
 
     async def _followed(self, ctx: ServerRequestContext[Any], uris: Iterable[str]) -> Following:
+        context = self._context(ctx)
         try:
-            client = self._client_for(self._context(ctx))
-            followed = Following(client, self._recent(client))
+            followed = Following(self._client_for(context), self._has(context), self._polling)
             await followed.begin(uris)
         except AuralError as error:
             raise MCPError(INVALID_REQUEST, f"Nothing can be followed. {error}") from error
@@ -355,9 +365,10 @@ class AuralServer(MCPServer[Connection]):
 
     def _there(self, context: Context[Any, Any] | None) -> list[AnyOperation]:
         """The operations that exist for this request, in workflow order."""
-        access, exposure = self._access_of(context), self._exposure_of(context)
+        access, exposure, principal = self._access_of(context), self._exposure_of(context), principal_of(context)
         headers = context.headers if context else None
         hidden: list[AnyOperation] = [] if exposure.blind and not exposure.lockdown else [RevealCandidate]
+        hidden += WHOLE if principal and principal.role.interviews is not None else ()
         hidden += [SendMessages] if headers is not None or exposure.lockdown or not access.writes else []
         return [each for each in self._operations if access.allows(each) and each not in hidden]
 
@@ -395,24 +406,28 @@ class AuralServer(MCPServer[Connection]):
     def _client_for(self, context: Context[Any, Any] | None) -> Guarded:
         """The client with the caller's key, which gives what may be seen."""
         headers = context.headers if context else None
-        raw = self.clients.client_for(headers, principal_of(context))
+        principal = principal_of(context)
+        raw = self.clients.client_for(headers, principal)
+        tenant = principal.tenant if principal else raw.tenant
+        if principal and principal.role.interviews is not None:
+            raw = Within(raw, principal.role.interviews, self._memory, tenant)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
         files = self._files if self._writes(context) else None
         mail = None
         if self._mail and headers is None:
             mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
-        return Guarded(raw, self._exposure_of(context), self._memory, secret, files, mail)
+        return Guarded(raw, self._exposure_of(context), self._memory, secret, files, mail, tenant)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)
 
     def _recent(self, client: Caller) -> Recent:
-        """What this key has seen; the keys used last are remembered."""
+        """What this tenant has seen; those that asked last are remembered."""
         place = client.tenant, client.exposure if isinstance(client, Guarded) else Exposure()
         recent = self._recents.pop(place, None) or Recent(client)
         self._recents[place] = recent
-        while len(self._recents) > MOST_KEYS:
+        while len(self._recents) > MOST_TENANTS:
             self._recents.pop(next(iter(self._recents)))
         return recent
 

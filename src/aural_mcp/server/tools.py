@@ -83,6 +83,7 @@ async def run(
     try:
         reading = partial(read, operation, given, writes=writes, reasons=reasons)
         asked = await aside(reading) if is_large(given) else reading()
+        client.raw.reach(asked.arguments)
         shape = SHAPES.get(operation)
         if agree and operation.confirmed and (instead := await agree(asked, spent)):
             return instead

@@ -102,8 +102,8 @@ AGREEMENT = 3_600.0
 
 
 def agreements(client: Caller) -> Journal:
-    """The calls of this key that somebody agreed to and that may be made again to go on."""
-    return Journal(client, "agreed", AGREEMENT)
+    """The calls that the caller agreed to and that may be made again to go on."""
+    return Journal(client, "agreed", AGREEMENT, own=True)
 
 
 # ── Files ───────────────────────────────────────────────────────────────────────────────────────

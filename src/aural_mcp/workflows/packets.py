@@ -11,6 +11,7 @@ from aural_mcp.api.models import Candidate, ReportMessage, SessionReport, Sessio
 from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.privacy.within import Within
 from aural_mcp.safety import code_block, quoted
 from aural_mcp.tools.candidates import NEWEST, cut
 from aural_mcp.tools.formatting import outline, transcript
@@ -34,6 +35,10 @@ ELSEWHERE = (
     "this person is not found so: find_person with the name."
 )
 NOT_ALL = "Not all other interviews could be looked through in time: find_person with the address goes on by cursor."
+ONLY_SOME = (
+    "Whoever exported this sees some interviews only. Before the person gets it as all that is held, somebody who sees "
+    "every interview looks in the others."
+)
 NO_ADDRESS = "No e-mail address joins this person with other interviews: look with find_person and the name."
 NOT_READ = "Not in it, as time or budget ended: the sessions {ids}. get_session_report has each."
 SAME = "Sessions of this interview with the same e-mail address, which may be the same person's: {ids}."
@@ -68,6 +73,7 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
     session = await _session(client, own, spent) if own else None
     address = (person.email if person else None) or (session or {}).get("participantEmail")
     others, told = await _others(client, interview_id, address, spent)
+    told = [*([ONLY_SOME] if isinstance(client.raw, Within) else []), *told]
     notes = [*told, *([] if complete else [INCOMPLETE]), *_same(rows, address, own)]
     value = {
         "interview": {"id": interview.id, "title": interview.title, "rubricVersion": rubric_of(interview).version},

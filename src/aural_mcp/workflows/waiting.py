@@ -139,7 +139,7 @@ class _Waiting:
 
     def __init__(self, client: Caller, given: WaitForSessions, spent: Spent) -> None:
         self._client, self._given, self._spent = client, given, spent
-        self._journal = Journal(client, f"wait {given.interview_id}", KEPT)
+        self._journal = Journal(client, f"wait {given.interview_id}", KEPT, own=True)
         self._people: list[Candidate] | None = None
         self._unsure = False
 
