@@ -26,6 +26,8 @@ from aural_mcp.tools.schemas import PAIR, Schema, input_schema, is_map, main_bra
 
 MOST_PROBLEMS, LONGEST_NAME = 10, 100
 """What is said of arguments that are wrong in many ways, and looked at of a name that is none."""
+CONFIRMED = ("confirmation", "reason")
+"""What a confirmed tool takes beside the arguments of its operation."""
 MOST_NAMES, MOST_ITEMS, LONGEST_TEXT = 100, 500, 100_000
 """Fields of one object; items of a list and characters of a text whose schema sets no bound."""
 LONGEST_NUMBER = 40
@@ -36,7 +38,6 @@ ADDED = {
     *("wait_for_previous", "waitForPreviousTools", "toolAction", "toolSummary"),  # Gemini CLI, Antigravity
     *("task_progress", "security_risk"),  # Cline, OpenHands
 }
-BESIDE_CONFIRMED = ("confirmation", "reason")
 BESIDE = {"tool", "sessionId", "action"}
 """Names that hosts put in by themselves, and those that they put in only beside one of them."""
 ENVELOPES = {
@@ -88,15 +89,14 @@ def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = Tru
         sent = _opened(operation.tool_name(), sent, known)
         added = _added(sent, known)
         code, reason = _beside(operation, sent, reasons) if operation.confirmed else ("", "")
-        left = {*added, *(BESIDE_CONFIRMED if operation.confirmed else ())}
-        named = {name: value for name, value in sent.items() if name not in left}
+        added_or_read = {*added, *(CONFIRMED if operation.confirmed else ())}
+        named = {name: value for name, value in sent.items() if name not in added_or_read}
         arguments, dropped = _writable(operation, reading.fields(named, schema))
     except TooMany as many:
         raise _refusal(operation, f"{many} Send less in one call.") from None
     if not writes and operation.saves_as in arguments:
-        raise _refusal(
-            operation, f"{operation.saves_as} is not an argument here: this server only reads. Leave it out."
-        )
+        said = f"{operation.saves_as} is not an argument here: this server only reads. Leave it out."
+        raise _refusal(operation, said)
     try:
         return Given(model.model_validate(arguments), code, reason, [*_remarks(added), *dropped, *reading.remarks()])
     except ValidationError as error:
@@ -146,10 +146,9 @@ def _remarks(added: Sequence[str]) -> list[str]:
 
 def _beside(operation: AnyOperation, sent: Mapping[str, Any], needed: bool) -> Sequence[str]:
     """Code and reason, which a confirmed tool takes beside the arguments of its operation."""
-    said = {name: "" if sent.get(name) is None else sent[name] for name in BESIDE_CONFIRMED}
+    said = {name: "" if sent.get(name) is None else sent[name] for name in CONFIRMED}
     wrong = [f"{name} must be text. Correct this" for name, text in said.items() if not isinstance(text, str)]
-    length = len(str(said["reason"]).strip())
-    if length > LONGEST_REASON:
+    if (length := len(str(said["reason"]).strip())) > LONGEST_REASON:
         wrong += [f"reason has {length:,} characters and takes {LONGEST_REASON} at most. Shorten it"]
     if needed and (not length or _is_nothing(said["reason"])):
         wrong += ["reason is required here: ask the user why, unless they said so. Give it"]
