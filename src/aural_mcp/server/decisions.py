@@ -52,7 +52,7 @@ class Decisions:
             self._log.record(
                 tool,
                 outcome,
-                tenant=client.raw.tenant,
+                tenant=client.tenant,
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,
@@ -78,7 +78,7 @@ class Decisions:
         """
         if _logged(tool):
             blind = client.exposure.anonymous
-            self._log.record(tool, "done", tenant=client.raw.tenant, ids=ids_of(tool, given), blind=blind, waits=False)
+            self._log.record(tool, "done", tenant=client.tenant, ids=ids_of(tool, given), blind=blind, waits=False)
 
 
 def _logged(tool: str) -> bool:
