@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import httpx
 import httpx2
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from sqlalchemy import delete, insert, select
 
@@ -20,7 +20,8 @@ from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
 from aural_mcp.config import Narrowing
 from aural_mcp.privacy.exposure import RevealCandidate
-from aural_mcp.server import prompts, resources
+from aural_mcp.server import apps, prompts, resources
+from aural_mcp.server.access import BY_NAME
 from aural_mcp.server.principal import PRINCIPAL, READ, WRITE, KeyPerRequest, Principal, Role
 from aural_mcp.server.server import AuralServer
 from aural_mcp.server.web.app import Web, application
@@ -80,12 +81,14 @@ class House:
     wire: Wire
 
     @asynccontextmanager
-    async def agent(self, who: Principal, mode: str = "auto", **headers: str) -> AsyncIterator[Client]:
+    async def agent(
+        self, who: Principal, mode: str = "auto", extensions: Sequence[Any] = (), **headers: str
+    ) -> AsyncIterator[Client]:
         """A host that somebody uses who signed in."""
         transport = httpx2.ASGITransport(self.app(who))
         async with httpx2.AsyncClient(transport=transport, headers=headers) as http:
             way = streamable_http_client(OURS, http_client=http)
-            async with Client(way, mode=mode, read_timeout_seconds=60) as agent:
+            async with Client(way, mode=mode, extensions=extensions, read_timeout_seconds=60) as agent:
                 yield agent
 
     def app(self, who: Principal) -> Any:
@@ -181,6 +184,7 @@ class May:
     tools: set[str] = field(default_factory=set[str])
     resources: set[str] = field(default_factory=set[str])
     prompts: set[str] = field(default_factory=set[str])
+    views: set[str] = field(default_factory=set[str])
 
 
 async def shown(agent: Client) -> May:
@@ -189,7 +193,11 @@ async def shown(agent: Client) -> May:
     fixed = {each.uri for each in listed if "/sessions/" not in each.uri} - resources.documents().keys()
     templates = {each.uri_template for each in (await agent.list_resource_templates()).resource_templates}
     tools = {each.name for each in (await agent.list_tools()).tools}
-    return May(tools, fixed | templates, {each.name for each in (await agent.list_prompts()).prompts})
+    views = set[str]()
+    for view in {*apps.VIEW_OF.values(), apps.ASKS}:
+        with suppress(MCPError):
+            views |= {view} if await agent.read_resource(apps.SCHEME + view) else set()
+    return May(tools, fixed | templates, {each.name for each in (await agent.list_prompts()).prompts}, views)
 
 
 def meant(role: Role) -> May:
@@ -209,7 +217,8 @@ def meant(role: Role) -> May:
         tools |= set() if any(off) else {name}
     shows = {each.uri for each in resources.ADDRESSES if each.tool in tools}
     begins = {each.name for each in prompts.PROMPTS if {*each.needs, *(tool for _, tool in each.attached)} <= tools}
-    return May(tools, shows, begins)
+    asks = {apps.ASKS} if any(BY_NAME[each].confirmed for each in tools) else set[str]()
+    return May(tools, shows, begins, asks | {apps.VIEW_OF[each] for each in tools if each in apps.VIEW_OF})
 
 
 def roles(own: str) -> dict[str, Role]:

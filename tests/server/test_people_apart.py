@@ -15,6 +15,7 @@ from aural_mcp.workflows import WORKFLOWS
 from conftest import MODES, ok, refused, text_of
 from rows import add_session
 from signed_in import OURS, PRESENT, house, person
+from viewed import APPS
 
 EVERYTHING = Role("everything")
 KIM = {"name": "Kim Quillfeather", "email": "kim@quill.test"}
@@ -286,3 +287,19 @@ async def test_who_signed_in_to_read_changes_nothing_and_hears_how_it_is_changed
         assert there.rows() == before
         async with there.agent(person(role), mode) as agent:
             await ok(agent, "create_interview", title="T")
+
+
+async def test_a_view_says_no_yes_for_who_signed_in_to_read_or_has_another_role(world):
+    (interview,) = await interviews(world, "Backend")
+    given = {"tool": "archive_interview", "arguments": {"interviewId": interview}, "confirmation": "", "answer": ""}
+    async with house(world, confirm="ask") as there:
+        before = there.rows()
+        for who, says in (
+            (person(EVERYTHING, writes=False), "may only read"),
+            (person(Role("", Narrowing(read_only=True))), "There is no tool"),
+            (person(only()), "There is no interview with this id"),
+        ):
+            async with there.agent(who, extensions=APPS) as agent:
+                for answer in ("", "yes", "no"):
+                    assert says in await refused(agent, "approval", {**given, "answer": answer})
+        assert there.rows() == before

@@ -61,7 +61,7 @@ class Decisions:
             self._log.record(
                 tool,
                 outcome,
-                tenant=client.raw.tenant,
+                tenant=client.tenant,
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,

@@ -198,13 +198,6 @@ def choices(ref: types.PromptReference | types.ResourceTemplateReference, argume
     return next((each.choices for each in prompt.arguments if each.name == argument), ()) if prompt else ()
 
 
-def is_there(ref: types.PromptReference | types.ResourceTemplateReference, has: resources.Has) -> bool:
-    """Whether what an argument is completed for exists for this request."""
-    if isinstance(ref, types.PromptReference):
-        return ref.name in BY_NAME and BY_NAME[ref.name].exists(has)
-    return any(each.uri == ref.uri and has(each.tool) for each in resources.ADDRESSES)
-
-
 def listed(has: resources.Has) -> list[types.Prompt]:
     """The prompts as hosts list them."""
     return [

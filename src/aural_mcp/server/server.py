@@ -201,8 +201,7 @@ class AuralServer(MCPServer[Connection]):
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
         result: Answer | None = None
         try:
-            tell = context.report_progress if context else None
-            writes = self._writes(context) and (principal is None or principal.writes)
+            tell, writes = context.report_progress if context else None, self._writes(context)
             host, reasons = beside.wanted(context), self._reasons
             result = await tools.run(
                 client, operation, arguments, consent, tell, writes=writes, reasons=reasons, host=host
@@ -284,11 +283,8 @@ class AuralServer(MCPServer[Connection]):
     ) -> types.CompleteResult:
         """Ids by title, name or beginning, from what was seen; other arguments from their choices."""
         argument, typed, context = params.argument.name, params.argument.value, self._context(ctx)
-        has = self._has(context)
-        if not prompts.is_there(params.ref, has):
-            return types.CompleteResult(completion=types.Completion(values=[], total=0, has_more=False))
         values = [each for each in prompts.choices(params.ref, argument) if typed.casefold() in each.casefold()]
-        if argument in ("interviewId", "sessionId", "candidateId") and has(FINDERS[argument]):
+        if argument in ("interviewId", "sessionId", "candidateId") and self._has(context)(FINDERS[argument]):
             try:
                 recent = self._recent(self._client_for(context))
                 given = (params.context.arguments if params.context else None) or {}
@@ -413,7 +409,8 @@ class AuralServer(MCPServer[Connection]):
             raw = Within(raw, principal.role.interviews, self._memory, tenant)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
-        files = self._files if self._writes(context) else None
+        writes = self._writes(context) and (principal is None or principal.writes)
+        files = self._files if writes else None
         mail = None
         if self._mail and headers is None:
             mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
