@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import anyio
 import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt import api_jws as jws
 from jwt.algorithms import get_default_algorithms
 
 from aural_mcp.server.sign_in.oidc import Oidc
@@ -60,7 +60,9 @@ def public(name="one", kind="RS256", **more):
 
 
 def packed(data):
-    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+    )
 
 
 class Provider:
@@ -98,10 +100,10 @@ class Provider:
         }
         return {name: value for name, value in {**good, **changed}.items() if value is not None}
 
-    def signed(self, name="one", kind="RS256", head=None, **changed):
-        head = {"kid": name, **(head or {})}
+    def signed(self, key="one", kind="RS256", head=None, **changed):
+        head = {"kid": key, **(head or {})}
         head = {name: value for name, value in head.items() if value is not None}
-        return jwt.encode(self.claims(**changed), private_key(kind, name), kind, head)
+        return jws.encode(json.dumps(self.claims(**changed)).encode(), private_key(kind, key), kind, head)
 
     @property
     def transport(self):
@@ -116,14 +118,29 @@ class Provider:
         self.asked[path] += 1
         self.sent.append(request)
         if path in self.instead:
-            return await self.instead[path]()
+            return _unread(await self.instead[path]())
         document = {
             "/.well-known/openid-configuration": self.metadata,
             "/keys": {"keys": self.keys},
             "/token": {"id_token": self.id_token, "access_token": "opaque", "token_type": "Bearer"},
             "/userinfo": self.userinfo,
         }.get(path)
-        return httpx.Response(404) if document is None else httpx.Response(200, json=document)
+        return _unread(httpx.Response(404) if document is None else httpx.Response(200, json=document))
+
+
+def _unread(answer):
+    """An answer as it comes over a network: `httpx` counts the body of one made here as read."""
+    if not answer.is_stream_consumed:
+        return answer
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=Body(answer.content))
+
+
+class Body(httpx.AsyncByteStream):
+    def __init__(self, content):
+        self._content = content
+
+    async def __aiter__(self):
+        yield self._content
 
 
 def roles_of(text):

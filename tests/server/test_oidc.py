@@ -14,7 +14,19 @@ from aural_mcp.server.sign_in import fetching
 from aural_mcp.server.sign_in.identity import NotIdentified
 from aural_mcp.server.sign_in.oidc import Oidc
 from aural_mcp.server.sign_in.settings import Company
-from companies import BACK, CLIENT, MAPPING, NONCE, RESOURCE, SECRET, VERIFIER, Provider, oidc_provider, roles_of, signed_in
+from companies import (
+    BACK,
+    CLIENT,
+    MAPPING,
+    NONCE,
+    RESOURCE,
+    SECRET,
+    VERIFIER,
+    Provider,
+    oidc_provider,
+    roles_of,
+    signed_in,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,9 @@ async def test_somebody_without_a_role_is_told_whom_to_ask_and_nothing_of_others
 
 
 async def test_a_role_by_email_wants_one_that_the_provider_vouches_for(issuer):
-    by_email = '[[roles]]\nname = "a"\nemails = ["DANA@acme.example"]\n[[roles]]\nname = "b"\ndomains = ["acme.example"]'
+    by_email = (
+        '[[roles]]\nname = "a"\nemails = ["DANA@acme.example"]\n[[roles]]\nname = "b"\ndomains = ["acme.example"]'
+    )
     assert (await identity(company(issuer, by_email), "dana")).role.name == "a"
     assert (await identity(company(issuer, by_email), "sam")).role.name == "b"
     with pytest.raises(NotIdentified):

@@ -84,7 +84,7 @@ class Signatures:
         found = [each for each in members(keys.get("keys")) if _fits(each, algorithm)]
         found = [each for each in found if named is None or each.get("kid") == named]
         if len(found) != 1:  # a token that names none of several is nobody's
-            raise _NoKey
+            raise _NoKey("none of the keys is its own")
         return self._decode(token, jwt.PyJWK(found[0], algorithm), audience, [algorithm])
 
     def _decode(
