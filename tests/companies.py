@@ -44,9 +44,13 @@ values = ["staff"]
 """
 
 
-@cache
 def private_key(kind="RS256", name="one"):
     """A private key, made once for each kind and name."""
+    return _made(kind.replace("PS", "RS"), name)
+
+
+@cache
+def _made(kind, name):
     if kind.startswith("ES"):
         return ec.generate_private_key({"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1()}[kind])
     return ed25519.Ed25519PrivateKey.generate() if kind == "EdDSA" else rsa.generate_private_key(65537, 2048)

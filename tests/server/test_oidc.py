@@ -2,15 +2,12 @@
 
 import base64
 import hashlib
-import json
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import anyio
 import httpx
 import pytest
 
 from aural_mcp.server.principal import READ, WRITE
-from aural_mcp.server.sign_in import fetching
 from aural_mcp.server.sign_in.identity import NotIdentified
 from aural_mcp.server.sign_in.oidc import Oidc
 from aural_mcp.server.sign_in.settings import Company
@@ -22,7 +19,6 @@ from companies import (
     RESOURCE,
     SECRET,
     VERIFIER,
-    Provider,
     oidc_provider,
     roles_of,
     signed_in,

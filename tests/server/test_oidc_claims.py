@@ -108,7 +108,8 @@ async def test_more_groups_than_entra_lists_are_no_role_and_the_sentence_says_wh
         said = await nobody(ENTRA, {**OF_ENTRA, **too_many}, text)
         assert said == (
             "You are in more groups than login.microsoftonline.com lists, so your role is not known. Ask "
-            "it@acme.example: the token must carry roles of the application, or only the groups that are assigned to it."
+            "it@acme.example: the token must carry roles of the application, or only the groups that are assigned "
+            "to it."
         )
 
 

@@ -81,6 +81,7 @@ BAD = {
     "a subject without an end": {"sub": "s" * 300},
     "a subject of two lines": {"sub": "dana\nadmin"},
     "another kind of key": {"kind": "ES256"},
+    "an algorithm that the provider does not offer": {"kind": "PS256"},
     "a critical head that nobody knows": {"head": {"crit": ["b64x"], "b64x": True}},
     "a key id that is none": {"head": {"kid": "../../etc/passwd"}},
 }

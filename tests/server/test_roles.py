@@ -1,5 +1,8 @@
 """The file that says who may do what: what it gives, and what is said about one that cannot be meant."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from aural_mcp.config import BadSetting, Narrowing
@@ -43,6 +46,12 @@ def test_a_role_widens_nothing():
     ):
         assert access(narrowing).within(writer) == access(narrowing)
     assert Access().within(writer) == Access()
+
+
+def test_the_file_that_the_documentation_shows_is_one():
+    page = (Path(__file__).parent.parent.parent / "docs" / "identity.md").read_text()
+    roles = roles_of(re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)[0])
+    assert [each.role.name for each in roles.rules] == ["recruiter", "hiring manager"]
 
 
 NO_NAME = 'claim = "groups"\n[[roles]]\nvalues = ["staff"]\n'
@@ -168,7 +177,7 @@ def test_each_setting_is_needed(settings, name, value):
     ],
 )
 def test_an_issuer_that_cannot_be_one_is_refused_at_the_start(settings, issuer):
-    with pytest.raises(BadSetting, match="^AURAL_OIDC_ISSUER "):
+    with pytest.raises(BadSetting, match=r"^AURAL_OIDC_ISSUER "):
         read_company({**settings, "AURAL_OIDC_ISSUER": issuer})
 
 
