@@ -28,9 +28,9 @@ Document = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
-def trouble(said: str) -> NotIdentified:
-    """What the operator has to look into: told in the log, and in a sentence to the person."""
-    log.warning("The identity provider's %s.", said)
+def trouble(said: str, why: str = "") -> NotIdentified:
+    """What the operator has to look into: a sentence for the person, and what else is known for the log."""
+    log.warning("The identity provider's %s%s.", said, f": {why}" if why else "")
     return NotIdentified(f"You cannot be signed in just now: the identity provider's {said}. {LATER}")
 
 
@@ -56,7 +56,7 @@ class Browser:
         """
         status, document = await self._ask("GET", url, what, authorization)
         if status != 200:
-            raise trouble(f"{what} answers with status {status}")
+            raise trouble(f"{what} is refused", f"status {status}")
         return document
 
     async def post(self, url: str, what: str, form: dict[str, str], authorization: str = "") -> tuple[int, Document]:
@@ -80,17 +80,17 @@ class Browser:
                 async with self._client.stream(method, url, headers=headers, data=form, timeout=WITHIN) as answer:
                     return answer.status_code, _read(await _whole(answer, what), what, answer.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
-            raise trouble(f"{what} does not answer ({type(error).__name__})") from None
+            raise trouble(f"{what} does not answer", type(error).__name__) from None
 
 
 async def _whole(answer: httpx.Response, what: str) -> bytes:
     if answer.headers.get("content-encoding", "identity") != "identity":
-        raise trouble(f"{what} is packed although that was not asked for")
+        raise trouble(f"{what} is not what it should be", "it is packed, and that was not asked for")
     read = bytearray()
     async for chunk in answer.aiter_raw():
         read += chunk
         if len(read) > LARGEST:
-            raise trouble(f"{what} answers with more than {LARGEST // 1024} KB")
+            raise trouble(f"{what} is not what it should be", f"more than {LARGEST // 1024} KB")
     return bytes(read)
 
 
@@ -100,7 +100,7 @@ def _read(body: bytes, what: str, status: int) -> Document:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise trouble(f"{what} answers with something that is not JSON (status {status})")
+        raise trouble(f"{what} is not what it should be", f"no object of JSON, status {status}")
     return cast("Document", document)
 
 

@@ -115,7 +115,7 @@ class Oidc:
             ):
                 raise BadToken("it was made for another application")
         except BadToken as bad:
-            raise trouble(f"id_token is not good: {bad}") from None
+            raise trouble("id_token is not good", str(bad)) from None
         return self._identified(await self._completed(claims, metadata, answer.get("access_token")))
 
     async def bearer(self, token: str, resource: str) -> tuple[Identity, frozenset[str]] | None:
@@ -141,29 +141,26 @@ class Oidc:
         issuer = self._company.issuer
         found = await self._browser.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", "metadata")
         if found.get("issuer") != issuer:
-            names = str(found.get("issuer"))[:200]
-            log.warning(
-                "%s is %s, and the provider calls itself %r. Set it to that, letter by letter; at Entra ID with the id "
-                "of your tenant.",
-                ISSUER,
-                issuer,
-                names,
+            other = f"it calls itself {str(found.get('issuer'))[:200]!r}, and {ISSUER} is {issuer}"
+            raise trouble(
+                "metadata is another's", f"{other}. Set it letter by letter, at Entra ID with your tenant's id"
             )
-            raise trouble("metadata names another issuer")
         needed = [found.get(f"{each}_endpoint") for each in ("authorization", "token")] + [found.get("jwks_uri")]
         if "userinfo_endpoint" in found:
             needed.append(found["userinfo_endpoint"])
         if not all(is_safe(each) and str(each).startswith(issuer.partition("/")[0]) for each in needed):
-            raise trouble("metadata lacks an address, or names one that is not https")
+            raise trouble("metadata is not what it should be", "an address is missing, or not https")
         if not _algorithms(found):
-            raise trouble(f"metadata offers none of the algorithms {', '.join(FITTING)} for its id_token")
+            raise trouble(
+                "metadata is not what it should be", f"its id_token is signed by none of {', '.join(FITTING)}"
+            )
         return found
 
     async def _keys(self) -> Document:
         metadata = await self._metadata.get()
         keys = await self._browser.get(metadata["jwks_uri"], "key set")
         if not members(keys.get("keys")):
-            raise trouble("key set is empty")
+            raise trouble("key set is not what it should be", "it is empty")
         return keys
 
     def _scopes(self, metadata: Document) -> list[str]:
@@ -175,9 +172,10 @@ class Oidc:
     async def _exchanged(self, metadata: Document, form: dict[str, str]) -> Document:
         """What the provider gives for a code."""
         offered = members(metadata.get("token_endpoint_auth_methods_supported", [BASIC]))
+        # the way that it took last time comes first
         ways = sorted((each for each in (BASIC, POST) if each in offered), key=self._authenticated_by.__ne__)
         if not ways:
-            raise trouble(f"token endpoint takes neither {BASIC} nor {POST}")
+            raise trouble("token endpoint takes no client secret", f"neither {BASIC} nor {POST}")
         client, secret = self._company.client_id, self._company.client_secret
         status, answer = 0, {}
         for way in ways:
@@ -195,10 +193,9 @@ class Oidc:
         error = str(answer.get("error"))
         if error == "invalid_grant":
             raise NotIdentified("This sign-in was used before, or took too long. Begin again in your application.")
-        if error == "invalid_client":
-            log.warning("Correct %s: the provider refuses it, or it is over.", CLIENT_SECRET)
-        named = error if re.fullmatch("[a-z_]{1,40}", error) else f"status {status}"
-        raise trouble(f"token endpoint refuses this server ({named})")
+        why = f"{error if re.fullmatch('[a-z_]{1,40}', error) else 'no word of why'}, status {status}"
+        wrong = f". {CLIENT_SECRET} is wrong, or no longer good" if error == "invalid_client" else ""
+        raise trouble("token endpoint refuses this server", why + wrong)
 
     # ── Who somebody is ─────────────────────────────────────────────────────────────────────────
 
@@ -223,7 +220,7 @@ class Oidc:
         subject = claims.get(_subject_at(urlsplit(issuer).hostname or ""))
         subject = subject if isinstance(subject, str) and subject else claims["sub"]
         if len(subject) > 255 or not subject.isprintable():
-            raise trouble("token names a subject that cannot be one")
+            raise trouble("id_token is not good", "its subject is too long, or not printable")
         name = _name(claims)
         try:
             role = roles.role(claims)
