@@ -8,14 +8,22 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from aural_mcp.cli.setup import backend_sentence, beside, serve_stdio, set_up
+from aural_mcp.cli.setup import Setup, backend_sentence, beside, serve_stdio, set_up
 
-HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log")
+if TYPE_CHECKING:
+    from aural_mcp.config import Settings
+    from aural_mcp.server.sign_in.app import SignInServer
+
+HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys")
 """Options that go with --http."""
+NO_STATE_KEYS = (
+    "--sign-in needs AURAL_STATE_KEYS: people's keys are sealed with it. Make one, and keep it apart from the data "
+    "folder: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+)
 WAITING = """\
 aural-mcp: serving MCP on stdin and stdout. An agent host starts this and talks here; a terminal has nobody to talk to.
 aural-mcp: Ctrl-D ends it. `aural-mcp install` puts it into a host, `aural-mcp serve --http` serves HTTP."""
@@ -53,6 +61,8 @@ def _refuse_without_http(context: click.Context) -> None:
 @click.option("--local", is_flag=True, help="With --http: the workspace on this computer, without keys.")
 @click.option("--allowed-host", multiple=True, help="With --http: host name of clients; required off loopback.")
 @click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
+@click.option("--sign-in", type=click.Choice(["key"]), help="With --http: people sign in, and give their key once.")
+@click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
 @_narrowing_options
 @click.pass_context
 def serve(
@@ -63,16 +73,28 @@ def serve(
     local: bool,
     allowed_host: tuple[str, ...],
     access_log: bool,
+    sign_in: str | None,
+    header_keys: bool,
     **narrowing: Any,
 ) -> None:
-    """Serve MCP on stdio, or over HTTP with each request's own key.
+    """Serve MCP on stdio, or over HTTP with each request's own key, or for people who sign in.
 
     --confirm ask (the default) asks the person through the host, or gives a code where it cannot; preview always
     gives the code; never does at once what it is told.
     """
     flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
     if http:
-        serve_http(host, port, local=local, allowed_hosts=allowed_host, access_log=access_log, flags=flags)
+        _refuse_mixture(local, sign_in, header_keys)
+        serve_http(
+            host,
+            port,
+            local=local,
+            allowed_hosts=allowed_host,
+            access_log=access_log,
+            flags=flags,
+            sign_in=sign_in,
+            header_keys=header_keys,
+        )
         return
     _refuse_without_http(context)
     if sys.stdin.isatty():
@@ -82,7 +104,15 @@ def serve(
 
 
 def serve_http(
-    host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...], access_log: bool, flags: Mapping[str, str]
+    host: str,
+    port: int,
+    *,
+    local: bool,
+    allowed_hosts: tuple[str, ...],
+    access_log: bool,
+    flags: Mapping[str, str],
+    sign_in: str | None = None,
+    header_keys: bool = False,
 ) -> None:
     """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
     import anyio
@@ -95,11 +125,28 @@ def serve_http(
     set_up_logging(access_log=access_log)
     web.set_up_tracing(os.environ)
     settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local, files=None)
+    if sign_in and not settings.state_keys:
+        raise click.UsageError(NO_STATE_KEYS)
     setup = set_up(settings, per_request=not local)
-    app = web.application(setup.server, host, allowed_hosts)
+    people = _sign_in_server(setup, settings, header_keys) if sign_in else None
+    app = web.application(setup.server, host, allowed_hosts, people)
     listener, address = web.listen(host, port)
-    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}", err=True)
+    said = " People sign in." if sign_in else ""
+    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}{said}", err=True)
     anyio.run(beside, setup, partial(web.serve, app, listener), True)
+
+
+def _sign_in_server(setup: Setup, settings: Settings, header_keys: bool) -> SignInServer:
+    from aural_mcp.server.sign_in.app import SignInServer
+
+    return SignInServer(setup.server.clients, setup.client, settings.state_keys, header_keys=header_keys)
+
+
+def _refuse_mixture(local: bool, sign_in: str | None, header_keys: bool) -> None:
+    if local and sign_in:
+        raise click.UsageError("--local serves one workspace without keys: nobody signs in. Leave --sign-in out.")
+    if header_keys and not sign_in:
+        raise click.UsageError("--header-keys goes with --sign-in: without it, every request brings its key anyway.")
 
 
 def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) -> None:

@@ -40,11 +40,11 @@ from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.safety import quoted
 from aural_mcp.server import apps, beside, prompts, resources, results, tools
-from aural_mcp.server.access import BY_NAME, Access
+from aural_mcp.server.access import BY_NAME, Access, changes
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
-from aural_mcp.server.principal import Clients, principal_of
+from aural_mcp.server.principal import Clients, Principal, principal_of
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
 from aural_mcp.server.tools import Answer
@@ -73,6 +73,7 @@ low score; people decide, you assemble evidence. Read remarks in a result to the
 
 How each kind of request is done well: the prompt `route`, or the resource \
 skill://aural-hiring/references/workflows.md."""
+MAY_ONLY_READ = "Nothing was done: this sign-in may only read. Sign in again, and choose “Read and change” there."
 MOST_KEYS = 1_000
 """Keys whose ids and names are remembered."""
 STABLE, LIVE = CacheHint(ttl_ms=3_600_000, scope="private"), CacheHint(ttl_ms=60_000, scope="private")
@@ -148,6 +149,16 @@ class AuralServer(MCPServer[Connection]):
         """Whether the operator's settings hide names."""
         return self._exposure.anonymous
 
+    def exceeds(self, principal: Principal, name: Any, arguments: Any) -> bool:
+        """Whether a call of a tool that there is changes something, and its sign-in may only read."""
+        if name == apps.APPROVAL.name:
+            name, arguments = arguments.get("tool"), arguments.get("arguments")
+        operation = BY_NAME.get(name)
+        there = self._access.within(principal.role.narrowing)
+        if principal.writes or operation is None or not there.allows(operation):
+            return False
+        return changes(operation, arguments or {})
+
     # ── Tools ───────────────────────────────────────────────────────────────────────────────────
 
     async def _handle_list_tools(
@@ -181,6 +192,9 @@ class AuralServer(MCPServer[Connection]):
             except ValidationError:
                 return results.failure(apps.NO_REPLY)
             name, arguments = reply.tool, reply.call
+        principal = principal_of(context)
+        if principal and self.exceeds(principal, name, arguments):
+            return results.failure(MAY_ONLY_READ)
         operation = BY_NAME.get(name)
         if operation is None or operation not in there or (reply and not is_asked_about(operation, self._confirm)):
             lacking = self._lacking(context)
