@@ -1,6 +1,7 @@
 """Identity providers of companies: one in memory that signs whatever a test says, and one that is not ours."""
 
 import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import anyio
 import httpx
@@ -121,6 +122,7 @@ class Provider:
         path = str(request.url).removeprefix(self.base).partition("?")[0]
         self.asked[path] += 1
         self.sent.append(request)
+        await anyio.lowlevel.checkpoint()
         if path in self.instead:
             return _unread(await self.instead[path]())
         document = {
@@ -174,7 +176,7 @@ async def oidc_provider(**told):
     port = free_port()
     client = {"client_id": CLIENT, "client_secret": SECRET, "redirect_uris": [BACK], **told.pop("client", {})}
     host = {"client_id": "host", "token_endpoint_auth_method": "none", "redirect_uris": [BACK]}
-    told = {"clients": [client, host], "people": PEOPLE, "resource": RESOURCE, "inIdToken": False, **told}
+    told = {"clients": [client, host], "people": PEOPLE, "inIdToken": False, **told}
     script = Path(__file__).parent / "identity_provider.mjs"
     command = [needs("node"), str(script), str(folder), str(port), json.dumps(told)]
     process = await anyio.open_process(command, stderr=subprocess.DEVNULL)
@@ -187,19 +189,36 @@ async def oidc_provider(**told):
         await process.wait()
 
 
-async def signed_in(address, login, back=BACK, browser=None):
-    """What somebody's browser brings back from the provider, after its forms: the query of the way back."""
-    async with browser or httpx.AsyncClient(trust_env=False) as person:
-        page = await person.get(address)
-        for _ in range(12):
-            if page.is_redirect:
-                address = urljoin(str(page.url), page.headers["location"])
-                if address.startswith(back):
-                    return dict(parse_qsl(urlsplit(address).query))
-                page = await person.get(address)
-                continue
-            form = re.search(r'action="([^"]+)".*?name="prompt" value="(\w+)"', page.text, re.DOTALL)
-            assert form, page.text
-            typed = {"login": login, "password": "x"} if form[2] == "login" else {}
-            page = await person.post(urljoin(str(page.url), unescape(form[1])), data={"prompt": form[2], **typed})
-        raise AssertionError(f"the provider does not come to an end at {page.url}")
+async def signed_in(address, login, back=BACK):
+    """What somebody's browser brings back from the provider: the query of the way back."""
+    async with httpx.AsyncClient(trust_env=False) as person:
+        return dict(parse_qsl(urlsplit(await way_back(person, address, login, back)).query))
+
+
+async def way_back(person, address, login, back):
+    """Where somebody's browser is sent after the forms of the provider."""
+    page = await person.get(address)
+    for _ in range(12):
+        if page.is_redirect:
+            address = urljoin(str(page.url), page.headers["location"])
+            if address.startswith(back):
+                return address
+            page = await person.get(address)
+            continue
+        form = re.search(r'action="([^"]+)".*?name="prompt" value="(\w+)"', page.text, re.DOTALL)
+        assert form, page.text
+        typed = {"login": login, "password": "x"} if form[2] == "login" else {}
+        page = await person.post(urljoin(str(page.url), unescape(form[1])), data={"prompt": form[2], **typed})
+    raise AssertionError(f"the provider does not come to an end at {page.url}")
+
+
+async def as_a_host(issuer, **asked):
+    """What a host gets that signs somebody in at the provider itself."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+    query = {"client_id": "host", "redirect_uri": BACK, "response_type": "code", "nonce": "n", **asked}
+    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    came = await signed_in(f"{issuer}/auth?{urlencode(query)}", "dana")
+    form = {"client_id": "host", "redirect_uri": BACK, "grant_type": "authorization_code", "code_verifier": VERIFIER}
+    resource = {"resource": asked["resource"]} if "resource" in asked else {}
+    async with httpx.AsyncClient(trust_env=False) as host:
+        return (await host.post(f"{issuer}/token", data={**form, **resource, "code": came["code"]})).json()

@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url";
 
 const [, , folder, port, told] = process.argv;
-const { clients, people, resource, inIdToken } = JSON.parse(told);
+const { clients, people, inIdToken } = JSON.parse(told);
 const { default: Provider } = await import(pathToFileURL(`${folder}/lib/index.js`));
 const issuer = `http://127.0.0.1:${port}`;
 
@@ -22,8 +22,8 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({
-        audience: resource,
+      getResourceServerInfo: (_, audience) => ({
+        audience,
         scope: "aural:read aural:write",
         accessTokenFormat: "jwt",
         jwt: { sign: { alg: "RS256" } },

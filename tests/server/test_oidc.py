@@ -1,10 +1,7 @@
 """Signing in with a company's identity provider: a certified one that is not ours, and what can be wrong with one."""
 
-import base64
-import hashlib
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from aural_mcp.server.principal import READ, WRITE
@@ -19,6 +16,7 @@ from companies import (
     RESOURCE,
     SECRET,
     VERIFIER,
+    as_a_host,
     oidc_provider,
     roles_of,
     signed_in,
@@ -113,15 +111,3 @@ async def test_a_token_of_the_provider_is_taken_where_it_was_made_for_this_serve
         assert await oidc.bearer(answer["id_token"], RESOURCE) is None
     opaque = await as_a_host(issuer, scope="openid")
     assert await oidc.bearer(opaque["access_token"], RESOURCE) is None
-
-
-async def as_a_host(issuer, **asked):
-    """What a host gets that signs somebody in at the provider itself."""
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-    query = {"client_id": "host", "redirect_uri": BACK, "response_type": "code", "nonce": "n", **asked}
-    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
-    came = await signed_in(f"{issuer}/auth?{urlencode(query)}", "dana")
-    form = {"client_id": "host", "redirect_uri": BACK, "grant_type": "authorization_code", "code_verifier": VERIFIER}
-    resource = {"resource": asked["resource"]} if "resource" in asked else {}
-    async with httpx.AsyncClient(trust_env=False) as host:
-        return (await host.post(f"{issuer}/token", data={**form, **resource, "code": came["code"]})).json()

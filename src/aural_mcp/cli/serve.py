@@ -7,16 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aural_mcp.cli.setup import Setup, backend_sentence, beside, serve_stdio, set_up
+from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, serve_stdio, set_up
 
 if TYPE_CHECKING:
     from aural_mcp.config import Settings
     from aural_mcp.server.sign_in.app import SignInServer
+    from aural_mcp.server.sign_in.oidc import Oidc
 
 HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys")
 """Options that go with --http."""
@@ -61,7 +61,11 @@ def _refuse_without_http(context: click.Context) -> None:
 @click.option("--local", is_flag=True, help="With --http: the workspace on this computer, without keys.")
 @click.option("--allowed-host", multiple=True, help="With --http: host name of clients; required off loopback.")
 @click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
-@click.option("--sign-in", type=click.Choice(["key"]), help="With --http: people sign in, and give their key once.")
+@click.option(
+    "--sign-in",
+    type=click.Choice(["key", "oidc"]),
+    help="With --http: people sign in, and give their key once, or are who your company's identity provider says.",
+)
 @click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
 @_narrowing_options
 @click.pass_context
@@ -121,25 +125,52 @@ def serve_http(
     from aural_mcp.log import set_up_logging
     from aural_mcp.server import web
 
-    _refuse_to_expose(host, local, allowed_hosts)
+    _refuse_to_expose(host, local, allowed_hosts, sign_in)
     set_up_logging(access_log=access_log)
     web.set_up_tracing(os.environ)
-    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local, files=None)
+    given = read_settings({**os.environ, **flags})
+    settings = replace(given, api_key=None, problem="", embedded=local, files=None)
     if sign_in and not settings.state_keys:
         raise click.UsageError(NO_STATE_KEYS)
-    setup = set_up(settings, per_request=not local)
-    people = _sign_in_server(setup, settings, header_keys) if sign_in else None
+    provider = _provider(given) if sign_in == "oidc" else None
+    whose = "the organisation's key" if provider else OWN_KEY
+    setup = set_up(settings, per_request=not local, whose=whose)
+    people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
     app = web.application(setup.server, host, allowed_hosts, people)
     listener, address = web.listen(host, port)
     said = " People sign in." if sign_in else ""
-    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}{said}", err=True)
-    anyio.run(beside, setup, partial(web.serve, app, listener), True)
+    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings, whose)}{said}", err=True)
+
+    async def serving() -> None:
+        if provider:
+            await provider.look()
+        await web.serve(app, listener)
+
+    anyio.run(beside, setup, serving, True)
 
 
-def _sign_in_server(setup: Setup, settings: Settings, header_keys: bool) -> SignInServer:
+def _provider(settings: Settings) -> Oidc:
+    """The company's identity provider, for whose people there is a key."""
+    from aural_mcp.server.sign_in.oidc import Oidc
+    from aural_mcp.server.sign_in.settings import read_company
+
+    if not settings.api_key:
+        needed = "--sign-in oidc needs AURAL_API_KEY or AURAL_API_KEY_FILE: the key that requests are sent with."
+        raise click.UsageError(settings.problem if settings.problem.startswith("AURAL_API_KEY") else needed)
+    return Oidc(read_company(os.environ))
+
+
+def _sign_in_server(setup: Setup, settings: Settings, header_keys: bool, provider: Oidc | None) -> SignInServer:
     from aural_mcp.server.sign_in.app import SignInServer
 
-    return SignInServer(setup.server.clients, setup.client, settings.state_keys, header_keys=header_keys)
+    return SignInServer(
+        setup.server.clients,
+        setup.client,
+        settings.state_keys,
+        provider=provider,
+        key=settings.api_key or "" if provider else "",
+        header_keys=header_keys,
+    )
 
 
 def _refuse_mixture(local: bool, sign_in: str | None, header_keys: bool) -> None:
@@ -149,7 +180,7 @@ def _refuse_mixture(local: bool, sign_in: str | None, header_keys: bool) -> None
         raise click.UsageError("--header-keys goes with --sign-in: without it, every request brings its key anyway.")
 
 
-def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) -> None:
+def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...], sign_in: str | None) -> None:
     """Refuse to serve more than was meant, and say when a setting does nothing."""
     from aural_mcp.config import is_loopback
 
@@ -159,6 +190,6 @@ def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) ->
         raise click.UsageError("--allowed-host is empty: name the host that clients use, or leave it out.")
     if not is_loopback(host) and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
-    if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
+    if not local and sign_in != "oidc" and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
         said = "over HTTP every request brings its own key; the one in the environment is ignored."
         click.echo(f"aural-mcp: {said}", err=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Oidc:
-    """A company's identity provider. It is asked for nothing before somebody signs in.
+    """A company's identity provider. It is asked for nothing before somebody needs it.
 
     Args:
         transport: how it is reached, where not as the environment says.
@@ -69,13 +69,10 @@ class Oidc:
         self._signatures = Signatures(Kept(self._keys, KEYS_KEPT, clock), issuers)
         self._authenticated_by = ""
 
-    async def check(self) -> None:
-        """Ask the provider what it is, so that a mistake in the settings is in the log before anybody signs in.
-
-        Raises:
-            NotIdentified: it does not answer, or calls itself something else.
-        """
-        await self._metadata.get()
+    async def look(self) -> None:
+        """Ask the provider what it is, so that a mistake in the settings is in the log before anybody signs in."""
+        with suppress(NotIdentified):
+            await self._metadata.get()
 
     async def address(self, back: str, state: str, nonce: str, verifier: str) -> str:
         """Where a browser goes to sign in; see `IdentityProvider`.
@@ -108,7 +105,7 @@ class Oidc:
             if not isinstance(token, str):
                 raise BadToken("there is none")
             claims = await self._signatures.claims(token, self._company.client_id, _algorithms(metadata))
-            if not hmac.compare_digest(str(claims.get("nonce")).encode(), nonce.encode()):
+            if claims.get("nonce") != nonce:
                 raise BadToken("it belongs to another sign-in")
             if claims.get("azp", self._company.client_id if len(_audiences(claims)) == 1 else None) != (
                 self._company.client_id
