@@ -174,7 +174,7 @@ async def oidc_provider(**told):
     if not folder.is_dir():
         pytest.skip("oidc-provider is not installed beside esbuild")
     port = free_port()
-    client = {"client_id": CLIENT, "client_secret": SECRET, "redirect_uris": [BACK], **told.pop("client", {})}
+    client = {"client_id": CLIENT, "client_secret": SECRET, "redirect_uris": [BACK]}
     host = {"client_id": "host", "token_endpoint_auth_method": "none", "redirect_uris": [BACK]}
     told = {"clients": [client, host], "people": PEOPLE, "inIdToken": False, **told}
     script = Path(__file__).parent / "identity_provider.mjs"

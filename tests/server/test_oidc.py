@@ -94,8 +94,8 @@ async def test_a_wrong_client_secret_is_the_operators_to_correct(issuer, caplog)
     assert "invalid_client, status 401. AURAL_OIDC_CLIENT_SECRET is wrong, or no longer good." in caplog.text
 
 
-async def test_a_provider_that_wants_the_secret_in_the_form_gets_it_there():
-    async with oidc_provider(client={"token_endpoint_auth_method": "client_secret_post"}, inIdToken=True) as issuer:
+async def test_a_provider_that_writes_everything_into_the_id_token_needs_no_second_question():
+    async with oidc_provider(inIdToken=True) as issuer:
         oidc = company(issuer)
         assert (await identity(oidc, "dana")).role.name == "recruiter"
         assert (await identity(oidc, "sam")).role.name == "reader"

@@ -192,6 +192,11 @@ async def test_a_private_account_at_google_has_no_role_by_a_domain(changed):
     assert "have no role here" in await nobody(GOOGLE, {**OF_GOOGLE, **changed}, mapping('domains = ["acme.example"]'))
 
 
+async def test_a_domain_that_only_looks_like_another_is_another():
+    claims = {**OF_GOOGLE, "hd": "\u212ame.example"}  # its first sign becomes k in lower case
+    assert await nobody(GOOGLE, claims, mapping('domains = ["kme.example"]'))
+
+
 async def test_a_private_address_counts_at_google_where_it_is_googles_own():
     text = mapping('emails = ["dana@acme.example", "dana@gmail.com"]')
     assert await role(GOOGLE, {**OF_GOOGLE, "hd": None, "email": "dana@gmail.com"}, text) == "0"

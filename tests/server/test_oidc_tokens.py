@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from urllib.parse import parse_qsl
 
 import anyio
 import httpx
@@ -423,6 +424,7 @@ METADATA = {
     "the issuer with a slash": {"issuer": f"{ISSUER}/"},
     "no keys": {"jwks_uri": None},
     "keys in clear": {"jwks_uri": "http://login.acme.example/keys"},
+    "keys behind a name": {"jwks_uri": "https://login@evil.example/keys"},
     "keys on this computer": {"jwks_uri": "http://127.0.0.1/keys"},
     "a token endpoint that is a file": {"token_endpoint": "file:///etc/passwd"},
     "an endpoint that is a script": {"authorization_endpoint": "javascript:alert(1)"},
@@ -445,6 +447,27 @@ async def test_an_issuer_that_differs_is_told_to_the_operator_letter_by_letter(c
     provider.metadata["issuer"] = f"{ISSUER}/"
     await provider.known().look()
     assert f"it calls itself '{ISSUER}/', and AURAL_OIDC_ISSUER is {ISSUER}. Set it letter by letter" in caplog.text
+
+
+async def test_a_provider_that_wants_the_secret_in_the_form_gets_it_there_and_from_then_on_at_once():
+    provider = Provider(token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"])
+
+    async def in_the_form():
+        sent = provider.sent[-1]
+        if "authorization" in sent.headers or dict(parse_qsl(sent.content.decode()))["client_secret"] != SECRET:
+            return httpx.Response(401, json={"error": "invalid_client"})
+        return httpx.Response(200, json={"id_token": provider.id_token})
+
+    provider.instead["/token"], oidc = in_the_form, provider.known()
+    assert (await who(provider, oidc)).subject == (await who(provider, oidc)).subject == "00u1dana"
+    assert provider.asked["/token"] == 3
+
+
+@pytest.mark.parametrize("offered", [[], ["private_key_jwt"], ["none"], "client_secret_basic"])
+async def test_a_provider_that_takes_no_secret_is_not_sent_one(offered):
+    provider = Provider(token_endpoint_auth_methods_supported=offered)
+    assert "token endpoint takes no client secret" in await refusal(provider)
+    assert not provider.asked["/token"]
 
 
 async def test_userinfo_about_somebody_else_signs_nobody_in():
