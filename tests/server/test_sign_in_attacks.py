@@ -1,5 +1,6 @@
 """What RFC 9700 and MCP's page on security warn of, tried on the sign-in: none of it succeeds."""
 
+import json
 import re
 import time
 
@@ -309,8 +310,6 @@ async def test_a_token_that_may_only_read_changes_nothing_in_any_protocol_or_spe
         assert answer.status_code == 403
     sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     sent["params"] = {"name": "create_interview", "arguments": {"title": "New"}}
-    import json
-
     body = json.dumps(sent).replace("tools/call", "tools\\/call")
     headers = {"authorization": f"Bearer {got['access_token']}", "content-type": "application/json"}
     headers |= {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
@@ -344,9 +343,7 @@ async def test_only_our_page_in_the_browser_that_opened_it_answers(place, http):
 async def test_the_cookie_is_bound_to_this_name_and_read_by_no_script(http):
     page = await http.get(asking(await register(http)))
     cookie = page.headers["set-cookie"]
-    assert re.fullmatch(
-        r"__Host-aural_sign_in=[\w-]{43}; HttpOnly; Max-Age=3600; Path=/; SameSite=lax; Secure", cookie
-    )
+    assert re.fullmatch(r"__Host-aural_sign_in=[\w-]{43}; HttpOnly; Max-Age=3600; Path=/; SameSite=lax; Secure", cookie)
 
 
 async def test_the_page_is_framed_by_nobody_kept_nowhere_and_runs_nothing(http):
