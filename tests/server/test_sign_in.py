@@ -65,9 +65,12 @@ def sdk_client(place, browser, storage, access="read"):
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_official_client_finds_the_sign_in_goes_through_it_and_calls_tools(place, mode):
     storage = Storage()
-    async with place.http() as browser, sdk_client(place, browser, storage) as transport:
-        async with Client(streamable_http_client(f"{HERE}/mcp", http_client=transport), mode=mode) as agent:
-            assert not (await agent.call_tool(LIST, {})).is_error
+    async with (
+        place.http() as browser,
+        sdk_client(place, browser, storage) as transport,
+        Client(streamable_http_client(f"{HERE}/mcp", http_client=transport), mode=mode) as agent,
+    ):
+        assert not (await agent.call_tool(LIST, {})).is_error
     assert storage.tokens.scope == "aural:read"
     assert storage.tokens.refresh_token
 

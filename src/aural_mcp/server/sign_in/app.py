@@ -71,9 +71,9 @@ class SignInServer:
             ("GET", "/authorize"): lambda request, body, origin: front.ask(request, origin),
             ("POST", "/sign-in"): front.answer,
             ("GET", CALLBACK): lambda request, body, origin: front.come_back(request, origin),
-            ("POST", "/token"): back.token,
+            ("POST", "/token"): self._afresh(back.token),
             ("POST", "/register"): back.register,
-            ("POST", "/revoke"): self._revoking(back),
+            ("POST", "/revoke"): self._afresh(back.revoke),
             **{("GET", path): _resource for path in OPEN if path.startswith(RESOURCE)},
             **{("GET", path): _server for path in OPEN if path.startswith(SERVER)},
         }
@@ -149,12 +149,15 @@ class SignInServer:
         person = sign_in.issuer, sign_in.subject, sign_in.name, role
         return Principal(key or self._key, sign_in.id, sign_in.application, scopes, *person)
 
-    def _revoking(self, back: Tokens) -> Endpoint:
-        async def revoke(request: Request, body: bytes, origin: str) -> Response:
-            self._known.clear()
-            return await back.revoke(request, body, origin)
+    def _afresh(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint after which nothing is taken to be good that was looked up before."""
 
-        return revoke
+        async def answered(request: Request, body: bytes, origin: str) -> Response:
+            answer = await endpoint(request, body, origin)
+            self._known.clear()
+            return answer
+
+        return answered
 
 
 def challenge(origin: str, *, scope: str = READ, **said: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, cast
 import anyio
 import httpcore2
 import httpx
+from pydantic_core import from_json
 
 from aural_mcp._version import __version__
 from aural_mcp.events.addresses import BadAddress, Guarded, Lookup, Network, look_up, read_url, refuse_if_known
@@ -25,7 +25,7 @@ WITHIN, MOST_READ = 5.0, 64 * 1024
 """Seconds and bytes that a document may take."""
 KEPT, FAILURE_KEPT, MOST_KEPT = 3_600.0, 60.0, 500
 """Seconds that a document, and that there was none, is remembered, and how many are."""
-PER_MINUTE = 120
+PER_MINUTE, AT_ONCE = 120, 32
 """Documents that are fetched."""
 POST, BASIC, NONE = "client_secret_post", "client_secret_basic", "none"
 
@@ -99,7 +99,8 @@ class Documents:
     ) -> None:
         self._backend, self._allowed, self._trusted = Guarded(allowed, lookup), allowed, trusted
         self._known: dict[str, tuple[Application | str, float]] = {}
-        self._pace, self._turns = Pace(PER_MINUTE, PER_MINUTE), anyio.Semaphore(8)
+        self._pace, self._turns = Pace(PER_MINUTE, PER_MINUTE), anyio.Semaphore(AT_ONCE)
+        self._asked: dict[str, anyio.Lock] = {}
 
     async def read(self, client_id: str) -> Application:
         """The application whose id this address is.
@@ -107,14 +108,18 @@ class Documents:
         Raises:
             UnknownApplication: there is no good document.
         """
-        async with self._turns:
+        turn = self._asked.setdefault(client_id, anyio.Lock())  # many may ask for one at once
+        async with turn:
             found, until = self._known.pop(client_id, ("", 0.0))
             if time.monotonic() >= until:
-                found = await self._fetched(client_id)
+                async with self._turns:
+                    found = await self._fetched(client_id)
                 until = time.monotonic() + (FAILURE_KEPT if isinstance(found, str) else KEPT)
             self._known[client_id] = found, until
             while len(self._known) > MOST_KEPT:
                 self._known.pop(next(iter(self._known)))
+        if not turn.statistics().tasks_waiting:
+            self._asked.pop(client_id, None)
         if isinstance(found, str):
             raise UnknownApplication(found)
         return found
@@ -130,7 +135,7 @@ class Documents:
             refuse_if_known(target, self._allowed)
             with anyio.fail_after(WITHIN):
                 body = await self._get(target.url)
-            said = json.loads(body)
+            said = from_json(body)
             if not isinstance(said, dict) or cast("dict[str, Any]", said).get("client_id") != client_id:
                 return "What the application publishes about itself does not name itself. Tell whoever makes it."
             read = described(client_id, cast("dict[str, Any]", said))

@@ -177,7 +177,9 @@ class Authorization:
                 raise NotIdentified(f"Another provider than {self._provider.name} answered. {AGAIN}")
         except NotIdentified as error:
             return page(pages.message, "You are not signed in", str(error), status=403)
-        return self._asked(asking, browser, who)
+        answer = self._asked(asking, browser, who)
+        _keep_browser(answer, browser, origin)
+        return answer
 
     # ── Steps ───────────────────────────────────────────────────────────────────────────────────
 

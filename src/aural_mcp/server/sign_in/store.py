@@ -204,10 +204,10 @@ class SignIns:
                 if family and family.client == client:
                     _end(db, family.id, "the application signed out")
 
-    def end(self, id_: str, why: str) -> None:
-        """End a sign-in, and say why."""
+    def end(self, id_: str, why: str) -> bool:
+        """End a sign-in, and say why; whether it had not ended before."""
         with self._state.changing() as db:
-            _end(db, id_, why)
+            return _end(db, id_, why)
 
     def every(self) -> list[SignIn]:
         """All sign-ins that are good, the latest first."""
@@ -320,9 +320,10 @@ def _sign_in(db: sqlite3.Connection, id_: str) -> SignIn | None:
     return SignIn(*row) if row else None
 
 
-def _end(db: sqlite3.Connection, id_: str, why: str) -> None:
+def _end(db: sqlite3.Connection, id_: str, why: str) -> bool:
     db.execute("delete from tokens where sign_in = ?", (id_,))
-    db.execute("update sign_ins set ended = ?, why = ? where id = ? and ended is null", (time.time(), why, id_))
+    ended = "update sign_ins set ended = ?, why = ? where id = ? and ended is null"
+    return db.execute(ended, (time.time(), why, id_)).rowcount > 0
 
 
 def _differs(kept: Mapping[str, Any], shown: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import math
 import re
 import secrets
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
-from mcp.shared.auth import OAuthToken
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -44,18 +43,17 @@ class Tokens:
         if wait := math.ceil(self._pace.wait(request.client.host if request.client else "")):
             return _error("temporarily_unavailable", "Many applications registered just now.", 429, str(wait))
         try:
-            said = json.loads(body)
+            said = from_json(body)
+        except ValueError:
+            return _error("invalid_client_metadata", "The description is not JSON, or is nested too deeply.")
+        try:
             if not isinstance(said, dict):
                 raise ValueError("The description is a JSON object, as RFC 7591 says.")
-            said = cast("dict[str, Any]", said)
-            made = described(f"app_{secrets.token_urlsafe(16)}", said)
+            made = described(f"app_{secrets.token_urlsafe(16)}", cast("dict[str, Any]", said))
         except BadRedirect as error:
             return _error("invalid_redirect_uri", str(error))
-        except RecursionError:
-            return _error("invalid_client_metadata", "The description is nested too deeply.")
         except ValueError as error:
-            words = "The description is not JSON." if isinstance(error, json.JSONDecodeError) else str(error)
-            return _error("invalid_client_metadata", words)
+            return _error("invalid_client_metadata", str(error))
         secret = "" if made.method == NONE else secrets.token_urlsafe(32)
         kept = Application(made.id, made.name, made.redirects, made.method, digest(secret) if secret else "")
         if not self._sign_ins.register(kept):
@@ -153,13 +151,13 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
 
 
 def _told(issued: Issued) -> dict[str, Any]:
-    answer = OAuthToken(
-        access_token=issued.access,
-        refresh_token=issued.refresh,
-        expires_in=int(ACCESS_LASTS),
-        scope=issued.scopes,
-    )
-    return answer.model_dump(exclude_none=True)
+    return {
+        "access_token": issued.access,
+        "token_type": "Bearer",
+        "expires_in": int(ACCESS_LASTS),
+        "refresh_token": issued.refresh,
+        "scope": issued.scopes,
+    }
 
 
 def _error(error: str, description: str, status: int = 400, retry_after: str = "") -> Response:
