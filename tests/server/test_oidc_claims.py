@@ -220,11 +220,24 @@ async def test_keycloak_has_roles_within_claims(claim, value):
     assert await role(KEYCLOAK, OF_KEYCLOAK, mapping(f'values = ["{value}"]', claim=claim)) == "0"
 
 
-async def test_roles_that_keycloak_does_not_write_are_the_operators_to_switch_on(caplog):
-    text = mapping('values = ["hiring"]', claim="realm_access.roles")
-    said = await nobody(KEYCLOAK, {**OF_KEYCLOAK, "realm_access": None}, text)
+@pytest.mark.parametrize(
+    ("given", "fit", "why"),
+    [
+        (None, 'values = ["hiring"]', "the claim 'realm_access.roles' is missing"),
+        (
+            {"roles": ["staff"]},
+            'values = ["hiring"]',
+            "the claim 'realm_access.roles' holds none of the mapping's values",
+        ),
+        ({"roles": {"hiring": 1}}, 'values = ["hiring"]', "the claim 'realm_access.roles' holds no text"),
+        (None, 'domains = ["acme.example"]', "is missing, and no e-mail address is vouched for"),
+    ],
+)
+async def test_what_keycloak_does_not_write_is_the_operators_to_switch_on(given, fit, why, caplog):
+    text = mapping(fit, claim="realm_access.roles")
+    said = await nobody(KEYCLOAK, {**OF_KEYCLOAK, "realm_access": given}, text)
     assert said == "You are dana at sso.acme.example, and have no role here. Ask it@acme.example for one."
-    assert "the claim 'realm_access.roles' is missing" in caplog.text
+    assert f"{why}." in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -321,12 +321,16 @@ async def test_an_access_token_for_us_may_read_and_changes_where_it_says_so(chan
         {"exp": NOW - 120},
         {"iss": "https://login.evil.example"},
         {"sub": None},
+        {"sub": "0oahost", "cid": "0oahost"},
+        {"sub": "host", "client_id": "host"},
+        {"idtyp": "app"},
+        {"sub": "host@clients", "gty": "client-credentials"},
         {"groups": ["bees"]},
         {"groups": None, "_claim_names": {"groups": "src1"}},
     ],
     ids=str,
 )
-async def test_a_token_that_is_not_one_of_access_to_us_is_not_taken(changed):
+async def test_a_token_that_is_not_a_persons_for_access_to_us_is_not_taken(changed):
     provider = Provider()
     assert await provider.known().bearer(access_token(provider, **changed), RESOURCE) is None
 

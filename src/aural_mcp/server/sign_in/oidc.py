@@ -20,6 +20,7 @@ from aural_mcp.server.sign_in.fetching import Browser, Document, Kept, trouble
 from aural_mcp.server.sign_in.identity import Identity, NotIdentified
 from aural_mcp.server.sign_in.roles import (
     GOOGLE,
+    Roles,
     TooMany,
     claim_at,
     left_out,
@@ -227,8 +228,7 @@ class Oidc:
                 "token must carry roles of the application, or only the groups that are assigned to it."
             ) from None
         if role is None:
-            found = "is missing" if claim_at(claims, roles.claim) is None else "names none of the mapping's values"
-            log.warning("Somebody signed in for whom there is no role: the claim %r %s.", roles.claim, found)
+            log.warning("Somebody signed in for whom there is no role: %s.", _why_none(roles, claims))
             raise NotIdentified(f"You are {name} at {self.name}, and have no role here. Ask {roles.contact} for one.")
         return Identity(issuer, subject, name, role)
 
@@ -242,13 +242,28 @@ def _audiences(claims: Mapping[str, Any]) -> list[Any]:
     return members(claims["aud"]) or [claims["aud"]]
 
 
+def _why_none(roles: Roles, claims: Document) -> str:
+    """Why no role fits, for the operator: mostly the provider does not say yet what the mapping asks for."""
+    why: list[str] = []
+    if roles.claim:
+        found = "holds none of the mapping's values" if values_of(claims, roles.claim) else "holds no text"
+        missing = claim_at(claims, roles.claim) is None
+        why.append(f"the claim {roles.claim!r} {'is missing' if missing else found}")
+    if roles.by_email:
+        why.append("no address or domain fits" if verified_email(claims) else "no e-mail address is vouched for")
+    return ", and ".join(why)
+
+
 def _is_access(head: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    """Whether a token may be an access token that anybody can bear."""
+    """Whether a token may be an access token of a person, which anybody can bear."""
     return (
         str(head.get("typ", "JWT")).lower().removeprefix("application/") in ("jwt", "at+jwt")
         and claims.get("typ", "Bearer") == "Bearer"  # as Keycloak says
         and claims.get("token_use", "access") == "access"  # as Cognito says
         and not any(each in claims for each in NOT_FOR_US)
+        and claims["sub"] not in [claims.get(each) for each in ("client_id", "cid", "azp")]
+        and claims.get("idtyp", "user") == "user"  # as Entra ID says
+        and claims.get("gty") != "client-credentials"  # as Auth0 says
     )
 
 
