@@ -356,6 +356,7 @@ async def test_the_page_is_framed_by_nobody_kept_nowhere_and_runs_nothing(http):
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["x-frame-options"] == "DENY"
     assert "access-control-allow-origin" not in page.headers
+    assert "cross-origin-opener-policy" not in page.headers  # else the host's window is not found again
     assert "<script" not in page.text
 
 

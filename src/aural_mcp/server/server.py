@@ -151,13 +151,14 @@ class AuralServer(MCPServer[Connection]):
 
     def exceeds(self, principal: Principal, name: Any, arguments: Any) -> bool:
         """Whether a call of a tool that there is changes something, and its sign-in may only read."""
+        given = cast("dict[str, Any]", arguments) if isinstance(arguments, dict) else {}
         if name == apps.APPROVAL.name:
-            name, arguments = arguments.get("tool"), arguments.get("arguments")
-        operation = BY_NAME.get(name)
+            return self.exceeds(principal, given.get("tool"), given.get("arguments"))
+        operation = BY_NAME.get(name) if isinstance(name, str) else None
         there = self._access.within(principal.role.narrowing)
         if principal.writes or operation is None or not there.allows(operation):
             return False
-        return changes(operation, arguments or {})
+        return changes(operation, given)
 
     # ── Tools ───────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import ListInterviews
 from aural_mcp.config import GET_A_KEY, usable_key
-from aural_mcp.server.desk.app import AROUND, HEADERS, NO_KEY, TRIES, WRONG_KEY
+from aural_mcp.server.desk.app import AROUND, NO_KEY, TRIES, WRONG_KEY
 from aural_mcp.server.desk.troubles import trouble
 from aural_mcp.server.inside import NotShown
 from aural_mcp.server.principal import READ, WRITE, Clients
@@ -33,6 +33,14 @@ from aural_mcp.server.sign_in.store import SignIns
 if TYPE_CHECKING:
     from aural_mcp.client.client import AuralClient
 
+HEADERS = {
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",  # with "no-referrer" our own form would say `Origin: null`, as foreign ones can
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+"""No opener policy: hosts open a window for this, and the page that it comes back to must still find its opener."""
 POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' {targets}; frame-ancestors 'none'; "
     "base-uri 'none'"
@@ -55,6 +63,7 @@ class Asking:
 
     Args:
         origin: ours, as the browser reaches it.
+        wants: whether it asks for the right to change something.
         given: whether the application named the redirect, which it must then name again.
     """
 
@@ -65,6 +74,7 @@ class Asking:
     given: bool
     state: str | None
     challenge: str
+    wants: bool
     origin: str
 
 
@@ -121,6 +131,7 @@ class Authorization:
             "redirect_uri" in given,
             state,
             given["code_challenge"],
+            WRITE in given.get("scope", "").split(),
             origin,
         )
         browser = _browser(request, origin)
@@ -225,6 +236,7 @@ class Authorization:
             who.name if who else "",
             who.role.name if who else "",
             _may_write(who),
+            asking.wants,
             self._backend,
             f"{GET_A_KEY}.",
         )
@@ -386,7 +398,7 @@ def page(show: Any, *given: Any, status: int, targets: str = "", wait: int | Non
     nonce = secrets.token_urlsafe(16)
     policy = POLICY.format(nonce=nonce, targets=targets).replace("  ", " ").replace(" ;", ";")
     later = {"retry-after": str(wait)} if wait else {}
-    headers = {**HEADERS, **later, "content-security-policy": policy, "x-frame-options": "DENY"}
+    headers = {**HEADERS, **later, "content-security-policy": policy}
     return Response(show(*given, nonce=nonce, **more), status, headers, media_type="text/html")
 
 

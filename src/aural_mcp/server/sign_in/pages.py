@@ -11,11 +11,13 @@ from aural_mcp.server.sign_in.redirects import Redirect
 STYLE = """
 main { max-width: 44rem; }
 .choice { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; }
+.sign-in .choice { font-weight: inherit; }
 .choice input { flex: none; width: auto; min-height: 0; margin: 0; }
 fieldset { border: 0; padding: 0; margin: .4rem 0 .6rem; min-width: 0; }
 legend { font-weight: 600; padding: 0; margin-bottom: .2rem; }
 .actions button { min-height: 2.6rem; padding-inline: 1.2rem; }
 """
+ASKED = "May this application use Aural for you?"
 ON_LOOPBACK = (
     "The answer goes to a program on this computer. Go on only if you yourself began to sign in there, a moment ago."
 )
@@ -47,6 +49,7 @@ class Asked:
         host: where the application's description is published, if it is.
         person: who somebody is at their provider, and their role; empty where a key is asked for.
         writes: whether more than reading can be chosen.
+        wants: whether the application asks for more.
     """
 
     sealed: str
@@ -56,13 +59,13 @@ class Asked:
     person: str = ""
     role: str = ""
     writes: bool = True
+    wants: bool = False
     backend: str = ""
     keys: str = ""
 
 
 def consent(asked: Asked, nonce: str, problem: str = "", chosen: str = "read") -> str:
     """Asks whether an application is let in, and as far as what."""
-    title = html(tag("bdi", asked.application), " wants to use Aural for you")
     form = tag(
         "form",
         _input(type="hidden", name="request", value=asked.sealed),
@@ -80,8 +83,8 @@ def consent(asked: Asked, nonce: str, problem: str = "", chosen: str = "read") -
         autocomplete="off",
     )
     return page(
-        f"{asked.application} wants to use Aural",
-        title,
+        ASKED,
+        ASKED,
         nonce,
         tag("section", tag("p", problem, id="problem", role="alert"), class_="notice") if problem else None,
         _application(asked),
@@ -154,13 +157,17 @@ def _choices(asked: Asked, chosen: str) -> Html:
         tag(
             "label",
             _input(type="radio", name="access", value=value, checked=value == chosen),
-            tag("span", tag("strong", name), ". ", tag("span", about, class_="quiet")),
+            tag("span", tag("strong", name), ". ", tag("span", about, class_="quiet"), _wanted(asked, value)),
             class_="choice",
         )
         for value, (name, about) in CHOICES.items()
         if asked.writes or value == "read"
     ]
     return tag("fieldset", tag("legend", "It may"), *rows)
+
+
+def _wanted(asked: Asked, value: str) -> Html | None:
+    return html(" ", tag("span", "It asks for this", class_="badge")) if asked.wants and value == "write" else None
 
 
 def _input(**attributes: str | bool | None) -> Html:

@@ -41,6 +41,10 @@ FEWER_TOKENS = """
 delete from tokens where sign_in = ? and rowid not in
     (select rowid from tokens where sign_in = ? order by rowid desc limit ?)
 """
+NOTHING_TO_OPEN = """
+update tokens set sealed = null where sign_in = ? and (used is not null or until < ?) and digest <> ?
+"""
+"""What is over opens nothing; but the token that was used just now, in case its answer does not arrive."""
 TOO_MANY = """
 select id from sign_ins where ended is null and id not in
     (select id from sign_ins where ended is null order by used desc limit ?)
@@ -269,6 +273,7 @@ class SignIns:
         access = self._add(db, ACCESS, family.id, min(now + ACCESS_LASTS, until), key, made)
         refresh = self._add(db, REFRESH, family.id, until, key, made)
         db.execute("update sign_ins set used = ?, until = ? where id = ?", (now, until, family.id))
+        db.execute(NOTHING_TO_OPEN, (family.id, now, replaces))
         db.execute(FEWER_TOKENS, (family.id, family.id, MOST_TOKENS))
         return Issued(access, refresh, family.scopes)
 

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from aural_mcp.api.errors import AuralError
+from aural_mcp.api.errors import AuralError, StateUnwritable
 from aural_mcp.bounds import LARGE, TooMuch, aside, weigh
 from aural_mcp.config import NO, YES, is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
@@ -29,7 +29,7 @@ from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
 from aural_mcp.server.principal import PRINCIPAL, Principal
 from aural_mcp.server.sign_in.app import OPEN, NotSignedIn, SignInServer, needs_write
 from aural_mcp.server.web import exchange, refusals
-from aural_mcp.server.web.flights import BY_ADDRESS, LISTEN, Flights
+from aural_mcp.server.web.flights import BY_ADDRESS, BY_SIGN_IN, LISTEN, Flights
 from aural_mcp.server.web.origins import CORS, OPEN_TO_ALL, Origins, check_once
 from aural_mcp.server.web.refusals import (
     BODY,
@@ -117,6 +117,8 @@ class Web:
             await self._serve(scope, receive, answer)
         except Refused as refused:
             await answer.refuse(refused)
+        except StateUnwritable as error:
+            await answer.refuse(Refused(503, "state_unwritable", str(error)))
         except Exception:
             log.exception("A request failed")
             await answer.refuse(Refused(500, *SAID_BETTER[500]))
@@ -179,7 +181,7 @@ class Web:
         if self._sign_in:
             principal = await self._admitted(self._sign_in, headers)
             scope[PRINCIPAL] = principal
-        caller = f"sign-in {principal.sign_in}" if principal else caller_of(headers, scope.get("client"))
+        caller = f"{BY_SIGN_IN}{principal.sign_in}" if principal else caller_of(headers, scope.get("client"))
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             send.asked = await _whole_body(headers, receive)
             _check_json(headers)
@@ -205,10 +207,10 @@ class Web:
             return False
         try:
             asked = from_json(body)
-            called = asked["params"]
-            return asked["method"] == CALL and self._server.exceeds(principal, called["name"], called["arguments"])
-        except (ValueError, LookupError, TypeError):
+            name, arguments = asked["params"]["name"], asked["params"].get("arguments")
+        except (ValueError, LookupError, TypeError, AttributeError):
             return False
+        return asked.get("method") == CALL and self._server.exceeds(principal, name, arguments)
 
     async def _carry_out(self, scope: Scope, receive: Receive, send: Answer, *, is_large: bool) -> None:
         messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
