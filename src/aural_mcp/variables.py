@@ -88,8 +88,8 @@ VARIABLES = (
     Variable(
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
-        "confirmations and all give the same pseudonyms; the keys of people who sign in are sealed with them. The first "
-        "seals.",
+        "confirmations and all give the same pseudonyms; the keys of people who sign in are sealed with them. The "
+        "first seals.",
         secret=True,
     ),
     Variable(

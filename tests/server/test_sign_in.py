@@ -8,7 +8,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 from conftest import KEY, MODES
-from signing import BACK, HERE, Place, call, consent, living, refreshed, result_of, said, signed_in
+from signing import BACK, HERE, Place, call, code_for, consent, living, redeem, refreshed, result_of, said, signed_in
 
 LIST = "list_interviews"
 
@@ -107,6 +107,56 @@ async def test_what_was_chosen_decides_and_not_what_the_application_asked_for(ht
     assert not result_of(await call(http, write["access_token"], "create_interview", title="New")).get("isError")
     listed = result_of(await call(http, read["access_token"], LIST))
     assert [each["title"] for each in listed["structuredContent"]["data"]] == ["New"]
+
+
+@pytest.mark.parametrize(
+    ("described", "redirect"),
+    [
+        (
+            {
+                "client_name": "Visual Studio Code",
+                "redirect_uris": ["http://127.0.0.1:33418", "http://127.0.0.1/", "https://vscode.dev/redirect"],
+                "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+                "token_endpoint_auth_method": "none",
+                "application_type": "native",
+            },
+            "http://127.0.0.1:50812/",
+        ),
+        (
+            {"redirect_uris": ["https://chatgpt.com/connector_platform_oauth_redirect"], "scope": None, "logo_uri": ""},
+            "https://chatgpt.com/connector_platform_oauth_redirect",
+        ),
+        (
+            {"redirect_uris": ["cursor://anysphere.cursor-mcp/oauth/callback"], "client_name": None},
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+        ),
+        (
+            {
+                "redirect_uris": ["https://global.consent.azure-apim.net/redirect/aural-5f"],
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": {"keys": []},
+            },
+            "https://global.consent.azure-apim.net/redirect/aural-5f",
+        ),
+    ],
+)
+async def test_hosts_as_they_are_register_and_get_tokens(http, described, redirect):
+    known = (await http.post("/register", json=described)).json()
+    assert known["redirect_uris"] == described["redirect_uris"]
+    assert known["token_endpoint_auth_method"] == "none"
+    asked = {"scope": "openid offline_access aural:read", "resource": f"{HERE}/mcp/", "prompt": "consent"}
+    code = await code_for(http, known["client_id"], redirect_uri=redirect, **asked)
+    got = (await redeem(http, known["client_id"], code, redirect_uri=redirect, resource=f"{HERE}/mcp/")).json()
+    again = await refreshed(http, known["client_id"], got["refresh_token"], scope="offline_access aural:read")
+    assert (again.status_code, again.json()["scope"]) == (200, "aural:read")
+
+
+@pytest.mark.parametrize("path", ["/token", "/register", "/revoke", "/.well-known/oauth-protected-resource/mcp"])
+async def test_pages_of_every_origin_may_read_what_is_nobody_s_and_never_the_page_for_people(http, path):
+    page = {"origin": "https://inspector.example", "access-control-request-method": "POST"}
+    assert (await http.options(path, headers=page)).headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in (await http.options("/authorize", headers=page)).headers
+    assert (await http.post(path, headers=page)).headers["access-control-allow-origin"] == "*"
 
 
 async def test_a_refresh_token_gives_new_tokens_and_is_used_up(http):

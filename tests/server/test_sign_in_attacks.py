@@ -184,6 +184,7 @@ async def test_a_program_on_this_computer_may_listen_on_another_port_and_at_no_o
         "https:///callback",
         "/callback",
         "cursor:",
+        "cursor://somebody@elsewhere/callback",
         "",
         None,
         7,

@@ -155,11 +155,11 @@ class SignIns:
                     return self._issue(db, family, self._opened(row, code))
         raise denied
 
-    def refresh(self, token: str, client: str, scopes: str) -> Issued:
+    def refresh(self, token: str, client: str) -> Issued:
         """New tokens for a refresh token, which is used up by it.
 
         A host that sends it again at once, because no answer reached it, gets others, and the first ones are void. A
-        later repetition, or a use of void ones, ends the sign-in: two have the token.
+        later repetition, or a use of void ones, ends the sign-in: two have the token. Its scopes stay what was chosen.
 
         Raises:
             Denied: it is not good, or not for this client.
@@ -170,8 +170,6 @@ class SignIns:
                 family = _sign_in(db, row["sign_in"])
             good = family is not None and family.client == client and family.lives
             if row is not None and family is not None and good and row["until"] > time.time():
-                if not set(scopes.split()) <= set(family.scopes.split()):
-                    raise Denied("invalid_scope", f"This sign-in has {family.scopes}. Sign in again for more.")
                 if not self._is_reused(db, row):
                     db.execute("update tokens set used = ? where digest = ?", (time.time(), row["digest"]))
                     return self._issue(db, family, self._opened(row, token), replaces=row["digest"])

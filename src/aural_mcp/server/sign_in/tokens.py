@@ -83,7 +83,7 @@ class Tokens:
                 case "authorization_code":
                     issued = self._redeemed(form, client)
                 case "refresh_token":
-                    issued = self._sign_ins.refresh(form.get("refresh_token", ""), client, form.get("scope", ""))
+                    issued = self._sign_ins.refresh(form.get("refresh_token", ""), client)
                 case _:
                     words = "grant_type must be authorization_code or refresh_token."
                     raise Denied("unsupported_grant_type", words)
