@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -70,6 +71,13 @@ def packed(data):
     )
 
 
+@dataclass(frozen=True)
+class In:
+    """A time, when a token is made with it."""
+
+    seconds: int
+
+
 class Provider:
     """A provider in memory. A test changes what it says of itself, which keys it has, and what it claims of a person.
 
@@ -91,7 +99,7 @@ class Provider:
         self.id_token, self.userinfo = self.signed(), {}
 
     def claims(self, **changed):
-        """Claims of an id_token that is good; None takes one out."""
+        """Claims of an id_token that is good; None takes one out, and `In` is seconds from now on."""
         now = int(time.time())
         good = {
             "iss": self.issuer,
@@ -103,7 +111,9 @@ class Provider:
             "name": "Dana Fox",
             "groups": ["hiring"],
         }
-        return {name: value for name, value in {**good, **changed}.items() if value is not None}
+        given = {**good, **changed}
+        given |= {name: now + value.seconds for name, value in given.items() if isinstance(value, In)}
+        return {name: value for name, value in given.items() if value is not None}
 
     def signed(self, key="one", kind="RS256", head=None, **changed):
         head = {"kid": key, **(head or {})}
