@@ -1,6 +1,6 @@
 """Signing in with a company's identity provider: a certified one that is not ours, and what can be wrong with one."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import pytest
 
@@ -92,6 +92,17 @@ async def test_a_wrong_client_secret_is_the_operators_to_correct(issuer, caplog)
     with pytest.raises(NotIdentified, match="token endpoint refuses this server"):
         await identity(company(issuer, secret="another"), "dana")
     assert "invalid_client, status 401. AURAL_OIDC_CLIENT_SECRET is wrong, or no longer good." in caplog.text
+
+
+async def test_nothing_secret_of_a_sign_in_is_logged(issuer, everything_logged):
+    oidc = company(issuer)
+    came = await signed_in(await oidc.address(BACK, "st", NONCE, VERIFIER), "dana")
+    everything_logged.clear()  # what the person's browser did
+    await oidc.identity(BACK, came["code"], NONCE, VERIFIER)
+    logged = "\n".join(everything_logged)
+    assert f"{issuer}/token" in logged
+    for secret in (SECRET, quote_plus(SECRET), came["code"], VERIFIER, NONCE, "Bearer ", "Basic ", "eyJ"):
+        assert secret not in logged
 
 
 async def test_a_provider_that_writes_everything_into_the_id_token_needs_no_second_question():

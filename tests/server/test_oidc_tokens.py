@@ -153,7 +153,7 @@ async def test_a_forged_token_signs_nobody_in_and_sends_us_nowhere(head, signatu
     assert all(str(sent.url).startswith(ISSUER) for sent in provider.sent)
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b.c.d.e", "ey.." * 9, "é.é.é", "." * 40_000, 7, None, ["x"]])
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b.c.d.e", "ey.." * 9, "é.é.é", "." * 140_000, 7, None, ["x"]])
 async def test_what_is_no_token_signs_nobody_in(token):
     provider = Provider()
     provider.instead["/token"] = answering({"id_token": token})
@@ -332,7 +332,7 @@ async def test_a_token_that_is_not_a_persons_for_access_to_us_is_not_taken(chang
     assert await provider.known().bearer(access_token(provider, **changed), RESOURCE) is None
 
 
-@pytest.mark.parametrize("token", ["", "dlv_test_x", "a.b.c", "x" * 50_000, "é.é.é", f"{packed([])}.{packed([])}.x"])
+@pytest.mark.parametrize("token", ["", "dlv_test_x", "a.b.c", "x" * 150_000, "é.é.é", f"{packed([])}.{packed([])}.x"])
 async def test_what_is_no_token_of_the_provider_is_not_asked_about(token):
     provider = Provider()
     assert await provider.known().bearer(token, RESOURCE) is None

@@ -76,11 +76,7 @@ class Oidc:
             await self._metadata.get()
 
     async def address(self, back: str, state: str, nonce: str, verifier: str) -> str:
-        """Where a browser goes to sign in; see `IdentityProvider`.
-
-        Raises:
-            NotIdentified: the provider does not say where.
-        """
+        """Where a browser goes to sign in; see `IdentityProvider`."""
         metadata = await self._metadata.get()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
@@ -108,9 +104,8 @@ class Oidc:
             claims = await self._signatures.claims(token, self._company.client_id, _algorithms(metadata))
             if claims.get("nonce") != nonce:
                 raise BadToken("it belongs to another sign-in")
-            if claims.get("azp", self._company.client_id if len(_audiences(claims)) == 1 else None) != (
-                self._company.client_id
-            ):
+            made_for = self._company.client_id if len(_audiences(claims)) == 1 else None
+            if claims.get("azp", made_for) != self._company.client_id:
                 raise BadToken("it was made for another application")
         except BadToken as bad:
             raise trouble("id_token is not good", str(bad)) from None

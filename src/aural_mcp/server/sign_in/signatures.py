@@ -21,7 +21,8 @@ FITTING = {
 """The algorithms that are taken, and the key and curves of each: none with a shared secret, so no key is mistaken."""
 SKEW = 60
 """Seconds by which clocks may differ."""
-LONGEST = 32 * 1024
+LONGEST = 128 * 1024
+"""Characters of a token: it may name a person's groups, all of them."""
 REQUIRED = ("iss", "sub", "aud", "exp", "iat")
 TIMES = ("exp", "iat", "nbf")
 
