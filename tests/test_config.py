@@ -6,6 +6,7 @@ from aural_mcp.cli.main import commands
 from aural_mcp.cli.setup import backend_sentence
 from aural_mcp.config import CLOUD, BadSetting, read_settings
 from aural_mcp.server.access import access
+from aural_mcp.server.sign_in.settings import read_company
 from aural_mcp.variables import VARIABLES
 from aural_mcp.workflows.mail.settings import read_mail
 from processes import aural_mcp
@@ -82,6 +83,8 @@ def test_every_setting_that_is_read_is_in_the_table_and_its_flag_is_one_of_serve
     environment = Asked()
     read_settings(environment)
     read_mail(environment)
+    with pytest.raises(BadSetting):
+        read_company(environment)
     listed = {name for each in VARIABLES for name in each.names.split(", ")}
     assert environment.names | {"AURAL_LLM_API_KEY"} == listed
     flags = {option for parameter in commands().commands["serve"].params for option in parameter.opts}

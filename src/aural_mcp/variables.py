@@ -100,9 +100,17 @@ VARIABLES = (
     Variable(
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
-        "confirmations and all give the same pseudonyms; the first seals.",
+        "confirmations and all give the same pseudonyms; the keys of people who sign in are sealed with them. The "
+        "first seals.",
         secret=True,
     ),
+    Variable(
+        "AURAL_OIDC_ISSUER, AURAL_OIDC_CLIENT_ID",
+        "Your company's identity provider, as it calls itself, and what it calls this server; for `--sign-in oidc`.",
+    ),
+    Variable("AURAL_OIDC_CLIENT_SECRET", "The client secret that it gave this server.", secret=True),
+    Variable("AURAL_OIDC_CLIENT_SECRET_FILE", "A file that holds it, instead."),
+    Variable("AURAL_ROLES", "A file that says [who may do what](identity.md), by what the provider says of a person."),
     Variable(
         "AURAL_LLM_BASE_URL, AURAL_LLM_MODEL",
         "A language model behind any OpenAI-compatible endpoint that asks follow-ups and scores in the local workspace "

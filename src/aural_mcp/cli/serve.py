@@ -7,15 +7,23 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from aural_mcp.cli.setup import backend_sentence, beside, serve_stdio, set_up
+from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, serve_stdio, set_up
 
-HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log")
+if TYPE_CHECKING:
+    from aural_mcp.config import Settings
+    from aural_mcp.server.sign_in.app import SignInServer
+    from aural_mcp.server.sign_in.oidc import Oidc
+
+HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys")
 """Options that go with --http."""
+NO_STATE_KEYS = (
+    "--sign-in needs AURAL_STATE_KEYS: people's keys are sealed with it. Make one, and keep it apart from the data "
+    "folder: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+)
 WAITING = """\
 aural-mcp: serving MCP on stdin and stdout. An agent host starts this and talks here; a terminal has nobody to talk to.
 aural-mcp: Ctrl-D ends it. `aural-mcp install` puts it into a host, `aural-mcp serve --http` serves HTTP."""
@@ -53,6 +61,12 @@ def _refuse_without_http(context: click.Context) -> None:
 @click.option("--local", is_flag=True, help="With --http: the workspace on this computer, without keys.")
 @click.option("--allowed-host", multiple=True, help="With --http: host name of clients; required off loopback.")
 @click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
+@click.option(
+    "--sign-in",
+    type=click.Choice(["key", "oidc"]),
+    help="With --http: people sign in, and give their key once, or are who your company's identity provider says.",
+)
+@click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
 @_narrowing_options
 @click.pass_context
 def serve(
@@ -63,16 +77,28 @@ def serve(
     local: bool,
     allowed_host: tuple[str, ...],
     access_log: bool,
+    sign_in: str | None,
+    header_keys: bool,
     **narrowing: Any,
 ) -> None:
-    """Serve MCP on stdio, or over HTTP with each request's own key.
+    """Serve MCP on stdio, or over HTTP with each request's own key, or for people who sign in.
 
     --confirm ask (the default) asks the person through the host, or gives a code where it cannot; preview always
     gives the code; never does at once what it is told.
     """
     flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
     if http:
-        serve_http(host, port, local=local, allowed_hosts=allowed_host, access_log=access_log, flags=flags)
+        _refuse_mixture(local, sign_in, header_keys)
+        serve_http(
+            host,
+            port,
+            local=local,
+            allowed_hosts=allowed_host,
+            access_log=access_log,
+            flags=flags,
+            sign_in=sign_in,
+            header_keys=header_keys,
+        )
         return
     _refuse_without_http(context)
     if sys.stdin.isatty():
@@ -82,7 +108,15 @@ def serve(
 
 
 def serve_http(
-    host: str, port: int, *, local: bool, allowed_hosts: tuple[str, ...], access_log: bool, flags: Mapping[str, str]
+    host: str,
+    port: int,
+    *,
+    local: bool,
+    allowed_hosts: tuple[str, ...],
+    access_log: bool,
+    flags: Mapping[str, str],
+    sign_in: str | None = None,
+    header_keys: bool = False,
 ) -> None:
     """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
     import anyio
@@ -91,18 +125,62 @@ def serve_http(
     from aural_mcp.log import set_up_logging
     from aural_mcp.server import web
 
-    _refuse_to_expose(host, local, allowed_hosts)
+    _refuse_to_expose(host, local, allowed_hosts, sign_in)
     set_up_logging(access_log=access_log)
     web.set_up_tracing(os.environ)
-    settings = replace(read_settings({**os.environ, **flags}), api_key=None, problem="", embedded=local, files=None)
-    setup = set_up(settings, per_request=not local)
-    app = web.application(setup.server, host, allowed_hosts)
+    given = read_settings({**os.environ, **flags})
+    settings = replace(given, api_key=None, problem="", embedded=local, files=None)
+    if sign_in and not settings.state_keys:
+        raise click.UsageError(NO_STATE_KEYS)
+    provider = _provider(given) if sign_in == "oidc" else None
+    whose = "the organisation's key" if provider else OWN_KEY
+    setup = set_up(settings, per_request=not local, whose=whose)
+    people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
+    app = web.application(setup.server, host, allowed_hosts, people)
     listener, address = web.listen(host, port)
-    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings)}", err=True)
-    anyio.run(beside, setup, partial(web.serve, app, listener), True)
+    said = " People sign in." if sign_in else ""
+    click.echo(f"aural-mcp: MCP at {address}. {backend_sentence(settings, whose)}{said}", err=True)
+
+    async def serving() -> None:
+        if provider:
+            await provider.look()
+        await web.serve(app, listener)
+
+    anyio.run(beside, setup, serving, True)
 
 
-def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) -> None:
+def _provider(settings: Settings) -> Oidc:
+    """The company's identity provider, for whose people there is a key."""
+    from aural_mcp.server.sign_in.oidc import Oidc
+    from aural_mcp.server.sign_in.settings import read_company
+
+    if not settings.api_key:
+        needed = "--sign-in oidc needs AURAL_API_KEY or AURAL_API_KEY_FILE: the key that requests are sent with."
+        raise click.UsageError(settings.problem if settings.problem.startswith("AURAL_API_KEY") else needed)
+    return Oidc(read_company(os.environ))
+
+
+def _sign_in_server(setup: Setup, settings: Settings, header_keys: bool, provider: Oidc | None) -> SignInServer:
+    from aural_mcp.server.sign_in.app import SignInServer
+
+    return SignInServer(
+        setup.server.clients,
+        setup.client,
+        settings.state_keys,
+        provider=provider,
+        key=settings.api_key or "" if provider else "",
+        header_keys=header_keys,
+    )
+
+
+def _refuse_mixture(local: bool, sign_in: str | None, header_keys: bool) -> None:
+    if local and sign_in:
+        raise click.UsageError("--local serves one workspace without keys: nobody signs in. Leave --sign-in out.")
+    if header_keys and not sign_in:
+        raise click.UsageError("--header-keys goes with --sign-in: without it, every request brings its key anyway.")
+
+
+def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...], sign_in: str | None) -> None:
     """Refuse to serve more than was meant, and say when a setting does nothing."""
     from aural_mcp.config import is_loopback
 
@@ -112,6 +190,6 @@ def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...]) ->
         raise click.UsageError("--allowed-host is empty: name the host that clients use, or leave it out.")
     if not is_loopback(host) and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
-    if not local and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
+    if not local and sign_in != "oidc" and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
         said = "over HTTP every request brings its own key; the one in the environment is ignored."
         click.echo(f"aural-mcp: {said}", err=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aural_mcp.config import Settings
     from aural_mcp.server.server import AuralServer
 
+OWN_KEY = "the caller's own key"
 OPENING = ("initialize", "server/discover", "notifications/initialized", "tools/list")
 """What a host waits for at its start, before anything of a local workspace is loaded."""
 LISTS_WITHIN = 0.5
@@ -65,12 +66,19 @@ class Setup:
     workspace: LocalWorkspace | None
 
 
-def set_up(settings: Settings, *, per_request: bool = False, transport: AsyncBaseTransport | None = None) -> Setup:
+def set_up(
+    settings: Settings,
+    *,
+    per_request: bool = False,
+    transport: AsyncBaseTransport | None = None,
+    whose: str = OWN_KEY,
+) -> Setup:
     """Join a server to the backend that the settings choose.
 
     Args:
         per_request: each request brings its key.
         transport: how a remote backend is reached, where not as the environment says.
+        whose: with which key it is used.
     """
     from aural_mcp.client.client import AuralClient
     from aural_mcp.client.state import State
@@ -111,7 +119,7 @@ def set_up(settings: Settings, *, per_request: bool = False, transport: AsyncBas
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
     server = AuralServer(
         clients,
-        backend=backend_sentence(settings),
+        backend=backend_sentence(settings, whose),
         local=settings.embedded,
         access=access(settings.narrowing),
         confirm=settings.confirm,
@@ -175,12 +183,12 @@ async def beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bo
         tasks.cancel_scope.cancel()
 
 
-def backend_sentence(settings: Settings) -> str:
+def backend_sentence(settings: Settings, whose: str = OWN_KEY) -> str:
     """Which backend is in use, as the agent and the person should know it."""
     if settings.problem:
         return f"No backend is usable yet: {settings.problem}"
     if not settings.embedded:
-        return f"The backend is Aural at {urlsplit(settings.base_url).netloc}, used with the caller's own key."
+        return f"The backend is Aural at {urlsplit(settings.base_url).netloc}, used with {whose}."
     reach = "open anywhere" if settings.public_url else "open on this computer only (AURAL_PUBLIC_URL changes that)"
     if settings.model:
         scored = f"the model {settings.model.name} interviews and scores"

@@ -1,4 +1,4 @@
-"""What processes on one computer share about a key: requests sent lately, creates made lately, codes used.
+"""What processes on one computer share: requests sent lately, creates made lately, codes used, who is signed in.
 
 One SQLite file in the data folder, or memory alone: a file that cannot be opened is said in the log and memory
 serves this process. Keys stand in it as their SHA-256. Rows leave when they are too old to matter.
@@ -48,6 +48,19 @@ create table if not exists codes (code text primary key, expires_at real not nul
 create table if not exists asked (code text primary key, parts text not null, expires_at real not null);
 create table if not exists drawn (
     tenant text not null, host text not null, at real not null, primary key (tenant, host)
+);
+create table if not exists sign_ins (
+    id text primary key, client text not null, application text not null, issuer text not null, subject text not null,
+    name text not null, role text not null, scopes text not null, resource text not null, made real not null,
+    used real not null, until real not null, ended real, why text not null
+);
+create table if not exists tokens (
+    digest text primary key, kind text not null, sign_in text not null, until real not null, used real,
+    details text not null, sealed blob
+);
+create index if not exists tokens_of_a_sign_in on tokens (sign_in);
+create table if not exists applications (
+    id text primary key, made real not null, used real not null, details text not null
 );
 """
 log = logging.getLogger(__name__)

@@ -61,7 +61,7 @@ class Decisions:
             self._log.record(
                 tool,
                 outcome,
-                tenant=client.tenant,
+                tenant=client.raw.tenant,
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,

@@ -46,7 +46,7 @@ from aural_mcp.server.access import BY_NAME, TO_WRITE, WHOLE, Access, changes
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
-from aural_mcp.server.principal import Clients, principal_of
+from aural_mcp.server.principal import Clients, Principal, principal_of
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
 from aural_mcp.server.tools import Answer
@@ -152,6 +152,17 @@ class AuralServer(MCPServer[Connection]):
     def names_nobody(self) -> bool:
         """Whether the operator's settings hide names."""
         return self._exposure.anonymous
+
+    def exceeds(self, principal: Principal, name: Any, arguments: Any) -> bool:
+        """Whether a call of a tool that there is changes something, and its sign-in may only read."""
+        given = cast("dict[str, Any]", arguments) if isinstance(arguments, dict) else {}
+        if name == apps.APPROVAL.name:
+            return self.exceeds(principal, given.get("tool"), given.get("arguments"))
+        operation = BY_NAME.get(name) if isinstance(name, str) else None
+        there = self._access.within(principal.role.narrowing)
+        if principal.writes or operation is None or not there.allows(operation):
+            return False
+        return changes(operation, given)
 
     # ── Tools ───────────────────────────────────────────────────────────────────────────────────
 

@@ -39,6 +39,9 @@ class IdentityProvider(Protocol):
             back: our address that it comes back to.
             state: comes back as it is.
             verifier: of PKCE; only its challenge is sent.
+
+        Raises:
+            NotIdentified: the provider does not say where.
         """
         ...
 

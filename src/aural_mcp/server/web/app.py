@@ -14,24 +14,28 @@ import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import INVALID_REQUEST, JSONRPCRequest
+from pydantic_core import from_json
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from aural_mcp.api.errors import AuralError
+from aural_mcp.api.errors import AuralError, StateUnwritable
 from aural_mcp.bounds import LARGE, TooMuch, aside, weigh
 from aural_mcp.config import NO, YES, is_loopback, sent_key, usable_key
 from aural_mcp.log import log_request
 from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
+from aural_mcp.server.principal import PRINCIPAL, Principal
+from aural_mcp.server.sign_in.app import OPEN, NotSignedIn, SignInServer, needs_write
 from aural_mcp.server.web import exchange, refusals
-from aural_mcp.server.web.flights import BY_ADDRESS, LISTEN, Flights
-from aural_mcp.server.web.origins import CORS, Origins, check_once
+from aural_mcp.server.web.flights import BY_ADDRESS, BY_SIGN_IN, LISTEN, Flights
+from aural_mcp.server.web.origins import CORS, OPEN_TO_ALL, Origins, check_once
 from aural_mcp.server.web.refusals import (
     BODY,
     BODY_WITHIN,
     FIELDS,
+    FORM,
     HEADERS,
     HEALTH,
     MCP,
@@ -46,18 +50,22 @@ if TYPE_CHECKING:
 
 SUBSCRIPTIONS_SINCE = "2026-07-28"
 JSON = "application/json"
+CALL = "tools/call"
 LOOKED_AT = (202, 400)
 """Statuses of the SDK for what it could not read, or took for a notification: the body may be no message."""
 
 log = logging.getLogger(__name__)
 
 
-def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) -> Web:
+def application(
+    server: AuralServer, host: str, allowed_hosts: Sequence[str], sign_in: SignInServer | None = None
+) -> Web:
     """The ASGI application of an MCP server: stateless, answering in JSON; in a stream where progress is asked for.
 
     Args:
         host: what is listened on; a loopback address allows the names of this computer.
         allowed_hosts: the names that clients use, in `Host` and in `Origin`.
+        sign_in: who says whose a request is, where people sign in.
     """
     names = [*allowed_hosts, *(["127.0.0.1", "localhost", "[::1]"] if is_loopback(host) else [])]
     sessions = Sessions(
@@ -66,7 +74,7 @@ def application(server: AuralServer, host: str, allowed_hosts: Sequence[str]) ->
         max_request_body_size=BODY,
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # `Origins` does it
     )
-    web = Web(server, sessions, Origins(names))
+    web = Web(server, sessions, Origins(names), sign_in)
     server.middleware.append(web.flights.end_with_us)
     return web
 
@@ -92,8 +100,10 @@ class Sessions(StreamableHTTPSessionManager):
 class Web:
     """Everything that is served over HTTP, as one ASGI application."""
 
-    def __init__(self, server: AuralServer, sessions: Sessions, origins: Origins) -> None:
-        self.flights, self._server = Flights(), server
+    def __init__(
+        self, server: AuralServer, sessions: Sessions, origins: Origins, sign_in: SignInServer | None = None
+    ) -> None:
+        self.flights, self._server, self._sign_in = Flights(), server, sign_in
         self._origins = origins
         self._sessions = sessions
         self._life = Starlette(lifespan=lambda _: sessions.run())
@@ -107,6 +117,8 @@ class Web:
             await self._serve(scope, receive, answer)
         except Refused as refused:
             await answer.refuse(refused)
+        except StateUnwritable as error:
+            await answer.refuse(Refused(503, "state_unwritable", str(error)))
         except Exception:
             log.exception("A request failed")
             await answer.refuse(Refused(500, *SAID_BETTER[500]))
@@ -141,35 +153,82 @@ class Web:
             _check_method(method, "POST")
             self._origins.check(headers)
             await self._relay(scope, receive, send)
+        elif self._sign_in and (methods := self._sign_in.methods(path)):
+            await self._signing_in(self._sign_in, methods, scope, receive, send)
         else:
             raise Refused(404, "not_found", f"There is nothing at this address. MCP is at {MCP}.")
 
-    async def _relay(self, scope: Scope, receive: Receive, send: Answer) -> None:
+    async def _signing_in(
+        self, sign_in: SignInServer, methods: Sequence[str], scope: Scope, receive: Receive, send: Answer
+    ) -> None:
+        """What a browser or an application does to sign somebody in."""
         headers = Headers(scope=scope)
-        caller = caller_of(headers, scope.get("client"))
+        self._origins.check_host(headers)
+        if scope["path"].removesuffix("/") in OPEN:
+            send.open_to_all()
+            if scope["method"] == "OPTIONS":
+                await Response(status_code=204)(scope, receive, send)
+                return
+        _check_method(scope["method"], *methods)
+        with self.flights.admit(address_of(scope.get("client")), False, send.refuse) as flight:
+            body = await _whole_body(headers, receive, FORM)
+            flight.begin()
+            send.is_ours = True
+            await (await sign_in(Request(scope), body, self._origins.origin(headers)))(scope, receive, send)
+
+    async def _relay(self, scope: Scope, receive: Receive, send: Answer) -> None:
+        headers, principal = Headers(scope=scope), None
+        if self._sign_in:
+            principal = await self._admitted(self._sign_in, headers)
+            scope[PRINCIPAL] = principal
+        caller = f"{BY_SIGN_IN}{principal.sign_in}" if principal else caller_of(headers, scope.get("client"))
         with self.flights.admit(caller, _is_stream(headers), send.refuse) as flight:
             send.asked = await _whole_body(headers, receive)
             _check_json(headers)
             _check_switches(headers)
             if is_large := len(send.asked) > LARGE:
-                await self._check_large(headers, send.asked)
-            messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
+                await self._check_large(headers, principal, send.asked)
+            if principal and self._exceeds(principal, send.asked):
+                raise _challenged(needs_write(self._origins.origin(headers)))
             flight.begin()
-            streams = asks_for_stream(headers, send.asked)
-            if not streams and not is_large and (asked := exchange.readable(scope, send.asked)):
-                await (await self._sessions.answered(*asked))(scope, receive, send)
-                return
-            self._sessions.streams.set(streams)
+            await self._carry_out(scope, receive, send, is_large=is_large)
+            if principal and self._sign_in and self._server.clients.client_for(headers, principal).refused:
+                self._sign_in.end(principal)
 
-            async def received() -> Message:
-                return messages.pop() if messages else await receive()
+    async def _admitted(self, sign_in: SignInServer, headers: Headers) -> Principal | None:
+        try:
+            return await sign_in.admit(headers, self._origins.origin(headers))
+        except NotSignedIn as error:
+            raise _challenged(error) from None
 
-            await self._sessions.asgi_app({**scope, "headers": _as_json(scope)}, received, send)
+    def _exceeds(self, principal: Principal, body: bytes) -> bool:
+        """Whether a call changes something that its sign-in may only read; what is no call is for others to refuse."""
+        if principal.writes or b"tools/call" not in body:
+            return False
+        try:
+            asked = from_json(body)
+            name, arguments = asked["params"]["name"], asked["params"].get("arguments")
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return False
+        return asked.get("method") == CALL and self._server.exceeds(principal, name, arguments)
 
-    async def _check_large(self, headers: Headers, body: bytes) -> None:
+    async def _carry_out(self, scope: Scope, receive: Receive, send: Answer, *, is_large: bool) -> None:
+        messages: list[Message] = [{"type": "http.request", "body": send.asked, "more_body": False}]
+        streams = asks_for_stream(Headers(scope=scope), send.asked)
+        if not streams and not is_large and (asked := exchange.readable(scope, send.asked)):
+            await (await self._sessions.answered(*asked))(scope, receive, send)
+            return
+        self._sessions.streams.set(streams)
+
+        async def received() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self._sessions.asgi_app({**scope, "headers": _as_json(scope)}, received, send)
+
+    async def _check_large(self, headers: Headers, principal: Principal | None, body: bytes) -> None:
         """Weigh a large body, for a key that works only: it is refused before anything grows with it."""
         try:
-            await self._server.clients.client_for(headers).vouch()
+            await self._server.clients.client_for(headers, principal).vouch()
             await aside(weigh, body)
         except TooMuch:
             raise refusals.too_many_values() from None
@@ -184,12 +243,16 @@ class Answer:
         self.status: int | None = None
         self._scope, self._receive, self._to = scope, receive, send
         self._cors = origins.cors(Headers(scope=scope))
-        self.complete, self.asked = False, b""
+        self.complete, self.asked, self.is_ours = False, b"", False
+
+    def open_to_all(self) -> None:
+        """Let pages of every origin read the answer."""
+        self._cors = [(name.encode(), value.encode()) for name, value in OPEN_TO_ALL.items()]
 
     async def __call__(self, message: Message) -> None:
         if self.complete:
             return
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and not self.is_ours:
             words = SAID_BETTER.get(message["status"])
             if words and b"json" not in dict(message.get("headers", ())).get(b"content-type", b""):
                 await self.refuse(Refused(message["status"], *words))
@@ -197,6 +260,7 @@ class Answer:
             if message["status"] in LOOKED_AT and (instead := replies(self.asked)):
                 await self._answer(_reply(instead))
                 return
+        if message["type"] == "http.response.start":
             self.status = message["status"]
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
@@ -231,7 +295,17 @@ def _reply(answers: Sequence[Reply]) -> Response:
 def caller_of(headers: Mapping[str, str], peer: Sequence[Any] | None) -> str:
     """Whose request it is: the SHA-256 of a key, if it could be one, else the address it came from."""
     key = sent_key(headers)
-    return hashlib.sha256(key.encode()).hexdigest() if usable_key(key) else f"{BY_ADDRESS}{peer[0] if peer else ''}"
+    return hashlib.sha256(key.encode()).hexdigest() if usable_key(key) else address_of(peer)
+
+
+def address_of(peer: Sequence[Any] | None) -> str:
+    """A caller who is known by their address only."""
+    return f"{BY_ADDRESS}{peer[0] if peer else ''}"
+
+
+def _challenged(error: NotSignedIn) -> Refused:
+    code = "unauthorized" if error.status == 401 else "insufficient_scope"
+    return Refused(error.status, code, str(error), www_authenticate=error.challenge)
 
 
 def asks_for_stream(headers: Mapping[str, str], body: bytes) -> bool:
@@ -280,14 +354,14 @@ def _check_method(method: str, *allowed: str) -> None:
         raise Refused(405, "method_not_allowed", words, allow=", ".join(allowed))
 
 
-async def _whole_body(headers: Mapping[str, str], receive: Receive) -> bytes:
+async def _whole_body(headers: Mapping[str, str], receive: Receive, most: int = BODY) -> bytes:
     """The body without a byte order mark, read before anything is done.
 
     Raises:
-        Refused: it is larger than `BODY`, slower than `BODY_WITHIN`, or incomplete.
+        Refused: it is larger than `most`, slower than `BODY_WITHIN`, or incomplete.
     """
-    if int(headers.get("content-length", "0")) > BODY:
-        raise refusals.body_too_large()
+    if int(headers.get("content-length", "0")) > most:
+        raise refusals.body_too_large(most)
     body, more = bytearray(), True
     with anyio.move_on_after(BODY_WITHIN):
         while more:
@@ -296,8 +370,8 @@ async def _whole_body(headers: Mapping[str, str], receive: Receive) -> bytes:
                 raise Refused(400, "incomplete_body", "The connection was closed before the whole body was here.")
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > BODY:
-                raise refusals.body_too_large()
+            if len(body) > most:
+                raise refusals.body_too_large(most)
     if more:
         words = f"The body was not here within {BODY_WITHIN:.0f} s; nothing was done. Send it in one go."
         raise Refused(408, "body_too_slow", words, connection="close")

@@ -19,7 +19,7 @@ from aural_mcp.server.web import refusals
 from aural_mcp.server.web.refusals import Refused
 
 LISTEN = "subscriptions/listen"
-BY_ADDRESS = "from "
+BY_ADDRESS, BY_SIGN_IN = "from ", "sign-in "
 """How a caller without a key begins; a key is a hexadecimal digest."""
 CALLS_END, STREAMS_END = 8.0, 1.0
 """Seconds that a stop waits for them: with closing connections and sending spans it is over within 10."""
@@ -124,7 +124,8 @@ class Flights:
         if self.stopping:
             raise refusals.stopping()
         if self._counts[caller, stream] >= (refusals.STREAMS if stream else refusals.CALLS):
-            raise refusals.too_many(stream, "address" if caller.startswith(BY_ADDRESS) else "key")
+            whose = {BY_ADDRESS: "address", BY_SIGN_IN: "sign-in"}.get(caller.partition(" ")[0] + " ", "key")
+            raise refusals.too_many(stream, whose)
         in_all = sum(flight.stream == stream for flight in self._open)
         if in_all >= (refusals.STREAMS_IN_ALL if stream else refusals.CALLS_IN_ALL):
             raise refusals.busy()

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from starlette.datastructures import Headers
 
+from aural_mcp.config import is_loopback
 from aural_mcp.server.web.refusals import SAID_BETTER, Refused
 
-PORT = re.compile(r":\d{1,5}", re.ASCII)
+PORT = re.compile(r":\d{1,5}$", re.ASCII)
 ONCE = (b"host", b"origin", b"authorization", b"x-api-key")
 """Fields of which a second one would leave open which of them is believed."""
 CORS = {
@@ -21,7 +22,15 @@ CORS = {
     ),
     "access-control-max-age": "7200",
 }
-EXPOSED = "mcp-session-id, retry-after"
+OPEN_TO_ALL = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "accept, authorization, content-type, mcp-protocol-version",
+    "access-control-expose-headers": "retry-after, www-authenticate",
+    "access-control-max-age": "7200",
+}
+"""For what holds nothing of a browser's: metadata, and what an application calls with what it knows itself."""
+EXPOSED = "mcp-session-id, retry-after, www-authenticate"
 
 
 class Origins:
@@ -32,10 +41,22 @@ class Origins:
 
     def check(self, headers: Headers) -> None:
         """Refuse what comes to another name, or from a page of another."""
-        if not self._is_ours(headers.get("host", "")):
-            raise Refused(421, *SAID_BETTER[421])
+        self.check_host(headers)
         if headers.get("origin") and not self.allow(headers):
             raise Refused(403, *SAID_BETTER[403])
+
+    def check_host(self, headers: Headers) -> None:
+        """Refuse what comes to another name."""
+        if not self._is_ours(headers.get("host", "")):
+            raise Refused(421, *SAID_BETTER[421])
+
+    def origin(self, headers: Headers) -> str:
+        """`scheme://host[:port]` by which a request reaches us, whose name was checked: TLS ends in front of us."""
+        host = headers["host"].lower()
+        name, _, port = host.rpartition(":") if PORT.search(host) else (host, "", "")
+        if is_loopback(name.strip("[]")):
+            return f"http://{host}"
+        return f"https://{name if port == '443' else host}"
 
     def allow(self, headers: Headers) -> bool:
         """Whether a page of one of our names asks."""

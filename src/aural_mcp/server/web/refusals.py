@@ -10,6 +10,8 @@ MCP, HEALTH, READY = "/mcp", "/healthz", "/readyz"
 
 BODY, HEADERS, TARGET = 4 * 1024 * 1024, 16 * 1024, 8 * 1024
 """Most bytes of a body, of all header fields together, and of an address with its query."""
+FORM = 64 * 1024
+"""Most bytes of what somebody signs in with."""
 FIELDS = 100
 """Most header fields."""
 HEAD_WITHIN, BODY_WITHIN = 30.0, 30.0
@@ -45,9 +47,10 @@ def target_too_long() -> Refused:
     return Refused(414, "address_too_long", words)
 
 
-def body_too_large() -> Refused:
+def body_too_large(most: int = BODY) -> Refused:
     """More bytes than one message may have."""
-    return Refused(413, "body_too_large", f"A body may have {BODY // 1024**2} MiB. Send less in one call.")
+    said = f"{most // 1024**2} MiB" if most >= 1024**2 else f"{most // 1024} KiB"
+    return Refused(413, "body_too_large", f"A body may have {said}. Send less in one call.")
 
 
 def too_many_values() -> Refused:

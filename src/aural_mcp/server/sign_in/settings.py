@@ -1,0 +1,80 @@
+"""The company's identity provider, as the environment names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aural_mcp.config import UNEXPANDED, BadSetting, is_loopback
+from aural_mcp.log import strike_out
+from aural_mcp.server.sign_in.roles import SETTING, Roles, read_roles
+
+ISSUER, CLIENT_ID, CLIENT_SECRET = "AURAL_OIDC_ISSUER", "AURAL_OIDC_CLIENT_ID", "AURAL_OIDC_CLIENT_SECRET"
+MEANT = {
+    ISSUER: "the address that the provider calls itself, such as https://login.example.org",
+    CLIENT_ID: "the client id that the provider gave this server",
+    CLIENT_SECRET: "the client secret that goes with it",
+    SETTING: "the file that says who may do what",
+}
+
+
+@dataclass(frozen=True)
+class Company:
+    """The identity provider of a company, what our server is to it, and who may do what."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    roles: Roles = field(repr=False)
+
+
+def read_company(environment: Mapping[str, str]) -> Company:
+    """The identity provider that people sign in with.
+
+    Raises:
+        BadSetting: one of the settings is missing, or cannot be used.
+    """
+    secret = _secret(environment)
+    given = {name: _value(environment, name) for name in (ISSUER, CLIENT_ID, SETTING)} | {CLIENT_SECRET: secret}
+    for name, meaning in MEANT.items():
+        if not given[name]:
+            raise BadSetting(f"--sign-in oidc needs {name}: {meaning}.")
+    strike_out(secret)
+    return Company(_issuer(given[ISSUER]), given[CLIENT_ID], secret, read_roles(given[SETTING]))
+
+
+def is_safe(url: object) -> bool:
+    """Whether a secret may go to this address: https, or http on this computer."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        parts.port  # noqa: B018  reading it checks it
+    except ValueError:
+        return False
+    known = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    return known and bool(parts.hostname) and not parts.username and not parts.fragment
+
+
+def _issuer(text: str) -> str:
+    """The issuer as it is written: the provider must call itself just so."""
+    if not is_safe(text) or "?" in text:
+        raise BadSetting(f"{ISSUER} must look like https://login.example.org, without a query or a user name.")
+    if text.endswith("/.well-known/openid-configuration"):
+        raise BadSetting(f"{ISSUER} is the address without /.well-known/openid-configuration.")
+    return text
+
+
+def _secret(environment: Mapping[str, str]) -> str:
+    text, file = _value(environment, CLIENT_SECRET), _value(environment, f"{CLIENT_SECRET}_FILE")
+    if text or not file:
+        return text
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, RuntimeError, ValueError):
+        raise BadSetting(f"{CLIENT_SECRET}_FILE names {file}, which cannot be read.") from None
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip()
+    return "" if UNEXPANDED.fullmatch(text) else text
