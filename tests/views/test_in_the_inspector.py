@@ -14,6 +14,7 @@ import pytest
 from mcp import Client
 
 from conftest import make_world, needs
+from letting_in import served
 from processes import free_port, http_server, settings_for
 from viewed import seeded
 
@@ -80,3 +81,20 @@ async def test_the_inspector_draws_who_is_through_and_asks_nobody_else(browser, 
     for name in ("Amara Okafor", "Jonas Weber", "Priya Nair", "Robin Vega", "Yuki Tanaka", "Sofia Rossi"):
         assert name in words
     assert reached == {sandbox}
+
+
+async def test_the_inspector_signs_somebody_in(browser, tmp_path, tmp_path_factory):
+    async with (
+        inspector(tmp_path_factory.mktemp("inspector")) as (host, _, token),
+        served(tmp_path) as (url, key),
+    ):
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(PATIENCE)
+        page = await context.new_page()
+        await page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+        await page.goto(f"http://{host}/?{urlencode({'serverUrl': url, 'transport': 'http', 'autoConnect': token})}")
+        await page.get_by_label("Your Aural API key").fill(key)
+        await page.get_by_role("button", name="Let it in").click()
+        await page.locator('[data-testid="connection-status"][data-status="connected"]').wait_for()
+        assert urlsplit(page.url).netloc == host
+        await context.close()
