@@ -100,22 +100,6 @@ async def test_a_question_answered_for_one_is_asked_again_of_another(world):
         assert (await ada.post(OURS, json=answer)).json()["result"]["structuredContent"]["id"] == interview
 
 
-async def test_what_one_agreed_to_is_asked_of_the_next_who_calls_the_same(world):
-    (interview,) = await interviews(world, "Backend")
-    many = [{"name": f"Person {number}", "email": f"p{number}@x.test"} for number in range(25)]
-    given = {"interviewId": interview, "candidates": many, "dryRun": False}
-    async with house(world, confirm="preview") as there:
-        async with there.agent(person(EVERYTHING, subject="ada")) as ada:
-            code = (await ok(ada, "import_candidates", **given))["confirmation"]
-            assert (await ok(ada, "import_candidates", **given, confirmation=code))["registered"] == 25
-            assert "confirmation" not in await ok(ada, "import_candidates", **given)
-        more = {**given, "candidates": [*many, *({"name": f"M{n}", "email": f"m{n}@x.test"} for n in range(25))]}
-        async with there.agent(person(EVERYTHING, subject="ada")) as ada:
-            code = (await ok(ada, "import_candidates", **more))["confirmation"]
-        async with there.agent(person(EVERYTHING, subject="bo")) as bo:
-            await refused(bo, "import_candidates", {**more, "confirmation": code})
-
-
 # ── What is remembered ──────────────────────────────────────────────────────────────────────────
 
 
