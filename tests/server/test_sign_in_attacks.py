@@ -216,6 +216,15 @@ async def test_every_way_back_says_who_answers_and_gives_back_the_state(http):
     assert {(each["iss"], each["state"]) for each in (wrong, cancelled, good)} == {(HERE, state)}
 
 
+@pytest.mark.parametrize("query", ["", "?client_id=%ff", "?client_id=%00", "?client_id=app_x&x=%F0%9F%98%80", "?&&=&"])
+async def test_what_no_application_asked_is_a_page_in_words(http, query):
+    page = await http.get(f"/authorize{query}")
+    assert (page.status_code, "begin again there" in page.text) == (400, True)
+    assert (await http.get(f"/sign-in/callback{query}")).status_code == 404
+    answer = await http.post("/token", content=query[1:], headers={"content-type": "application/x-www-form-urlencoded"})
+    assert answer.json()["error"] in ("invalid_client", "invalid_request")
+
+
 async def test_what_is_sent_twice_is_not_chosen_from(http):
     client = await register(http)
     answer = await http.get(f"{asking(client)}&redirect_uri=https://attacker.example/")
@@ -253,8 +262,10 @@ async def test_a_refresh_token_that_was_replaced_ends_the_sign_in_when_it_comes_
 async def test_a_host_whose_answer_was_lost_repeats_and_the_lost_tokens_are_void(place, http):
     client, first = await signed_in(http)
     lost = (await refreshed(http, client, first["refresh_token"])).json()
+    also_lost = (await refreshed(http, client, first["refresh_token"])).json()
     got = (await refreshed(http, client, first["refresh_token"])).json()
-    assert not await is_taken(place, http, lost["access_token"])
+    for each in (lost, also_lost):
+        assert not await is_taken(place, http, each["access_token"])
     assert await is_taken(place, http, got["access_token"])
     assert (await refreshed(http, client, lost["refresh_token"])).status_code == 400
     assert not await is_taken(place, http, got["access_token"])

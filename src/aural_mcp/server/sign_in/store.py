@@ -171,7 +171,8 @@ class SignIns:
             good = family is not None and family.client == client and family.lives
             if row is not None and family is not None and good and row["until"] > time.time():
                 if not self._is_reused(db, row):
-                    db.execute("update tokens set used = ? where digest = ?", (time.time(), row["digest"]))
+                    first = "update tokens set used = coalesce(used, ?) where digest = ?"
+                    db.execute(first, (time.time(), row["digest"]))
                     return self._issue(db, family, self._opened(row, token), replaces=row["digest"])
                 _end(db, family.id, REUSED)
         raise Denied("invalid_grant", "This refresh token is not good any more. Sign in again.")
@@ -283,9 +284,9 @@ class SignIns:
             "select digest, used from tokens where sign_in = ? and details = ?",
             (row["sign_in"], json.dumps({"replaces": row["digest"]})),
         ).fetchall()
-        if time.time() - row["used"] > REPEATED_WITHIN or any(used is not None for _, used in came):
+        if time.time() - row["used"] > REPEATED_WITHIN or any(used for _, used in came):
             return True
-        for place, _ in came:
+        for place, _ in came:  # 0 is void: nobody used it, and who does has it from somewhere else
             db.execute("update tokens set used = 0 where digest = ?", (place,))
         return False
 
