@@ -89,6 +89,13 @@ async def test_a_request_without_a_token_is_told_where_to_sign_in(http):
     assert server["code_challenge_methods_supported"] == ["S256"]
 
 
+async def test_a_host_that_only_looks_is_told_too(http):
+    looked = await http.get("/mcp")
+    assert (looked.status_code, "resource_metadata=" in looked.headers["www-authenticate"]) == (401, True)
+    _, got = await signed_in(http)
+    assert (await http.get("/mcp", headers={"authorization": f"Bearer {got['access_token']}"})).status_code == 405
+
+
 @pytest.mark.parametrize("sent", ["made-up", KEY])
 async def test_a_token_that_is_none_and_a_key_are_not_taken(http, sent):
     answer = await call(http, sent, LIST)

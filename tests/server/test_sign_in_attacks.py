@@ -216,6 +216,15 @@ async def test_every_way_back_says_who_answers_and_gives_back_the_state(http):
     assert {(each["iss"], each["state"]) for each in (wrong, cancelled, good)} == {(HERE, state)}
 
 
+@pytest.mark.parametrize("query", ["", "?client_id=%ff", "?client_id=%00", "?client_id=app_x&x=%F0%9F%98%80", "?&&=&"])
+async def test_what_no_application_asked_is_a_page_in_words(http, query):
+    page = await http.get(f"/authorize{query}")
+    assert (page.status_code, "begin again there" in page.text) == (400, True)
+    assert (await http.get(f"/sign-in/callback{query}")).status_code == 404
+    answer = await http.post("/token", content=query[1:], headers={"content-type": "application/x-www-form-urlencoded"})
+    assert answer.json()["error"] in ("invalid_client", "invalid_request")
+
+
 async def test_what_is_sent_twice_is_not_chosen_from(http):
     client = await register(http)
     answer = await http.get(f"{asking(client)}&redirect_uri=https://attacker.example/")

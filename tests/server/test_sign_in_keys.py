@@ -103,10 +103,11 @@ async def test_the_operator_s_secret_is_changed_and_nobody_signs_in_again(world,
         assert (await call(there, got["access_token"], LIST)).status_code == 401
 
 
-async def test_a_sign_in_ends_when_the_backend_refuses_its_key(place, http):
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_a_sign_in_ends_when_the_backend_refuses_its_key(place, http, version):
     _, got = await signed_in(http)
     place.backend.withdrawn = True
-    assert result_of(await call(http, got["access_token"], LIST))["isError"]
+    assert result_of(await call(http, got["access_token"], LIST, version))["isError"]
     place.backend.withdrawn = False
     answer = await call(http, got["access_token"], LIST)
     assert answer.status_code == 401

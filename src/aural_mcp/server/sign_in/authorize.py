@@ -23,7 +23,7 @@ from aural_mcp.server.desk.troubles import trouble
 from aural_mcp.server.inside import NotShown
 from aural_mcp.server.principal import READ, WRITE, Clients
 from aural_mcp.server.sign_in import pages
-from aural_mcp.server.sign_in.applications import Application, Documents, UnknownApplication, publishes
+from aural_mcp.server.sign_in.applications import Application, Documents, UnknownApplication, publishes, shown
 from aural_mcp.server.sign_in.identity import Identity, IdentityProvider, NotIdentified
 from aural_mcp.server.sign_in.pace import Pace
 from aural_mcp.server.sign_in.redirects import matches, read
@@ -233,7 +233,7 @@ class Authorization:
             asking.application,
             redirect,
             asking.host,
-            who.name if who else "",
+            shown(who.name or who.subject) if who else "",
             who.role.name if who else "",
             _may_write(who),
             asking.wants,
@@ -273,9 +273,9 @@ class Authorization:
 
     def _let_in(self, asking: Asking, who: Identity | str, chosen: str) -> Response:
         scopes = f"{READ} {WRITE}" if chosen == "write" else READ
-        shown = {"redirect_uri": asking.redirect if asking.given else None, "code_verifier": asking.challenge}
+        kept = {"redirect_uri": asking.redirect if asking.given else None, "code_verifier": asking.challenge}
         application = Application(asking.client, asking.application, ())
-        code = self._sign_ins.begin(application, scopes, f"{asking.origin}/mcp", who, shown)
+        code = self._sign_ins.begin(application, scopes, f"{asking.origin}/mcp", who, kept)
         return _back(asking.redirect, asking.state, asking.origin, code=code)
 
     # ── What is kept in the form ────────────────────────────────────────────────────────────────
@@ -312,7 +312,7 @@ def _fields(query: str) -> dict[str, str]:
     Raises:
         NotAsked: one is there twice, so nobody can tell which counts.
     """
-    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    pairs = parse_qsl(query, keep_blank_values=True)
     given = dict(pairs)
     if len(given) != len(pairs):
         raise NotAsked("The application sent something twice.")
@@ -405,7 +405,7 @@ def page(show: Any, *given: Any, status: int, targets: str = "", wait: int | Non
 def _back(redirect: str, state: str | None, origin: str, **said: str) -> Response:
     """Back to the application, with who says so."""
     told = {**said, **({} if state is None else {"state": state}), "iss": origin}
-    sent = urlencode(told, quote_via=quote, safe="", errors="surrogateescape")
+    sent = urlencode(told, quote_via=quote, safe="")
     return _redirected(f"{redirect}{'&' if '?' in redirect else '?'}{sent}")
 
 

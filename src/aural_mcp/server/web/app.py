@@ -149,6 +149,9 @@ class Web:
             self._origins.check(headers)
             await Response(status_code=204, headers=CORS)(scope, receive, send)
         elif path == MCP:
+            if self._sign_in and method != "POST":  # some hosts look with a GET whether to sign in
+                self._origins.check(headers)
+                await self._admitted(self._sign_in, headers)
             # Without sessions a GET stream could carry nothing, and there is nothing to DELETE: they would only cost.
             _check_method(method, "POST")
             self._origins.check(headers)
