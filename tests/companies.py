@@ -26,7 +26,8 @@ from aural_mcp.server.sign_in.oidc import Oidc
 from aural_mcp.server.sign_in.roles import read_roles
 from aural_mcp.server.sign_in.settings import Company
 from conftest import needs
-from processes import free_port
+from processes import backend, free_port, http_server
+from signing import STATE_KEY
 
 ISSUER, CLIENT, SECRET = "https://login.acme.example", "aural-at-acme", "dlv_test_not_a_key+/=:%"
 BACK, NONCE, VERIFIER = "https://mcp.acme.example/sign-in/callback", "n-0123456789", "v" * 43
@@ -232,3 +233,31 @@ async def as_a_host(issuer, **asked):
     resource = {"resource": asked["resource"]} if "resource" in asked else {}
     async with httpx.AsyncClient(trust_env=False) as host:
         return (await host.post(f"{issuer}/token", data={**form, **resource, "code": came["code"]})).json()
+
+
+class Workplace:
+    """A provider, a backend, and our server in front of it where the provider's people sign in."""
+
+    def __init__(self, folder, issuer, port, key):
+        self.folder, self.issuer, self.key = folder, issuer, key
+        self.roles = folder / "roles.toml"
+        self.roles.write_text(MAPPING)
+        self.settings = {
+            "AURAL_API_KEY": key,
+            "AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1",
+            "AURAL_STATE_KEYS": STATE_KEY.decode(),
+            "AURAL_OIDC_ISSUER": issuer,
+            "AURAL_OIDC_CLIENT_ID": CLIENT,
+            "AURAL_OIDC_CLIENT_SECRET": SECRET,
+            "AURAL_ROLES": str(self.roles),
+        }
+
+
+@asynccontextmanager
+async def at_a_company(folder):
+    """Such a workplace, until the block ends; `url` is where hosts reach our server."""
+    port = free_port()
+    async with oidc_provider() as issuer, backend(folder / "backend", port) as printed:
+        made = Workplace(folder, issuer, port, re.search(r"dlv_\S+", printed)[0])
+        async with http_server(folder, "--sign-in", "oidc", **made.settings) as made.url:
+            yield made

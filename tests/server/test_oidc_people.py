@@ -13,10 +13,10 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
-from companies import CLIENT, MAPPING, SECRET, Provider, as_a_host, oidc_provider, way_back
+from companies import MAPPING, SECRET, Provider, Workplace, as_a_host, at_a_company, way_back
 from conftest import KEY, ok, refused
-from processes import aural_mcp, backend, free_port, http_server
-from signing import BACK, STATE_KEY, Place, asking, call, consent, living, redeem, register, result_of, said
+from processes import aural_mcp
+from signing import BACK, Place, asking, call, consent, living, redeem, register, result_of, said
 
 READS, CHANGES = "list_interviews", "create_interview"
 
@@ -26,31 +26,10 @@ def anyio_backend():
     return "asyncio"
 
 
-class Company:
-    """A provider, a backend, and our server in front of it where the provider's people sign in."""
-
-    def __init__(self, folder, issuer, port, key):
-        self.folder, self.issuer, self.key = folder, issuer, key
-        self.roles = folder / "roles.toml"
-        self.roles.write_text(MAPPING)
-        self.settings = {
-            "AURAL_API_KEY": key,
-            "AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1",
-            "AURAL_STATE_KEYS": STATE_KEY.decode(),
-            "AURAL_OIDC_ISSUER": issuer,
-            "AURAL_OIDC_CLIENT_ID": CLIENT,
-            "AURAL_OIDC_CLIENT_SECRET": SECRET,
-            "AURAL_ROLES": str(self.roles),
-        }
-
-
 @pytest.fixture(scope="module")
 async def company(anyio_backend, tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("company"), free_port()
-    async with oidc_provider() as issuer, backend(folder / "backend", port) as printed:
-        made = Company(folder, issuer, port, re.search(r"dlv_\S+", printed)[0])
-        async with http_server(folder, "--sign-in", "oidc", **made.settings) as made.url:
-            yield made
+    async with at_a_company(tmp_path_factory.mktemp("company")) as made:
+        yield made
 
 
 class Storage:
@@ -173,7 +152,7 @@ async def test_a_host_may_bring_an_access_token_of_the_provider_and_no_id_token(
     ],
 )
 def test_a_server_that_nobody_could_sign_in_to_does_not_start(tmp_path, changed, said):
-    settings = Company(tmp_path, "https://login.acme.example", 1, "dlv_test_x").settings
+    settings = Workplace(tmp_path, "https://login.acme.example", 1, "dlv_test_x").settings
     status, _, told = aural_mcp(tmp_path, "serve", "--http", "--sign-in", "oidc", **{**settings, **changed})
     assert status != 0
     assert said in told

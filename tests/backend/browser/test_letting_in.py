@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
+from companies import at_a_company
 from processes import backend, free_port, http_server
 from signing import asking, redeem, register
 
@@ -86,3 +87,30 @@ async def test_somebody_lets_an_application_in_and_is_led_back_to_it(browser, pl
         await expect(page.get_by_role("heading", name="This cannot be answered")).to_be_visible()
         assert problems == []
         await context.close()
+
+
+async def test_somebody_signs_in_at_their_company_sees_who_they_are_and_is_led_back(browser, tmp_path, application):
+    redirect, came = application
+    async with at_a_company(tmp_path) as company:
+        origin = company.url.removesuffix("/mcp")
+        async with httpx.AsyncClient(base_url=origin, trust_env=False) as http:
+            client = await register(http, "http://127.0.0.1/callback", client_name="Recruiting agent")
+            context = await browser.new_context(viewport={"width": 320, "height": 800})
+            page = await context.new_page()
+            await page.goto(origin + asking(client, redirect_uri=redirect))
+            assert page.url.startswith(company.issuer)
+            await page.locator("[name=login]").fill("dana")
+            await page.locator("[name=password]").fill("x")
+            await page.get_by_role("button", name="Sign-in").click()
+            await page.get_by_role("button", name="Continue").click()
+            await expect(page.get_by_text("dana@acme.example")).to_be_visible()
+            await expect(page.get_by_text("recruiter")).to_be_visible()
+            await expect(page.get_by_label("Your Aural API key")).to_have_count(0)
+            await accessible(page)
+            assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            await page.get_by_role("button", name="Let it in").click()
+            await expect(page.get_by_text("You may")).to_be_visible()
+            answered = {name: values[0] for name, values in parse_qs(urlsplit(await came.get()).query).items()}
+            got = (await redeem(http, client, answered["code"], redirect_uri=redirect)).json()
+            assert got["scope"] == "aural:read"
+            await context.close()

@@ -25,7 +25,7 @@ BY_SCHEME = (
     "The answer goes to whichever program on this computer opens {shown} addresses. Go on only if you yourself began "
     "to sign in there, a moment ago."
 )
-SELF_NAMED = "It chose this name itself: look at where the answer goes."
+SELF_NAMED = "The application chose its name itself: look at where the answer goes."
 PUBLISHED = "{host} publishes what it says about itself."
 KEPT = (
     "The key is sent to {backend} and nowhere else. It is kept sealed, opens only with what the application gets, and "
