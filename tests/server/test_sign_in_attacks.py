@@ -386,7 +386,7 @@ async def test_a_name_that_pretends_stays_a_name(http):
     assert "<script" not in page.text
     assert "\u202e" not in page.text
     assert "w" * 60 not in page.text
-    assert "It chose this name itself" in page.text
+    assert "The application chose its name itself" in page.text
 
 
 async def test_what_was_sealed_for_one_request_is_good_for_no_other_and_for_ten_minutes(http, monkeypatch):
