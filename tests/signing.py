@@ -19,6 +19,7 @@ from aural_mcp.server.server import AuralServer
 from aural_mcp.server.sign_in.app import SignInServer
 from aural_mcp.server.web import application
 from conftest import KEY, ORIGIN
+from processes import backend, free_port, http_server
 
 HERE = "https://mcp.example"
 BACK = "https://host.example/callback"
@@ -187,3 +188,33 @@ def result_of(answer):
 
 def random_token():
     return secrets.token_urlsafe(32)
+
+
+# ── As a host and a browser of others meet it ───────────────────────────────────────────────────
+
+
+@asynccontextmanager
+async def served(folder, *arguments, **settings):
+    """A server that people sign in to, in front of a backend of its own: its address, and a key of that backend."""
+    port = free_port()
+    upstream = {"AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1", "AURAL_STATE_KEYS": STATE_KEY.decode()}
+    async with (
+        backend(folder / "backend", port, "--no-desk", **settings) as printed,
+        http_server(folder / "served", "--sign-in", "key", *arguments, **upstream, **settings) as url,
+    ):
+        yield url, re.search(r"dlv_\S+", printed)[0]
+
+
+async def lets_in(address, key, access="read"):
+    """Where somebody's browser is led who opens an address of ours, gives a key, and lets the application in."""
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    async with httpx.AsyncClient(base_url=origin, trust_env=False, timeout=60) as browser:
+        answer = await consent(browser, await browser.get(address), key=key, access=access, origin=origin)
+        assert answer.is_redirect, answer.text
+        return answer.headers["location"]
+
+
+async def lets_in_and_goes_back(address, key, access="read"):
+    """The same, and the application gets its answer."""
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
+        await browser.get(await lets_in(address, key, access))

@@ -70,7 +70,7 @@ VARIABLES = (
         "--blind",
         title="Blind review",
     ),
-    Variable("AURAL_LOCKDOWN", "Not a word by candidates: only numbers, counts and states.", "0", "--lockdown"),
+    Variable("AURAL_LOCKDOWN", "No word by candidates: only numbers, counts and states.", "0", "--lockdown"),
     Variable(
         "AURAL_REQUIRE_REASON",
         "Consequential tools only with a `reason`, which goes into the decision log as it is written.",

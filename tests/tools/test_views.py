@@ -296,18 +296,6 @@ async def test_a_scored_question_is_named_by_the_turn_that_asks_it_where_that_is
     await ok(agent, "get_session", sessionId=session, fromTurn=3)
 
 
-async def test_what_all_rows_say_in_several_lines_is_said_once_below_them(agent):
-    vague = {"objective": "See who fits", "assessmentCriteria": [{"name": "Tax law", "description": "Knows it."}]}
-    asks = [{"text": "Who are you, and why are you here?"}]
-    roles = [{"title": title, "questions": asks, **vague} for title in ("Editor", "Cook")]
-    made = await agent.call_tool("launch_interviews", {"interviews": roles})
-    assert not made.is_error, text_of(made)
-    first, second = (row["warnings"] for row in made.structured_content["data"])
-    assert first == second
-    assert text_of(made).count(first[0]) == 1
-    assert "warnings in all:" in text_of(made)
-
-
 async def test_a_finished_session_that_nobody_scored_says_so(agent, world):
     session = add_session(world, await interview_of(agent), ["Q", "A"], status="COMPLETED")
     assert "Nobody has analysed" in (await ok(agent, "get_session", sessionId=session))["remarks"][0]

@@ -14,8 +14,8 @@ import pytest
 from mcp import Client
 
 from conftest import make_world, needs
-from letting_in import served
 from processes import free_port, http_server, settings_for
+from signing import served
 from viewed import seeded
 
 PATIENCE = 60_000

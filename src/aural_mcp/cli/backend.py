@@ -31,7 +31,7 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 def backend(
     context: click.Context, host: str, port: int, desk_port: int | None, no_desk: bool, database: str | None
 ) -> None:
-    """Serve Aural's REST API and the candidates' pages, for a team or for development.
+    """Serve Aural's REST API and the candidates' pages.
 
     A desk beside it, on a port that this computer alone reaches, asks for a key.
     """

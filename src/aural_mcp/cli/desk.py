@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
 @click.option("--ask-key", is_flag=True, help="Ask for a key in the browser instead of taking the one that is set.")
 def open_(port: int, no_browser: bool, ask_key: bool) -> None:
-    """Open the desk: interviews, progress, comparison, sessions and exports in your browser.
+    """Open the desk: interviews and results in your browser.
 
     It is served on this computer only and changes nothing. The link that it prints lets one browser in, once, within
     five minutes. It shows what the server would: AURAL_BLIND, AURAL_LOCKDOWN, AURAL_TOOLSETS and the others hold.

@@ -56,10 +56,10 @@ def _refuse_without_http(context: click.Context) -> None:
 
 @click.command()
 @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: its address.")
 @click.option("--port", default=8400, show_default=True, type=click.IntRange(0, 65535), help="With --http: its port.")
-@click.option("--local", is_flag=True, help="With --http: the workspace on this computer, without keys.")
-@click.option("--allowed-host", multiple=True, help="With --http: host name of clients; required off loopback.")
+@click.option("--local", is_flag=True, help="With --http: this computer's workspace, no keys.")
+@click.option("--allowed-host", multiple=True, help="With --http: a name clients use; needed off loopback.")
 @click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
 @click.option(
     "--sign-in",
@@ -81,10 +81,10 @@ def serve(
     header_keys: bool,
     **narrowing: Any,
 ) -> None:
-    """Serve MCP on stdio, or over HTTP with each request's own key, or for people who sign in.
+    """Serve MCP on stdio, or over HTTP.
 
-    --confirm ask (the default) asks the person through the host, or gives a code where it cannot; preview always
-    gives the code; never does at once what it is told.
+    Over HTTP each request brings its own key, or people sign in. --confirm ask (the default) asks the person through
+    the host, or gives a code where it cannot; preview always gives the code; never does at once what it is told.
     """
     flags = {f"AURAL_{name.upper()}": "1" if value is True else value for name, value in narrowing.items() if value}
     if http:

@@ -50,8 +50,6 @@ class Columns:
 
     names: tuple[str, ...]
     same: Mapping[str, Any]
-    below: Mapping[str, Any]
-    """What is the same in all of them and takes lines of its own: it follows them."""
 
     @property
     def head(self) -> str:
@@ -70,29 +68,18 @@ def columns_of(rows: Sequence[Any]) -> Columns | None:
     deep = {name for row in fields for name, each in row.items() if _is_deep(each)}
     names = [name for name, count in there.items() if name not in deep and 2 * count >= len(rows)]
     same = {name: fields[0][name] for name in names[1:] if len({repr(row.get(name)) for row in fields}) == 1}
-    below = {
-        name: fields[0][name]
-        for name in deep
-        if all(name in row and row[name] == fields[0].get(name) for row in fields)
-    }
-    return Columns(tuple(name for name in names if name not in same), same, below) if names else None
+    return Columns(tuple(name for name in names if name not in same), same) if names else None
 
 
 def table(rows: Sequence[Any]) -> str:
     """Rows, numbered, under their columns."""
     columns = columns_of(rows)
     listed = [f"{number}. {_item(row, '   ', columns)}" for number, row in enumerate(rows, 1)]
-    return "\n".join([columns.head, *listed, *_below(columns, "")] if columns else listed)
+    return "\n".join([columns.head, *listed] if columns else listed)
 
 
 def _items(listed: Sequence[Any], indent: str, columns: Columns | None) -> str:
-    items = [f"{indent}- " + _item(item, indent + "  ", columns) for item in listed]
-    return "\n".join([*items, *(_below(columns, indent) if columns else [])])
-
-
-def _below(columns: Columns, indent: str) -> list[str]:
-    below = {f"{name} in all": each for name, each in columns.below.items()}
-    return [outline(below, indent)] if below else []
+    return "\n".join(f"{indent}- " + _item(item, indent + "  ", columns) for item in listed)
 
 
 def _item(item: Any, indent: str, columns: Columns | None) -> str:
@@ -105,8 +92,7 @@ def _item(item: Any, indent: str, columns: Columns | None) -> str:
     cells = [outline(_rounded(fields.pop(name, None))) for name in names]
     while cells and not cells[-1]:
         cells.pop()
-    told = {*columns.same, *columns.below} if columns else ()
-    more = {name: each for name, each in fields.items() if name not in told}
+    more = {name: each for name, each in fields.items() if columns is None or name not in columns.same}
     plain = [_field(name, each, "") for name, each in more.items() if not _is_deep(each)]
     below = outline({name: each for name, each in more.items() if _is_deep(each)}, indent)
     return "\n".join(["; ".join([*cells, *plain]), *([below] if below else [])])

@@ -1,17 +1,14 @@
 """Somebody lets an application in, in a real browser: by keyboard, on a narrow screen, and back at the application."""
 
 import asyncio
-import re
 from urllib.parse import parse_qs, urlsplit
 
-import anyio
 import httpx
 import pytest
 from playwright.async_api import expect
 
 from companies import at_a_company
-from processes import backend, free_port, http_server
-from signing import asking, redeem, register
+from signing import asking, redeem, register, served
 
 from .conftest import accessible
 
@@ -20,15 +17,8 @@ HOSTILE = '<img src=x onerror="alert(1)">' + "w" * 200
 
 @pytest.fixture
 async def place(tmp_path):
-    """Where `aural-mcp serve --http --sign-in key` is, in front of `aural-mcp backend`, and a key of that."""
-    port = free_port()
-    settings = {"AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1", "AURAL_STATE_KEYS": "k" * 32}
-    with anyio.fail_after(120):
-        async with (
-            backend(tmp_path / "backend", port) as printed,
-            http_server(tmp_path / "served", "--sign-in", "key", **settings) as url,
-        ):
-            yield url.removesuffix("/mcp"), re.search(r"this once: (\S+)", printed)[1]
+    async with served(tmp_path) as (url, key):
+        yield url.removesuffix("/mcp"), key
 
 
 @pytest.fixture

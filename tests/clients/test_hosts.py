@@ -12,10 +12,11 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from conftest import needs
-from letting_in import lets_in, served
 from processes import free_port, settings_for
+from signing import lets_in_and_goes_back, served
 
 HERE = Path(__file__).parent
+FOUND = re.compile(r"authorize\?|callback server running")
 
 
 def packages():
@@ -32,7 +33,7 @@ async def signed_in(generation, url, key, folder):
         async for line in lines(process.stdout):
             said.append(json.loads(line))
             if address := said[-1].get("open"):
-                await anyio.to_thread.run_sync(lets_in, address, key, "write" if len(said) > 1 else "read")
+                await lets_in_and_goes_back(address, key, "write" if len(said) > 1 else "read")
         errors = b"".join([part async for part in process.stderr]).decode()
     assert process.returncode == 0, errors[-2000:]
     assert key not in json.dumps(said) + errors
@@ -74,10 +75,10 @@ async def test_mcp_remote_brings_a_host_on_stdio_in(tmp_path):
 async def opens_what_is_printed(log, key):
     """What somebody does who reads an address in a terminal."""
     with anyio.fail_after(60):
-        while "callback server running" not in log.read_text():
+        while not {"authorize?", "callback server running"} <= {*FOUND.findall(log.read_text())}:
             await anyio.sleep(0.05)
-    found = re.search(r"http://\S+/authorize\?\S+", log.read_text())
-    await anyio.to_thread.run_sync(lets_in, found[0], key)
+    found = re.search(r"http://\S+/authorize\?\S+\n", log.read_text())
+    await lets_in_and_goes_back(found[0].strip(), key)
 
 
 async def lines(stream):
@@ -99,7 +100,7 @@ async def test_the_official_suite_finds_nothing_against_the_authorization_server
         async with await anyio.open_process([needs("conformance"), "authorization", *told]) as process:
             async for line in lines(process.stdout):
                 if line.startswith(f"{issuer}/authorize?"):
-                    await anyio.to_thread.run_sync(lets_in, line, key)
+                    await lets_in_and_goes_back(line, key)
         assert process.returncode == 0
     checks = [check for file in found.glob("*/checks.json") for check in json.loads(file.read_text())]
     assert {check["id"] for check in checks} == {
