@@ -241,25 +241,30 @@ def enter(token: str, nonce: str) -> str:
     return page("Open", NOWHERE, _top("Aural desk", "Interviews and results on this computer"), form, script)
 
 
+def key_field(label: str, where: str, problem: str) -> Html:
+    """Where a key is typed; `where` says where it is got, and a problem that stands on the page belongs to it."""
+    field = _input(
+        id="key",
+        name="key",
+        type="password",
+        required=True,
+        autofocus=True,
+        autocomplete="off",
+        autocapitalize="off",
+        spellcheck="false",
+        aria_describedby="about problem" if problem else "about",
+        aria_invalid="true" if problem else None,
+    )
+    about = tag("p", f"It begins with dlv_. {where}", id="about", class_="quiet")
+    return html(tag("label", label, for_="key"), field, about)
+
+
 def sign_in(door: Door, to: str, problem: str = "") -> str:
     """Asks for a key, which it never holds itself."""
     form = tag(
         "form",
         _input(type="hidden", name="to", value=to),
-        tag("label", "API key", for_="key"),
-        _input(
-            id="key",
-            name="key",
-            type="password",
-            required=True,
-            autofocus=True,
-            autocomplete="off",
-            autocapitalize="off",
-            spellcheck="false",
-            aria_describedby="about problem" if problem else "about",
-            aria_invalid="true" if problem else None,
-        ),
-        tag("p", f"It begins with dlv_. {door.keys}", id="about", class_="quiet"),
+        key_field("API key", door.keys, problem),
         tag("p", tag("button", "Sign in", class_="strong")),
         method="post",
         action="/enter",

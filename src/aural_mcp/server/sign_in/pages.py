@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aural_mcp.markup import Html, html, tag
-from aural_mcp.server.desk.pages import style
+from aural_mcp.server.desk.pages import key_field, style
 from aural_mcp.server.sign_in.redirects import Redirect
 
 STYLE = """
@@ -69,7 +69,7 @@ def consent(asked: Asked, nonce: str, problem: str = "", chosen: str = "read") -
     form = tag(
         "form",
         _input(type="hidden", name="request", value=asked.sealed),
-        _who(asked, problem),
+        None if asked.person else key_field("Your Aural API key", asked.keys, problem),
         _choices(asked, chosen),
         tag(
             "div",
@@ -131,25 +131,6 @@ def _application(asked: Asked) -> Html:
         tag("p", warning) if warning else None,
         class_="notice warn" if warning else None,
     )
-
-
-def _who(asked: Asked, problem: str) -> Html | None:
-    if asked.person:
-        return None
-    field = _input(
-        id="key",
-        name="key",
-        type="password",
-        required=True,
-        autofocus=True,
-        autocomplete="off",
-        autocapitalize="off",
-        spellcheck="false",
-        aria_describedby="about problem" if problem else "about",
-        aria_invalid="true" if problem else None,
-    )
-    about = tag("p", f"It begins with dlv_. {asked.keys}", id="about", class_="quiet")
-    return html(tag("label", "Your Aural API key", for_="key"), field, about)
 
 
 def _choices(asked: Asked, chosen: str) -> Html:
