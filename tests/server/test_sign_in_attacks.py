@@ -322,10 +322,11 @@ async def test_a_token_that_may_only_read_changes_nothing_in_any_protocol_or_spe
         assert answer.status_code == 403
     sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     sent["params"] = {"name": "create_interview", "arguments": {"title": "New"}}
-    body = json.dumps(sent).replace("tools/call", "tools\\/call")
+    escaped = json.dumps(sent).replace("tools/call", "tools\\/call")  # as PHP writes it
     headers = {"authorization": f"Bearer {got['access_token']}", "content-type": "application/json"}
     headers |= {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-    answer = await http.post("/mcp", content=body, headers=headers)
+    assert (await http.post("/mcp", content=escaped, headers=headers)).status_code == 403
+    answer = await http.post("/mcp", content=escaped.replace("call", "c\\u0061ll"), headers=headers)
     assert "may only read" in result_of(answer)["content"][0]["text"]
     assert result_of(await call(http, got["access_token"], LIST))["structuredContent"]["data"] == []
 

@@ -140,8 +140,11 @@ class SignInServer:
 
     def _of(self, sign_in: SignIn, key: str | None) -> Principal | None:
         role: Role | None = Role("", EVERYTHING)
-        if sign_in.issuer:
-            role = self._provider.role(sign_in.role) if self._provider else None
+        if sign_in.issuer != (self._provider.issuer if self._provider else ""):
+            self._sign_ins.end(sign_in.id, "people sign in another way now")
+            return None
+        if self._provider:
+            role = self._provider.role(sign_in.role)
             if role is None:
                 self._sign_ins.end(sign_in.id, f"there is no role {sign_in.role} any more")
                 return None

@@ -194,8 +194,9 @@ class Web:
             if principal and self._exceeds(principal, send.asked):
                 raise _challenged(needs_write(self._origins.origin(headers)))
             flight.begin()
+            begun = time.monotonic()  # who asks Aural for nothing ends nothing, though the key was refused before
             await self._carry_out(scope, receive, send, is_large=is_large)
-            if principal and self._sign_in and self._server.clients.client_for(headers, principal).refused:
+            if principal and self._sign_in and self._server.clients.client_for(headers, principal).refused_since(begun):
                 self._sign_in.end(principal)
 
     async def _admitted(self, sign_in: SignInServer, headers: Headers) -> Principal | None:
@@ -206,7 +207,7 @@ class Web:
 
     def _exceeds(self, principal: Principal, body: bytes) -> bool:
         """Whether a call changes something that its sign-in may only read; what is no call is for others to refuse."""
-        if principal.writes or b"tools/call" not in body:
+        if principal.writes or b"call" not in body:
             return False
         try:
             asked = from_json(body)
