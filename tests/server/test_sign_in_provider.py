@@ -167,6 +167,12 @@ async def test_who_signed_in_another_way_than_there_is_now_signs_in_again(world,
         assert (await call(http, by_provider, LIST)).status_code == 401
 
 
+async def test_who_signs_in_again_and_again_puts_out_only_themselves(place, http, monkeypatch):
+    monkeypatch.setattr(store, "MOST_OF_ONE", 2)
+    first, second, third = [await token_of(http) for _ in range(3)]
+    assert [(await call(http, each, LIST)).status_code for each in (first, second, third)] == [401, 200, 200]
+
+
 async def test_a_token_of_the_provider_is_taken_where_it_is_for_this_server(place, http):
     assert not result_of(await call(http, "its-own-token", LIST)).get("isError")
     async with place.http("https://other.example") as elsewhere:

@@ -29,6 +29,8 @@ AFTERWARDS, LISTED = 3_600.0, 30 * DAY
 """Seconds for which a token that is over is recognized, and for which a sign-in that ended is listed."""
 MOST_SIGN_INS, MOST_TOKENS, MOST_APPLICATIONS, MOST_PENDING = 10_000, 100, 1_000, 2_000
 """How many are kept: sign-ins, tokens of each, applications, people who are at their provider."""
+MOST_OF_ONE = 50
+"""Sign-ins of one person at their provider, so that nobody puts their colleagues out."""
 UNUSED = 90 * DAY
 """Seconds after which an application that nobody is signed in with is forgotten."""
 NOTED = 300.0
@@ -48,6 +50,9 @@ update tokens set sealed = null where sign_in = ? and (used is not null or until
 TOO_MANY = """
 select id from sign_ins where ended is null and id not in
     (select id from sign_ins where ended is null order by used desc limit ?)
+"""
+TOO_MANY_OF_ONE = """
+select id from sign_ins where ended is null and issuer = ? and subject = ? order by used desc limit -1 offset ?
 """
 UNUSED_APPLICATIONS = """
 delete from applications where used < ? and id not in (select client from sign_ins where ended is null)
@@ -125,6 +130,10 @@ class SignIns:
         made = SignIn(id_, application.id, application.name, *person, scopes, resource, now, now, now + CODE_LASTS)
         with self._state.changing() as db:
             _tidy(db, now)
+            if made.issuer:
+                of_one = (made.issuer, made.subject, MOST_OF_ONE - 1)
+                for (over,) in db.execute(TOO_MANY_OF_ONE, of_one).fetchall():
+                    _end(db, over, "the same person signed in too often")
             db.execute("insert into sign_ins values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(made))
             return self._add(db, CODE, id_, now + CODE_LASTS, who if isinstance(who, str) else None, details)
 
