@@ -122,7 +122,7 @@ class Authorization:
         try:
             _check(given, origin)
         except Refusal as error:
-            return _back(redirect, state, origin, error=error.error, error_description=str(error))
+            return _turned_back(redirect, state, origin, error)
         asking = Asking(
             application.id,
             application.name,
@@ -407,6 +407,18 @@ def _back(redirect: str, state: str | None, origin: str, **said: str) -> Respons
     told = {**said, **({} if state is None else {"state": state}), "iss": origin}
     sent = urlencode(told, quote_via=quote, safe="")
     return _redirected(f"{redirect}{'&' if '?' in redirect else '?'}{sent}")
+
+
+def _turned_back(redirect: str, state: str | None, origin: str, why: Refusal) -> Response:
+    """Back to the application with an error, at once to a program on this computer only.
+
+    Anybody may register an address on the web: if this led there by itself, a link to us could lead anywhere.
+    """
+    back, to = _back(redirect, state, origin, error=why.error, error_description=str(why)), read(redirect)
+    if to.loopback:
+        return back
+    words = f"The application asked in a way that is not answered here. {why}"
+    return page(pages.message, "This cannot be answered", words, status=400, link=(back.headers["location"], to.shown))
 
 
 def _redirected(address: str) -> Response:
