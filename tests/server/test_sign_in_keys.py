@@ -3,12 +3,16 @@
 import logging
 import sqlite3
 
+import anyio
 import pytest
 from click.testing import CliRunner
 
 from aural_mcp.cli.main import commands
+from aural_mcp.server import following, resources
 from aural_mcp.server.sign_in.sealing import Seal
+from aural_mcp.server.web import app
 from conftest import KEY
+from signed_in import BARE, PRESENT
 from signing import (
     STATE_KEY,
     Place,
@@ -112,6 +116,34 @@ async def test_a_sign_in_ends_when_the_backend_refuses_its_key(place, http, vers
     answer = await call(http, got["access_token"], LIST)
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize("how", ["revoked", "withdrawn"])
+async def test_a_subscription_ends_with_its_sign_in(place, http, monkeypatch, how):
+    client, got = await signed_in(http, access="write")
+    made = result_of(await call(http, got["access_token"], "create_interview", title="T"))["structuredContent"]["id"]
+    monkeypatch.setattr(app, "WATCHED", 0.05)
+    monkeypatch.setattr(following.Following, "_pause", lambda _: 0.05)
+    address = resources.SESSIONS.replace("{interviewId}", made)
+    asked = PRESENT.call("subscriptions/listen", {"notifications": {"resourceSubscriptions": [address]}})
+    headers = BARE | PRESENT.headers("subscriptions/listen") | {"authorization": f"Bearer {got['access_token']}"}
+    answers = []
+
+    async def follow():
+        answers.append(await http.post("/mcp", json=asked, headers=headers, timeout=None))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow)
+            while not place.server._polling:
+                await anyio.sleep(0.01)
+            if how == "revoked":
+                await http.post("/revoke", data={"client_id": client, "token": got["access_token"]})
+            else:
+                place.backend.withdrawn = True
+    assert "acknowledged" in answers[0].text
+    place.backend.withdrawn = False
+    assert (await call(http, got["access_token"], LIST)).status_code == 401
 
 
 async def test_a_key_in_a_header_is_taken_beside_a_sign_in_only_where_the_operator_says(world, tmp_path):

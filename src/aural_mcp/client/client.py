@@ -313,7 +313,7 @@ class AuralClient:
         return self.refused_since(-math.inf)
 
     def refused_since(self, begun: float) -> bool:
-        """Whether the key was not accepted when it was used last, and that was after this time of the monotonic clock."""
+        """Whether the key was not accepted when it was used last, and not before this time of the monotonic clock."""
         accepted, at = self._connections.accepted.get(self.tenant, (True, 0.0))
         return not accepted and at >= begun
 

@@ -109,6 +109,11 @@ class SignInServer:
             raise NotSignedIn(challenge(origin, error="invalid_token", error_description=words), words)
         return found
 
+    async def lasts(self, principal: Principal, headers: Mapping[str, str], origin: str) -> bool:
+        """Whether who was admitted still would be; a token of ours may have been renewed meanwhile."""
+        lives = self._sign_ins.lives(principal.sign_in)
+        return await self._principal(sent_key(headers), f"{origin}/mcp") is not None if lives is None else lives
+
     def end(self, principal: Principal) -> None:
         """End a sign-in whose key the backend refused."""
         self._known.clear()

@@ -221,6 +221,12 @@ class SignIns:
         with self._state.changing() as db:
             return _end(db, id_, why)
 
+    def lives(self, id_: str) -> bool | None:
+        """Whether a sign-in is good; None where it is not known here."""
+        with self._state.changing() as db:
+            found = _sign_in(db, id_)
+        return found and found.lives
+
     def every(self) -> list[SignIn]:
         """All sign-ins that are good, the latest first."""
         with self._state.changing() as db:
