@@ -173,6 +173,21 @@ async def test_who_signs_in_again_and_again_puts_out_only_themselves(place, http
     assert [(await call(http, each, LIST)).status_code for each in (first, second, third)] == [401, 200, 200]
 
 
+async def test_a_flood_keeps_nobody_from_coming_back(place, http, monkeypatch):
+    monkeypatch.setattr(store, "MOST_PENDING", 1)
+    client = await register(http)
+    async with place.http() as before:
+        state = await sent_there(before, client)
+        async with place.http() as others:
+            await sent_there(others, client)
+        later = await sent_there(http, client)
+        assert (await back(before, later)).status_code == 400
+        page = await back(http, later)
+        assert said(await consent(http, page, key=""))["code"]
+        gave_up = await before.get("/sign-in/callback", params={"state": state, "error": "access_denied"})
+        assert said(gave_up)["error"] == "access_denied"
+
+
 async def test_a_token_of_the_provider_is_taken_where_it_is_for_this_server(place, http):
     assert not result_of(await call(http, "its-own-token", LIST)).get("isError")
     async with place.http("https://other.example") as elsewhere:

@@ -35,10 +35,6 @@ UNUSED = 90 * DAY
 """Seconds after which an application that nobody is signed in with is forgotten."""
 NOTED = 300.0
 """Seconds by which the time of the last use may be late."""
-FEWER_PENDING = """
-delete from tokens where kind = ? and digest not in
-    (select digest from tokens where kind = ? order by until desc limit ?)
-"""
 FEWER_TOKENS = """
 delete from tokens where sign_in = ? and rowid not in
     (select rowid from tokens where sign_in = ? order by rowid desc limit ?)
@@ -235,13 +231,19 @@ class SignIns:
 
     # ── People who are at their provider ────────────────────────────────────────────────────────
 
-    def wait_for(self, state: str, what: str) -> None:
-        """Keep what belongs to somebody who was sent to their provider, until they come back with this state."""
+    def wait_for(self, state: str, what: str) -> bool:
+        """Keep what belongs to somebody who is sent to their provider, until they come back with this state.
+
+        False where as many are kept as may be: nobody puts out who came before.
+        """
         now = time.time()
         with self._state.changing() as db:
             db.execute("delete from tokens where kind = ? and until < ?", (PENDING, now))
-            db.execute(FEWER_PENDING, (PENDING, PENDING, MOST_PENDING - 1))
+            (count,) = db.execute("select count(*) from tokens where kind = ?", (PENDING,)).fetchone()
+            if count >= MOST_PENDING:
+                return False
             self._add(db, PENDING, "", now + PENDING_LASTS, what, {}, state)
+        return True
 
     def back(self, state: str) -> str | None:
         """What was kept for this state, once."""
