@@ -12,6 +12,7 @@ from aural_mcp.server import following, resources
 from aural_mcp.server.sign_in.sealing import Seal
 from aural_mcp.server.web import app
 from conftest import KEY
+from processes import aural_mcp
 from signed_in import BARE, PRESENT
 from signing import (
     STATE_KEY,
@@ -180,3 +181,14 @@ async def test_the_operator_sees_who_is_signed_in_and_ends_it(place, http, tmp_p
     assert CliRunner().invoke(commands(), ["sign-ins", "revoke"]).exit_code == 2
     CliRunner().invoke(commands(), ["sign-ins", "revoke", "--all"])
     assert "Nobody" in CliRunner().invoke(commands(), ["sign-ins", "list"]).output
+
+
+@pytest.mark.parametrize(
+    "command", [("sign-ins", "list"), ("sign-ins", "revoke", "--all"), ("serve", "--http", "--sign-in", "key")]
+)
+def test_nobody_is_said_to_be_signed_in_or_out_where_that_cannot_be_read(tmp_path, command):
+    (tmp_path / "state.db").write_text("This is no database, and nobody can tell what was in it." * 20)
+    status, out, said = aural_mcp(tmp_path, *command, AURAL_STATE_KEYS="0123456789abcdef" * 2)
+    assert (status != 0, out) == (True, "")
+    for words in ("state.db", "cannot be opened", "AURAL_DATA_DIR"):
+        assert words in said
