@@ -125,7 +125,17 @@ async def consent(browser, page, *, key=KEY, access="read", answer="yes", origin
 def said(answer):
     """What a browser brings back to the application."""
     assert answer.status_code == 303, answer.text
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    return in_query(answer.headers["location"])
+
+
+def turned_back(answer):
+    """What the application gets where somebody follows the link of a page that says what was wrong."""
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    return in_query(unescape(re.search(r'<a href="([^"]*)"', answer.text)[1]))
+
+
+def in_query(address):
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
 
 
 async def code_for(browser, client, *, access="read", **more):

@@ -194,7 +194,10 @@ async def test_where_reasons_are_required_nothing_is_done_or_asked_without_one(d
         tools = {tool.name: tool.input_schema for tool in (await agent.list_tools()).tools}
         assert "reason" in tools["publish_interview"]["required"]
         assert "reason" not in tools["create_interview"]["properties"]
-        for reason in ({}, {"reason": None}, {"reason": " \n"}, {"reason": "null"}):
+        for reason in (
+            {},
+            *({"reason": each} for each in (None, " \n", "null", "\u200b\u2060", "\0", "\u3164", ". -")),
+        ):
             said = await refused(agent, "publish_interview", {"interviewId": made["id"], **reason})
             assert said == (
                 "Publish interview was not called, nothing changed. reason is required here: ask the user why, unless "

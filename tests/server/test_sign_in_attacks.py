@@ -25,6 +25,7 @@ from signing import (
     result_of,
     said,
     signed_in,
+    turned_back,
 )
 
 LIST = "list_interviews"
@@ -108,7 +109,16 @@ async def test_a_code_is_too_old_after_a_minute(http, monkeypatch):
 )
 async def test_no_code_is_given_without_pkce_or_with_a_weaker_one(http, changed):
     answer = await http.get(asking(await register(http), **changed))
-    assert said(answer)["error"] == "invalid_request"
+    assert turned_back(answer)["error"] == "invalid_request"
+
+
+async def test_a_link_to_this_server_leads_nowhere_else_by_itself(http):
+    client, here = await register(http, "https://attacker.example/", "http://127.0.0.1/"), "http://127.0.0.1:8080/"
+    page = await http.get(asking(client, redirect_uri="https://attacker.example/", response_type="token"))
+    assert turned_back(page)["error"] == "unsupported_response_type"
+    assert "Go back to <bdi>attacker.example</bdi>" in page.text
+    answer = await http.get(asking(client, redirect_uri=here, response_type="token"))
+    assert answer.headers["location"].startswith(here)
 
 
 # ── Where a browser goes ────────────────────────────────────────────────────────────────────────
@@ -204,7 +214,7 @@ async def test_an_application_of_this_computer_is_answered_by_its_scheme_and_a_w
 
 async def test_every_way_back_says_who_answers_and_gives_back_the_state(http):
     client, state = await register(http), "a b&c=d%é"
-    wrong = said(await http.get(asking(client, response_type="token", state=state)))
+    wrong = turned_back(await http.get(asking(client, response_type="token", state=state)))
     page = await http.get(asking(client, state=state))
     cancelled = said(await consent(http, page, answer="no", key=""))
     good = said(await consent(http, page))
@@ -246,7 +256,7 @@ async def test_a_token_is_good_only_where_it_was_given(place, http):
 async def test_no_token_is_asked_for_another_server(http):
     client = await register(http)
     answer = await http.get(asking(client, resource="https://attacker.example/mcp"))
-    assert said(answer)["error"] == "invalid_target"
+    assert turned_back(answer)["error"] == "invalid_target"
     assert (await http.get(asking(client, resource=f"{HERE}/mcp"))).status_code == 200
 
 
@@ -322,10 +332,11 @@ async def test_a_token_that_may_only_read_changes_nothing_in_any_protocol_or_spe
         assert answer.status_code == 403
     sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     sent["params"] = {"name": "create_interview", "arguments": {"title": "New"}}
-    body = json.dumps(sent).replace("tools/call", "tools\\/call")
+    escaped = json.dumps(sent).replace("tools/call", "tools\\/call")  # as PHP writes it
     headers = {"authorization": f"Bearer {got['access_token']}", "content-type": "application/json"}
     headers |= {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-    answer = await http.post("/mcp", content=body, headers=headers)
+    assert (await http.post("/mcp", content=escaped, headers=headers)).status_code == 403
+    answer = await http.post("/mcp", content=escaped.replace("call", "c\\u0061ll"), headers=headers)
     assert "may only read" in result_of(answer)["content"][0]["text"]
     assert result_of(await call(http, got["access_token"], LIST))["structuredContent"]["data"] == []
 

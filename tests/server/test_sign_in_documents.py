@@ -118,6 +118,15 @@ async def test_a_document_is_asked_for_once_however_many_ask(http, publisher):
     assert publisher.connections == 2
 
 
+async def test_a_flood_of_documents_that_are_none_puts_out_no_application_that_is_known(http, publisher, monkeypatch):
+    monkeypatch.setattr(applications, "MOST_KEPT", 2)
+    assert (await http.get(asking(publisher.id, redirect_uri=REDIRECT))).status_code == 200
+    pages = [await http.get(asking(f"https://10.0.0.1/{number}")) for number in range(applications.PER_MINUTE + 3)]
+    assert "Many applications asked just now" in pages[-1].text
+    assert (await http.get(asking(publisher.id, redirect_uri=REDIRECT))).status_code == 200
+    assert publisher.connections == 1
+
+
 @pytest.mark.parametrize(
     "host",
     [

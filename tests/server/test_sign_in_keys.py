@@ -3,12 +3,17 @@
 import logging
 import sqlite3
 
+import anyio
 import pytest
 from click.testing import CliRunner
 
 from aural_mcp.cli.main import commands
+from aural_mcp.server import following, resources
 from aural_mcp.server.sign_in.sealing import Seal
+from aural_mcp.server.web import app
 from conftest import KEY
+from processes import aural_mcp
+from signed_in import BARE, PRESENT
 from signing import (
     STATE_KEY,
     Place,
@@ -114,6 +119,34 @@ async def test_a_sign_in_ends_when_the_backend_refuses_its_key(place, http, vers
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
+@pytest.mark.parametrize("how", ["revoked", "withdrawn"])
+async def test_a_subscription_ends_with_its_sign_in(place, http, monkeypatch, how):
+    client, got = await signed_in(http, access="write")
+    made = result_of(await call(http, got["access_token"], "create_interview", title="T"))["structuredContent"]["id"]
+    monkeypatch.setattr(app, "WATCHED", 0.05)
+    monkeypatch.setattr(following.Following, "_pause", lambda _: 0.05)
+    address = resources.SESSIONS.replace("{interviewId}", made)
+    asked = PRESENT.call("subscriptions/listen", {"notifications": {"resourceSubscriptions": [address]}})
+    headers = BARE | PRESENT.headers("subscriptions/listen") | {"authorization": f"Bearer {got['access_token']}"}
+    answers = []
+
+    async def follow():
+        answers.append(await http.post("/mcp", json=asked, headers=headers, timeout=None))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow)
+            while not place.server._polling:
+                await anyio.sleep(0.01)
+            if how == "revoked":
+                await http.post("/revoke", data={"client_id": client, "token": got["access_token"]})
+            else:
+                place.backend.withdrawn = True
+    assert "acknowledged" in answers[0].text
+    place.backend.withdrawn = False
+    assert (await call(http, got["access_token"], LIST)).status_code == 401
+
+
 async def test_a_key_in_a_header_is_taken_beside_a_sign_in_only_where_the_operator_says(world, tmp_path):
     async with living(Place(world, tmp_path, header_keys=True)) as place, place.http() as http:
         for headers in ({"authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}):
@@ -148,3 +181,14 @@ async def test_the_operator_sees_who_is_signed_in_and_ends_it(place, http, tmp_p
     assert CliRunner().invoke(commands(), ["sign-ins", "revoke"]).exit_code == 2
     CliRunner().invoke(commands(), ["sign-ins", "revoke", "--all"])
     assert "Nobody" in CliRunner().invoke(commands(), ["sign-ins", "list"]).output
+
+
+@pytest.mark.parametrize(
+    "command", [("sign-ins", "list"), ("sign-ins", "revoke", "--all"), ("serve", "--http", "--sign-in", "key")]
+)
+def test_nobody_is_said_to_be_signed_in_or_out_where_that_cannot_be_read(tmp_path, command):
+    (tmp_path / "state.db").write_text("This is no database, and nobody can tell what was in it." * 20)
+    status, out, said = aural_mcp(tmp_path, *command, AURAL_STATE_KEYS="0123456789abcdef" * 2)
+    assert (status != 0, out) == (True, "")
+    for words in ("state.db", "cannot be opened", "AURAL_DATA_DIR"):
+        assert words in said

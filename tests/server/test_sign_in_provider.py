@@ -9,7 +9,7 @@ from aural_mcp.server.principal import PRINCIPAL, Role
 from aural_mcp.server.sign_in import store
 from aural_mcp.server.sign_in.identity import Identity, NotIdentified
 from conftest import KEY
-from signing import HERE, Place, asking, call, consent, form_of, living, redeem, register, result_of, said
+from signing import HERE, Place, asking, call, code_for, consent, form_of, living, redeem, register, result_of, said
 
 LIST, ISSUER = "list_interviews", "https://login.company.example"
 
@@ -17,7 +17,7 @@ LIST, ISSUER = "list_interviews", "https://login.company.example"
 class Provider:
     """A provider at which everybody is Dana, until something else is said."""
 
-    name = "login.company.example"
+    name, issuer = "login.company.example", ISSUER
 
     def __init__(self):
         self.roles = {"lead": Role("lead"), "panel": Role("panel", Narrowing(read_only=True))}
@@ -139,6 +139,53 @@ async def test_a_role_that_is_gone_ends_the_sign_in(place, http, provider):
     del provider.roles["lead"]
     place.forget()
     assert (await call(http, token, LIST)).status_code == 401
+
+
+async def test_a_refusal_of_the_key_that_is_over_locks_nobody_out_who_signs_in_again(place, http):
+    token = await token_of(http)
+    place.backend.withdrawn = True
+    await call(http, token, LIST)
+    assert (await call(http, token, LIST)).status_code == 401
+    place.backend.withdrawn = False
+    token = await token_of(http)
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
+    assert (await http.post("/mcp", json=ping, headers=headers)).status_code == 200
+    assert not result_of(await call(http, token, LIST)).get("isError")
+
+
+async def test_who_signed_in_another_way_than_there_is_now_signs_in_again(world, tmp_path, provider):
+    async with living(Place(world, tmp_path)) as place, place.http() as http:
+        client = await register(http)
+        by_key = (await redeem(http, client, await code_for(http, client))).json()["access_token"]
+        assert (await call(http, by_key, LIST)).status_code == 200
+    async with living(Place(world, tmp_path, provider=provider, key=KEY)) as place, place.http() as http:
+        assert (await call(http, by_key, LIST)).status_code == 401
+        by_provider = await token_of(http)
+        provider.issuer = "https://login.other.example"
+        place.forget()
+        assert (await call(http, by_provider, LIST)).status_code == 401
+
+
+async def test_who_signs_in_again_and_again_puts_out_only_themselves(place, http, monkeypatch):
+    monkeypatch.setattr(store, "MOST_OF_ONE", 2)
+    first, second, third = [await token_of(http) for _ in range(3)]
+    assert [(await call(http, each, LIST)).status_code for each in (first, second, third)] == [401, 200, 200]
+
+
+async def test_a_flood_keeps_nobody_from_coming_back(place, http, monkeypatch):
+    monkeypatch.setattr(store, "MOST_PENDING", 1)
+    client = await register(http)
+    async with place.http() as before:
+        state = await sent_there(before, client)
+        async with place.http() as others:
+            await sent_there(others, client)
+        later = await sent_there(http, client)
+        assert (await back(before, later)).status_code == 400
+        page = await back(http, later)
+        assert said(await consent(http, page, key=""))["code"]
+        gave_up = await before.get("/sign-in/callback", params={"state": state, "error": "access_denied"})
+        assert said(gave_up)["error"] == "access_denied"
 
 
 async def test_a_token_of_the_provider_is_taken_where_it_is_for_this_server(place, http):

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys")
 """Options that go with --http."""
+NO_STATE = (
+    "--sign-in keeps who is signed in in state.db of the data folder, which cannot be opened. Correct what is "
+    "said above, or name another folder as AURAL_DATA_DIR."
+)
 NO_STATE_KEYS = (
     "--sign-in needs AURAL_STATE_KEYS: people's keys are sealed with it. Make one, and keep it apart from the data "
     "folder: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -135,6 +139,8 @@ def serve_http(
     provider = _provider(given) if sign_in == "oidc" else None
     whose = "the organisation's key" if provider else OWN_KEY
     setup = set_up(settings, per_request=not local, whose=whose)
+    if sign_in and not setup.client.state.opens():
+        raise click.UsageError(NO_STATE)
     people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
     app = web.application(setup.server, host, allowed_hosts, people)
     listener, address = web.listen(host, port)

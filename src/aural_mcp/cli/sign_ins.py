@@ -83,7 +83,11 @@ def _store() -> SignIns:
     from aural_mcp.server.sign_in.store import SignIns
 
     settings = read_settings()
-    return SignIns(State(lambda: data_folder(settings) / "state.db"), Seal(()))
+    state = State(lambda: data_folder(settings) / "state.db")
+    if not state.opens():
+        said = "state.db cannot be opened, so it is not known who is signed in. Set AURAL_DATA_DIR to the server's."
+        raise click.ClickException(said)
+    return SignIns(state, Seal(()))
 
 
 def _when(moment: float) -> str:

@@ -310,7 +310,12 @@ class AuralClient:
     @property
     def refused(self) -> bool:
         """Whether the key was not accepted when it was used last: then nothing remembered is for it any more."""
-        return not self._connections.accepted.get(self.tenant, (True, 0.0))[0]
+        return self.refused_since(-math.inf)
+
+    def refused_since(self, begun: float) -> bool:
+        """Whether the key was not accepted when it was used last, and not before this time of the monotonic clock."""
+        accepted, at = self._connections.accepted.get(self.tenant, (True, 0.0))
+        return not accepted and at >= begun
 
     @property
     def local(self) -> bool:

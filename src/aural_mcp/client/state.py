@@ -101,6 +101,11 @@ class State:
                 ) from error
             raise
 
+    def opens(self) -> bool:
+        """Whether what is written down stays: the file can be opened, or there is to be none."""
+        with self.changing():
+            return not self.is_lost
+
     def secret(self) -> bytes:
         """32 random bytes that stay the same for everybody who has this file open."""
         with self.changing() as db:

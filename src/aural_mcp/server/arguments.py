@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from aural_mcp.api.operations import AnyOperation, Operation
 from aural_mcp.bounds import TooMuch, is_large, weigh
 from aural_mcp.privacy.audit import LONGEST_REASON
-from aural_mcp.safety import quoted
+from aural_mcp.safety import outside, quoted
 from aural_mcp.server.access import arguments_of
 from aural_mcp.tools.schemas import PAIR, Schema, input_schema, is_map, main_branch
 
@@ -148,9 +148,9 @@ def _beside(operation: AnyOperation, sent: Mapping[str, Any], needed: bool) -> S
     """Code and reason, which a confirmed tool takes beside the arguments of its operation."""
     said = {name: "" if sent.get(name) is None else sent[name] for name in CONFIRMED}
     wrong = [f"{name} must be text. Correct this" for name, text in said.items() if not isinstance(text, str)]
-    if (length := len(str(said["reason"]).strip())) > LONGEST_REASON:
-        wrong += [f"reason has {length:,} characters and takes {LONGEST_REASON} at most. Shorten it"]
-    if needed and (not length or _is_nothing(said["reason"])):
+    if len(why := str(said["reason"]).strip()) > LONGEST_REASON:
+        wrong += [f"reason has {len(why):,} characters and takes {LONGEST_REASON} at most. Shorten it"]
+    if needed and (_is_nothing(why) or not re.search(r"\w", outside(why[:LONGEST_REASON]))):
         wrong += ["reason is required here: ask the user why, unless they said so. Give it"]
     if wrong:
         raise _refusal(operation, f"{wrong[0]} and call {operation.tool_name()} again.")

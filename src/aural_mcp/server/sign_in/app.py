@@ -109,6 +109,11 @@ class SignInServer:
             raise NotSignedIn(challenge(origin, error="invalid_token", error_description=words), words)
         return found
 
+    async def lasts(self, principal: Principal, headers: Mapping[str, str], origin: str) -> bool:
+        """Whether who was admitted still would be; a token of ours may have been renewed meanwhile."""
+        lives = self._sign_ins.lives(principal.sign_in)
+        return await self._principal(sent_key(headers), f"{origin}/mcp") is not None if lives is None else lives
+
     def end(self, principal: Principal) -> None:
         """End a sign-in whose key the backend refused."""
         self._known.clear()
@@ -140,8 +145,11 @@ class SignInServer:
 
     def _of(self, sign_in: SignIn, key: str | None) -> Principal | None:
         role: Role | None = Role("", EVERYTHING)
-        if sign_in.issuer:
-            role = self._provider.role(sign_in.role) if self._provider else None
+        if sign_in.issuer != (self._provider.issuer if self._provider else ""):
+            self._sign_ins.end(sign_in.id, "people sign in another way now")
+            return None
+        if self._provider:
+            role = self._provider.role(sign_in.role)
             if role is None:
                 self._sign_ins.end(sign_in.id, f"there is no role {sign_in.role} any more")
                 return None

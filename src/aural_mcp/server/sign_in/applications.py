@@ -109,25 +109,28 @@ class Documents:
             UnknownApplication: there is no good document.
         """
         turn = self._asked.setdefault(client_id, anyio.Lock())  # many may ask for one at once
-        async with turn:
-            found, until = self._known.pop(client_id, ("", 0.0))
-            if time.monotonic() >= until:
-                async with self._turns:
-                    found = await self._fetched(client_id)
-                until = time.monotonic() + (FAILURE_KEPT if isinstance(found, str) else KEPT)
-            self._known[client_id] = found, until
-            while len(self._known) > MOST_KEPT:
-                self._known.pop(next(iter(self._known)))
-        if not turn.statistics().tasks_waiting:
-            self._asked.pop(client_id, None)
+        try:
+            async with turn:
+                found, until = self._known.pop(client_id, ("", 0.0))
+                if time.monotonic() >= until and self._pace.wait("documents"):
+                    raise UnknownApplication("Many applications asked just now. Try again in a minute.")
+                if time.monotonic() >= until:
+                    async with self._turns:
+                        found = await self._fetched(client_id)
+                    until = time.monotonic() + (FAILURE_KEPT if isinstance(found, str) else KEPT)
+                self._known[client_id] = found, until
+                while len(self._known) > MOST_KEPT:  # what is none goes first: anybody may ask for any
+                    none = (name for name, (each, _) in self._known.items() if isinstance(each, str))
+                    self._known.pop(next(none, next(iter(self._known))))
+        finally:
+            if not turn.locked() and not turn.statistics().tasks_waiting:
+                self._asked.pop(client_id, None)
         if isinstance(found, str):
             raise UnknownApplication(found)
         return found
 
     async def _fetched(self, client_id: str) -> Application | str:
         """The application, or why there is none."""
-        if self._pace.wait("documents"):
-            return "Many applications asked just now. Try again in a minute."
         try:
             target = read_url(client_id)
             if target.url.target == b"/" or "/." in target.shown or target.url.scheme != b"https":

@@ -7,6 +7,7 @@ import math
 import re
 import secrets
 import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ class Authorization:
         try:
             _check(given, origin)
         except Refusal as error:
-            return _back(redirect, state, origin, error=error.error, error_description=str(error))
+            return _turned_back(redirect, state, origin, error)
         asking = Asking(
             application.id,
             application.name,
@@ -173,9 +174,10 @@ class Authorization:
         except NotAsked as error:
             return page(pages.message, "This cannot be answered", f"{error} {AGAIN}", status=400)
         browser = request.cookies.get(_cookie(origin), "")
-        kept = self._sign_ins.back(given.get("state", ""))
-        waiting: dict[str, Any] = json.loads(kept) if kept else {}
-        if not kept or waiting["browser"] != digest(browser) or waiting["asking"]["origin"] != origin:
+        kept = self._sign_ins.back(given.get("state", "")) or self._travelled(given.get("state", ""), browser)
+        waiting: dict[str, Any] = json.loads(kept) if kept else {"until": 0}
+        late = waiting["until"] < time.time()
+        if late or waiting["browser"] != digest(browser) or waiting["asking"]["origin"] != origin:
             return page(pages.message, "Too late", TOO_LATE, status=400)
         asking = Asking(**waiting["asking"])
         if "code" not in given:
@@ -209,13 +211,23 @@ class Authorization:
 
     async def _to_provider(self, provider: IdentityProvider, asking: Asking, browser: str) -> Response:
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        until = math.ceil(time.time() + ANSWERED_WITHIN)
         waiting = {"asking": asdict(asking), "browser": digest(browser), "nonce": nonce, "verifier": verifier}
+        kept = json.dumps({**waiting, "until": until})
+        if not self._sign_ins.wait_for(state, kept):  # a flood: what is not kept travels, longer than providers like
+            state = urlsafe_b64encode(self._seal.close(kept, browser, "pending")).decode()
         try:
             address = await provider.address(f"{asking.origin}{CALLBACK}", state, nonce, verifier)
         except NotIdentified as error:
             return page(pages.message, "Nobody can sign in now", str(error), status=503)
-        self._sign_ins.wait_for(state, json.dumps(waiting))
         return _redirected(address)
+
+    def _travelled(self, state: str, browser: str) -> str | None:
+        """What was sealed into a state for this browser."""
+        try:
+            return self._seal.open(urlsafe_b64decode(state), browser, "pending") if COOKIE.fullmatch(browser) else None
+        except ValueError:
+            return None
 
     def _asked(
         self,
@@ -407,6 +419,18 @@ def _back(redirect: str, state: str | None, origin: str, **said: str) -> Respons
     told = {**said, **({} if state is None else {"state": state}), "iss": origin}
     sent = urlencode(told, quote_via=quote, safe="")
     return _redirected(f"{redirect}{'&' if '?' in redirect else '?'}{sent}")
+
+
+def _turned_back(redirect: str, state: str | None, origin: str, why: Refusal) -> Response:
+    """Back to the application with an error, at once to a program on this computer only.
+
+    Anybody may register an address on the web: if this led there by itself, a link to us could lead anywhere.
+    """
+    back, to = _back(redirect, state, origin, error=why.error, error_description=str(why)), read(redirect)
+    if to.loopback:
+        return back
+    words = f"The application asked in a way that is not answered here. {why}"
+    return page(pages.message, "This cannot be answered", words, status=400, link=(back.headers["location"], to.shown))
 
 
 def _redirected(address: str) -> Response:

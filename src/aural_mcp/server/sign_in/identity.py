@@ -31,6 +31,8 @@ class IdentityProvider(Protocol):
 
     name: str
     """What people know it by, e.g. its host."""
+    issuer: str
+    """What it calls itself."""
 
     async def address(self, back: str, state: str, nonce: str, verifier: str) -> str:
         """Where a browser goes to sign in.

@@ -64,7 +64,7 @@ class Oidc:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._company, self._browser = company, Browser(transport)
-        self.name = urlsplit(company.issuer).netloc
+        self.name, self.issuer = urlsplit(company.issuer).netloc, company.issuer
         self._metadata = Kept(self._discovered, METADATA_KEPT, clock)
         issuers = [company.issuer, *(["accounts.google.com"] if company.issuer == GOOGLE else [])]
         self._signatures = Signatures(Kept(self._keys, KEYS_KEPT, clock), issuers)

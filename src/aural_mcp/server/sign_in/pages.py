@@ -92,9 +92,14 @@ def consent(asked: Asked, nonce: str, problem: str = "", chosen: str = "read") -
     )
 
 
-def message(title: str, text: str, nonce: str) -> str:
-    """A page that only says something."""
-    return page(title, title, nonce, tag("section", tag("p", text, dir="auto")))
+def message(title: str, text: str, nonce: str, link: tuple[str, str] | None = None) -> str:
+    """A page that only says something.
+
+    Args:
+        link: an address that somebody may go on to, and whose it is.
+    """
+    leads = tag("p", tag("a", "Go back to ", tag("bdi", link[1]), href=link[0])) if link else None
+    return page(title, title, nonce, tag("section", tag("p", text, dir="auto"), leads))
 
 
 def page(name: str, title: str, nonce: str, *body: Html | None) -> str:

@@ -29,14 +29,12 @@ AFTERWARDS, LISTED = 3_600.0, 30 * DAY
 """Seconds for which a token that is over is recognized, and for which a sign-in that ended is listed."""
 MOST_SIGN_INS, MOST_TOKENS, MOST_APPLICATIONS, MOST_PENDING = 10_000, 100, 1_000, 2_000
 """How many are kept: sign-ins, tokens of each, applications, people who are at their provider."""
+MOST_OF_ONE = 50
+"""Sign-ins of one person at their provider, so that nobody puts their colleagues out."""
 UNUSED = 90 * DAY
 """Seconds after which an application that nobody is signed in with is forgotten."""
 NOTED = 300.0
 """Seconds by which the time of the last use may be late."""
-FEWER_PENDING = """
-delete from tokens where kind = ? and digest not in
-    (select digest from tokens where kind = ? order by until desc limit ?)
-"""
 FEWER_TOKENS = """
 delete from tokens where sign_in = ? and rowid not in
     (select rowid from tokens where sign_in = ? order by rowid desc limit ?)
@@ -48,6 +46,9 @@ update tokens set sealed = null where sign_in = ? and (used is not null or until
 TOO_MANY = """
 select id from sign_ins where ended is null and id not in
     (select id from sign_ins where ended is null order by used desc limit ?)
+"""
+TOO_MANY_OF_ONE = """
+select id from sign_ins where ended is null and issuer = ? and subject = ? order by used desc limit -1 offset ?
 """
 UNUSED_APPLICATIONS = """
 delete from applications where used < ? and id not in (select client from sign_ins where ended is null)
@@ -125,6 +126,10 @@ class SignIns:
         made = SignIn(id_, application.id, application.name, *person, scopes, resource, now, now, now + CODE_LASTS)
         with self._state.changing() as db:
             _tidy(db, now)
+            if made.issuer:
+                of_one = (made.issuer, made.subject, MOST_OF_ONE - 1)
+                for (over,) in db.execute(TOO_MANY_OF_ONE, of_one).fetchall():
+                    _end(db, over, "the same person signed in too often")
             db.execute("insert into sign_ins values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(made))
             return self._add(db, CODE, id_, now + CODE_LASTS, who if isinstance(who, str) else None, details)
 
@@ -212,6 +217,12 @@ class SignIns:
         with self._state.changing() as db:
             return _end(db, id_, why)
 
+    def lives(self, id_: str) -> bool | None:
+        """Whether a sign-in is good; None where it is not known here."""
+        with self._state.changing() as db:
+            found = _sign_in(db, id_)
+        return found and found.lives
+
     def every(self) -> list[SignIn]:
         """All sign-ins that are good, the latest first."""
         with self._state.changing() as db:
@@ -220,13 +231,19 @@ class SignIns:
 
     # ── People who are at their provider ────────────────────────────────────────────────────────
 
-    def wait_for(self, state: str, what: str) -> None:
-        """Keep what belongs to somebody who was sent to their provider, until they come back with this state."""
+    def wait_for(self, state: str, what: str) -> bool:
+        """Keep what belongs to somebody who is sent to their provider, until they come back with this state.
+
+        False where as many are kept as may be: nobody puts out who came before.
+        """
         now = time.time()
         with self._state.changing() as db:
             db.execute("delete from tokens where kind = ? and until < ?", (PENDING, now))
-            db.execute(FEWER_PENDING, (PENDING, PENDING, MOST_PENDING - 1))
+            (count,) = db.execute("select count(*) from tokens where kind = ?", (PENDING,)).fetchone()
+            if count >= MOST_PENDING:
+                return False
             self._add(db, PENDING, "", now + PENDING_LASTS, what, {}, state)
+        return True
 
     def back(self, state: str) -> str | None:
         """What was kept for this state, once."""

@@ -7,6 +7,7 @@ import logging
 import time
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from aural_mcp.server.messages import BATCH, Refusal, Reply, refusal, replies
 from aural_mcp.server.principal import PRINCIPAL, Principal
 from aural_mcp.server.sign_in.app import OPEN, NotSignedIn, SignInServer, needs_write
 from aural_mcp.server.web import exchange, refusals
-from aural_mcp.server.web.flights import BY_ADDRESS, BY_SIGN_IN, LISTEN, Flights
+from aural_mcp.server.web.flights import BY_ADDRESS, BY_SIGN_IN, LISTEN, Flight, Flights
 from aural_mcp.server.web.origins import CORS, OPEN_TO_ALL, Origins, check_once
 from aural_mcp.server.web.refusals import (
     BODY,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 SUBSCRIPTIONS_SINCE = "2026-07-28"
 JSON = "application/json"
 CALL = "tools/call"
+WATCHED = 15.0
+"""Seconds between two looks whether a subscription's sign-in is still good."""
 LOOKED_AT = (202, 400)
 """Statuses of the SDK for what it could not read, or took for a notification: the body may be no message."""
 
@@ -194,9 +197,31 @@ class Web:
             if principal and self._exceeds(principal, send.asked):
                 raise _challenged(needs_write(self._origins.origin(headers)))
             flight.begin()
-            await self._carry_out(scope, receive, send, is_large=is_large)
-            if principal and self._sign_in and self._server.clients.client_for(headers, principal).refused:
-                self._sign_in.end(principal)
+            begun = time.monotonic()  # who asks Aural for nothing ends nothing, though the key was refused before
+            if principal and self._sign_in and flight.stream:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._watch, flight, self._sign_in, principal, headers)
+                    await self._carry_out(scope, receive, send, is_large=is_large)
+                    tasks.cancel_scope.cancel()
+            else:
+                await self._carry_out(scope, receive, send, is_large=is_large)
+            if principal and self._sign_in:
+                self._end_if_refused(self._sign_in, principal, headers, begun)
+
+    async def _watch(self, flight: Flight, sign_in: SignInServer, principal: Principal, headers: Headers) -> None:
+        """End a subscription when its sign-in has ended."""
+        begun, lasts = time.monotonic(), True
+        while lasts:
+            await anyio.sleep(WATCHED)
+            with suppress(StateUnwritable):
+                self._end_if_refused(sign_in, principal, headers, begun)
+                lasts = await sign_in.lasts(principal, headers, self._origins.origin(headers))
+        flight.scope.cancel()
+
+    def _end_if_refused(self, sign_in: SignInServer, principal: Principal, headers: Headers, begun: float) -> None:
+        """End a sign-in whose key the backend has refused since then."""
+        if self._server.clients.client_for(headers, principal).refused_since(begun):
+            sign_in.end(principal)
 
     async def _admitted(self, sign_in: SignInServer, headers: Headers) -> Principal | None:
         try:
@@ -206,7 +231,7 @@ class Web:
 
     def _exceeds(self, principal: Principal, body: bytes) -> bool:
         """Whether a call changes something that its sign-in may only read; what is no call is for others to refuse."""
-        if principal.writes or b"tools/call" not in body:
+        if principal.writes or b"call" not in body:
             return False
         try:
             asked = from_json(body)
