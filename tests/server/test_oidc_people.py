@@ -148,6 +148,7 @@ async def test_a_host_may_bring_an_access_token_of_the_provider_and_no_id_token(
     [
         ({"AURAL_API_KEY": ""}, "--sign-in oidc needs AURAL_API_KEY"),
         ({"AURAL_OIDC_CLIENT_ID": ""}, "--sign-in oidc needs AURAL_OIDC_CLIENT_ID"),
+        ({"AURAL_OIDC_CLIENT_SECRET": "short"}, "AURAL_OIDC_CLIENT_SECRET has fewer than 8 characters"),
         ({"AURAL_ROLES": "/nowhere"}, "AURAL_ROLES names /nowhere, which cannot be read"),
     ],
 )

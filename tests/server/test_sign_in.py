@@ -8,7 +8,22 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 from conftest import KEY, MODES
-from signing import BACK, HERE, Place, call, code_for, consent, living, redeem, refreshed, result_of, said, signed_in
+from signing import (
+    BACK,
+    HERE,
+    Place,
+    asking,
+    call,
+    code_for,
+    consent,
+    living,
+    redeem,
+    refreshed,
+    register,
+    result_of,
+    said,
+    signed_in,
+)
 
 LIST = "list_interviews"
 
@@ -116,6 +131,15 @@ async def test_what_was_chosen_decides_and_not_what_the_application_asked_for(ht
     assert [each["title"] for each in listed["structuredContent"]["data"]] == ["New"]
 
 
+async def test_where_the_operator_lets_nobody_change_anything_nobody_is_offered_it(world, tmp_path):
+    async with living(Place(world, tmp_path, writes=False)) as place, place.http() as http:
+        client = await register(http)
+        page = await http.get(asking(client))
+        assert ("Read only" in page.text, "Read and change" in page.text) == (True, False)
+        code = said(await consent(http, page, access="write"))["code"]
+        assert (await redeem(http, client, code)).json()["scope"] == "aural:read"
+
+
 @pytest.mark.parametrize(
     ("described", "redirect"),
     [
@@ -164,6 +188,11 @@ async def test_pages_of_every_origin_may_read_what_is_nobody_s_and_never_the_pag
     assert (await http.options(path, headers=page)).headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-origin" not in (await http.options("/authorize", headers=page)).headers
     assert (await http.post(path, headers=page)).headers["access-control-allow-origin"] == "*"
+
+
+async def test_metadata_can_be_looked_for_without_being_read(http):
+    for path in ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server"):
+        assert (await http.head(path)).status_code == 200
 
 
 async def test_a_refresh_token_gives_new_tokens_and_is_used_up(http):

@@ -176,6 +176,7 @@ def _sign_in_server(setup: Setup, settings: Settings, header_keys: bool, provide
         provider=provider,
         key=settings.api_key or "" if provider else "",
         header_keys=header_keys,
+        writes=not settings.narrowing.read_only,
     )
 
 
@@ -197,5 +198,6 @@ def _refuse_to_expose(host: str, local: bool, allowed_hosts: tuple[str, ...], si
     if not is_loopback(host) and not allowed_hosts:
         raise click.UsageError(f"Listening on {host} needs --allowed-host NAME: the host name that clients use.")
     if not local and sign_in != "oidc" and (os.environ.get("AURAL_API_KEY") or os.environ.get("AURAL_API_KEY_FILE")):
-        said = "over HTTP every request brings its own key; the one in the environment is ignored."
+        whose = "people sign in with their own keys" if sign_in else "over HTTP every request brings its own key"
+        said = f"{whose}; the one in the environment is ignored."
         click.echo(f"aural-mcp: {said}", err=True)

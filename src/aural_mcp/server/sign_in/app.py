@@ -26,6 +26,7 @@ OPEN = (RESOURCE, f"{RESOURCE}/mcp", SERVER, f"{SERVER}/mcp", "/token", "/regist
 """What pages of any origin may read: nothing there is the browser's own."""
 REMEMBERED, MOST_REMEMBERED = 5.0, 1_000
 """Seconds for which a token that was good is taken to be good, and tokens of which that is remembered."""
+LOOKS = ("GET", "HEAD")
 METADATA_KEPT = {"cache-control": "max-age=300"}
 REFUSED = "the backend does not take its key any more"
 Endpoint = Callable[[Request, bytes, str], Awaitable[Response]]
@@ -48,6 +49,7 @@ class SignInServer:
         provider: says who somebody is; without one a person gives an Aural key.
         key: the operator's, with which requests of the provider's people are relayed.
         header_keys: whether a request may bring an Aural key instead.
+        writes: whether anybody may be given the right to change things.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class SignInServer:
         provider: IdentityProvider | None = None,
         key: str = "",
         header_keys: bool = False,
+        writes: bool = True,
         documents: Documents | None = None,
     ) -> None:
         seal = Seal(keys)
         self._sign_ins = SignIns(client.state, seal)
         self._provider, self._key, self._header_keys = provider, key, header_keys
         self._known: dict[str, tuple[Principal, str, float]] = {}
-        front = Authorization(self._sign_ins, seal, clients, client, documents or Documents(), provider)
+        front = Authorization(self._sign_ins, seal, clients, client, documents or Documents(), provider, writes=writes)
         back = Tokens(self._sign_ins)
         self._routes: dict[tuple[str, str], Endpoint] = {
             ("GET", "/authorize"): lambda request, body, origin: front.ask(request, origin),
@@ -74,8 +77,8 @@ class SignInServer:
             ("POST", "/token"): self._afresh(back.token),
             ("POST", "/register"): back.register,
             ("POST", "/revoke"): self._afresh(back.revoke),
-            **{("GET", path): _resource for path in OPEN if path.startswith(RESOURCE)},
-            **{("GET", path): _server for path in OPEN if path.startswith(SERVER)},
+            **{(read, path): _resource for read in LOOKS for path in OPEN if path.startswith(RESOURCE)},
+            **{(read, path): _server for read in LOOKS for path in OPEN if path.startswith(SERVER)},
         }
 
     def methods(self, path: str) -> list[str]:

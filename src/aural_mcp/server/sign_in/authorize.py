@@ -96,6 +96,7 @@ class Authorization:
 
     Args:
         provider: says who somebody is; without one a key is asked for.
+        writes: whether the right to change things can be given.
     """
 
     def __init__(
@@ -106,8 +107,11 @@ class Authorization:
         client: AuralClient,
         documents: Documents,
         provider: IdentityProvider | None = None,
+        *,
+        writes: bool = True,
     ) -> None:
         self._sign_ins, self._seal, self._clients, self._provider = sign_ins, seal, clients, provider
+        self._writes = writes
         self._documents, self._tries = documents, Pace(TRIES_EACH, TRIES_TOGETHER)
         self._backend = urlsplit(client.base_url).netloc
 
@@ -155,7 +159,7 @@ class Authorization:
         if form.get("answer") != "yes":
             words = "The user did not let the application in."
             return _back(asking.redirect, asking.state, origin, error="access_denied", error_description=words)
-        chosen = "write" if form.get("access") == "write" and _may_write(who) else "read"
+        chosen = "write" if form.get("access") == "write" and self._may_write(who) else "read"
         person: Identity | str
         if who is not None:
             person = who
@@ -247,7 +251,7 @@ class Authorization:
             asking.host,
             shown(who.name or who.subject) if who else "",
             who.role.name if who else "",
-            _may_write(who),
+            self._may_write(who),
             asking.wants,
             self._backend,
             f"{GET_A_KEY}.",
@@ -289,6 +293,9 @@ class Authorization:
         application = Application(asking.client, asking.application, ())
         code = self._sign_ins.begin(application, scopes, f"{asking.origin}/mcp", who, kept)
         return _back(asking.redirect, asking.state, asking.origin, code=code)
+
+    def _may_write(self, who: Identity | None) -> bool:
+        return self._writes and (who is None or not who.role.narrowing.read_only)
 
     # ── What is kept in the form ────────────────────────────────────────────────────────────────
 
@@ -377,10 +384,6 @@ def _is_foreign(request: Request, origin: str) -> bool:
     if any(each != "same-origin" for each in sites) or any(each != origin for each in origins):
         return True
     return not origins and not sites
-
-
-def _may_write(who: Identity | None) -> bool:
-    return who is None or not who.role.narrowing.read_only
 
 
 # ── The browser ─────────────────────────────────────────────────────────────────────────────────

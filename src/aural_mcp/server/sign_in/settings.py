@@ -12,6 +12,8 @@ from aural_mcp.log import strike_out
 from aural_mcp.server.sign_in.roles import SETTING, Roles, read_roles
 
 ISSUER, CLIENT_ID, CLIENT_SECRET = "AURAL_OIDC_ISSUER", "AURAL_OIDC_CLIENT_ID", "AURAL_OIDC_CLIENT_SECRET"
+SHORTEST = 8
+"""Characters of a client secret: a shorter one is a part of one, and would be struck out of every line of the log."""
 MEANT = {
     ISSUER: "the address that the provider calls itself, such as https://login.example.org",
     CLIENT_ID: "the client id that the provider gave this server",
@@ -41,6 +43,8 @@ def read_company(environment: Mapping[str, str]) -> Company:
     for name, meaning in MEANT.items():
         if not given[name]:
             raise BadSetting(f"--sign-in oidc needs {name}: {meaning}.")
+    if len(secret) < SHORTEST:
+        raise BadSetting(f"{CLIENT_SECRET} has fewer than {SHORTEST} characters: copy the whole of it.")
     strike_out(secret)
     return Company(_issuer(given[ISSUER]), given[CLIENT_ID], secret, read_roles(given[SETTING]))
 
