@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mcp.server.mcpserver import Context
 
 from aural_mcp.api.errors import NoUsableKey
 from aural_mcp.client.client import AuralClient
 from aural_mcp.config import GET_A_KEY, Narrowing, sent_key
+from aural_mcp.privacy.exposure import Exposure
+from aural_mcp.server.access import Access
 
 READ, WRITE = "aural:read", "aural:write"
 """Scopes of a sign-in; who may write may read."""
@@ -88,6 +90,15 @@ def principal_of(context: Context[Any, Any] | None) -> Principal | None:
         return None
     found = getattr(request, "scope", {}).get(PRINCIPAL)
     return found if isinstance(found, Principal) else None
+
+
+class Asking(NamedTuple):
+    """Who asks, and what they may do and see."""
+
+    headers: Mapping[str, str] | None
+    principal: Principal | None
+    access: Access
+    exposure: Exposure
 
 
 class Clients(Protocol):

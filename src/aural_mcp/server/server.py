@@ -46,7 +46,7 @@ from aural_mcp.server.access import BY_NAME, TO_WRITE, WHOLE, Access, changes
 from aural_mcp.server.consent import Consent, Reply, in_a_view, is_asked_about, readable, state_security
 from aural_mcp.server.decisions import Decisions
 from aural_mcp.server.following import FOLLOWED, Following, can_be_followed
-from aural_mcp.server.principal import Clients, Principal, principal_of
+from aural_mcp.server.principal import Asking, Clients, Principal, principal_of
 from aural_mcp.server.recent import Recent
 from aural_mcp.server.skills import Skills
 from aural_mcp.server.tools import Answer
@@ -372,25 +372,22 @@ class AuralServer(MCPServer[Connection]):
 
     def _there(self, context: Context[Any, Any] | None) -> list[AnyOperation]:
         """The operations that exist for this request, in workflow order."""
-        access, exposure, principal = self._access_of(context), self._exposure_of(context), principal_of(context)
-        headers = context.headers if context else None
+        headers, principal, access, exposure = self._asking(context)
         hidden: list[AnyOperation] = [] if exposure.blind and not exposure.lockdown else [RevealCandidate]
         hidden += WHOLE if principal and principal.role.interviews is not None else ()
         hidden += [SendMessages] if headers is not None or exposure.lockdown or not access.writes else []
         return [each for each in self._operations if access.allows(each) and each not in hidden]
 
     def _writes(self, context: Context[Any, Any] | None) -> bool:
-        return self._access_of(context).writes
+        return self._asking(context).access.writes
 
-    def _access_of(self, context: Context[Any, Any] | None) -> Access:
-        principal = principal_of(context)
-        access = self._access.within(principal.role.narrowing) if principal else self._access
-        return access.narrowed(context.headers if context else None)
-
-    def _exposure_of(self, context: Context[Any, Any] | None) -> Exposure:
-        principal = principal_of(context)
-        exposure = self._exposure.within(principal.role.narrowing) if principal else self._exposure
-        return exposure.narrowed(context.headers if context else None)
+    def _asking(self, context: Context[Any, Any] | None) -> Asking:
+        """Who asks, and what operator, role and request leave them."""
+        headers, principal = context.headers if context else None, principal_of(context)
+        access, exposure = self._access, self._exposure
+        if principal:
+            access, exposure = access.within(principal.role.narrowing), exposure.within(principal.role.narrowing)
+        return Asking(headers, principal, access.narrowed(headers), exposure.narrowed(headers))
 
     def _has(self, context: Context[Any, Any] | None) -> Callable[[str], bool]:
         names = {each.tool_name() for each in self._there(context)}
@@ -412,20 +409,19 @@ class AuralServer(MCPServer[Connection]):
 
     def _client_for(self, context: Context[Any, Any] | None) -> Guarded:
         """The client with the caller's key, which gives what may be seen."""
-        headers = context.headers if context else None
-        principal = principal_of(context)
+        headers, principal, access, exposure = self._asking(context)
         raw = self.clients.client_for(headers, principal)
         tenant = principal.tenant if principal else raw.tenant
         if principal and principal.role.interviews is not None:
             raw = Within(raw, principal.role.interviews, self._memory, tenant)
         keys = self._state_keys
         secret = (lambda: keys[0]) if keys else raw.state.secret
-        writes = self._writes(context) and (principal is None or principal.writes)
+        writes = access.writes and (principal is None or principal.writes)
         files = self._files if writes else None
         mail = None
         if self._mail and headers is None:
             mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
-        return Guarded(raw, self._exposure_of(context), self._memory, secret, files, mail, tenant)
+        return Guarded(raw, exposure, self._memory, secret, files, mail, tenant)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)
