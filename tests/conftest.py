@@ -161,6 +161,22 @@ async def agent(request, world):
 
 
 @pytest.fixture
+async def place(world, tmp_path):
+    """A server at which people sign in."""
+    from signing import Place, living
+
+    async with living(Place(world, tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+async def http(place):
+    """Somebody who talks HTTP to it."""
+    async with place.http() as made:
+        yield made
+
+
+@pytest.fixture
 def chromium() -> str:
     """The system's Chromium; tests that need it are skipped by name where it is missing."""
     return needs("chromium")

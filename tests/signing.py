@@ -228,3 +228,21 @@ async def lets_in_and_goes_back(address, key, access="read"):
     """The same, and the application gets its answer."""
     async with httpx.AsyncClient(trust_env=False, timeout=60) as browser:
         await browser.get(await lets_in(address, key, access))
+
+
+class Storage:
+    """Where the SDK's client keeps what it got."""
+
+    tokens = info = None
+
+    async def get_tokens(self):
+        return self.tokens
+
+    async def set_tokens(self, tokens):
+        self.tokens = tokens
+
+    async def get_client_info(self):
+        return self.info
+
+    async def set_client_info(self, info):
+        self.info = info

@@ -118,16 +118,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     environment = os.environ if environment is None else environment
     key, problem = _key(environment)
-    given_url = _value(environment, "AURAL_BASE_URL")
+    given_url = value(environment, "AURAL_BASE_URL")
     base_url = _url("AURAL_BASE_URL", given_url or CLOUD)
     if given_url and not key and not problem:
         problem = (
             f"AURAL_BASE_URL is set but there is no key for it. {GET_A_KEY}, set it as AURAL_API_KEY "
             "and restart; or unset AURAL_BASE_URL to use the workspace on this computer."
         )
-    public_url = _value(environment, "AURAL_PUBLIC_URL")
-    data_dir = _value(environment, "AURAL_DATA_DIR")
-    audit_log = _value(environment, "AURAL_AUDIT_LOG")
+    public_url = value(environment, "AURAL_PUBLIC_URL")
+    data_dir = value(environment, "AURAL_DATA_DIR")
+    audit_log = value(environment, "AURAL_AUDIT_LOG")
     per_minute = _number(environment, "AURAL_REQUESTS_PER_MINUTE", most=100_000)
     return Settings(
         api_key=key,
@@ -237,12 +237,12 @@ def is_inner(host: str | None) -> bool:
 
 def _model(environment: Mapping[str, str]) -> Model | None:
     """The model of the embedded backend; its address and its name belong together."""
-    url, name = _value(environment, "AURAL_LLM_BASE_URL"), _value(environment, "AURAL_LLM_MODEL")
+    url, name = value(environment, "AURAL_LLM_BASE_URL"), value(environment, "AURAL_LLM_MODEL")
     if not url and not name:
         return None
     if not url or not name:
         raise BadSetting("AURAL_LLM_BASE_URL and AURAL_LLM_MODEL go together: set both, or neither.")
-    return Model(_url("AURAL_LLM_BASE_URL", url), name, _value(environment, "AURAL_LLM_API_KEY") or "")
+    return Model(_url("AURAL_LLM_BASE_URL", url), name, value(environment, "AURAL_LLM_API_KEY"))
 
 
 def _starts(environment: Mapping[str, str]) -> Starts:
@@ -251,14 +251,14 @@ def _starts(environment: Mapping[str, str]) -> Starts:
     if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", header):
         raise BadSetting("AURAL_ADDRESS_HEADER must be the name of a header, such as X-Forwarded-For.")
     once = _switch(environment, "AURAL_ONE_SESSION")
-    inviting = (" ".join((_value(environment, f"AURAL_{name}") or "").split()) for name in ("ORGANIZATION", "CONTACT"))
+    inviting = (" ".join(value(environment, f"AURAL_{name}").split()) for name in ("ORGANIZATION", "CONTACT"))
     return Starts(Starts.per_hour if per_hour is None else per_hour, once, header, *inviting)
 
 
 def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
     """The key, or the sentence that says why the one given cannot be used."""
-    source, key = "AURAL_API_KEY", _value(environment, "AURAL_API_KEY")
-    if not key and (file := _value(environment, "AURAL_API_KEY_FILE")):
+    source, key = "AURAL_API_KEY", value(environment, "AURAL_API_KEY")
+    if not key and (file := value(environment, "AURAL_API_KEY_FILE")):
         source = "AURAL_API_KEY_FILE"
         try:
             key = _path(source, file).read_text(encoding="utf-8").strip()
@@ -268,18 +268,33 @@ def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:
             return None, f"AURAL_API_KEY_FILE names {file}, which is empty. Put the key into it and restart."
     if key and not usable_key(key):
         return None, f"{source} does not hold an Aural key: keys start with `dlv_`. {GET_A_KEY}, and restart."
-    return key, ""
+    return key or None, ""
 
 
-def _value(environment: Mapping[str, str], name: str) -> str | None:
+def value(environment: Mapping[str, str], name: str) -> str:
     """The setting's text; empty and unexpanded `${...}` count as not set."""
     text = environment.get(name, "").strip()
-    return None if not text or UNEXPANDED.fullmatch(text) else text
+    return "" if UNEXPANDED.fullmatch(text) else text
+
+
+def value_or_file(environment: Mapping[str, str], name: str) -> str:
+    """The text of a secret setting, or of the file that `..._FILE` names instead; empty where neither is set.
+
+    Raises:
+        BadSetting: the file cannot be read.
+    """
+    text, file = value(environment, name), value(environment, f"{name}_FILE")
+    if text or not file:
+        return text
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, RuntimeError, ValueError):
+        raise BadSetting(f"{name}_FILE names {file}, which cannot be read.") from None
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:
-    text = _value(environment, name)
-    if text is None:
+    text = value(environment, name)
+    if not text:
         return None
     folder = _path(name, text)
     if not folder.is_dir():
@@ -303,11 +318,11 @@ def _guard(environment: Mapping[str, str], name: str) -> str | None:
     said = environment.get(name, "").strip()
     if UNEXPANDED.fullmatch(said):
         raise BadSetting(f"{name} is {said}, which nobody filled in. Set it to what it shall be, or take it out.")
-    return _value(environment, name)
+    return value(environment, name)
 
 
 def _names(environment: Mapping[str, str], name: str, *, guard: bool = False) -> tuple[str, ...]:
-    text = _guard(environment, name) if guard else _value(environment, name)
+    text = _guard(environment, name) if guard else value(environment, name)
     return tuple(each.strip() for each in (text or "").split(",") if each.strip())
 
 
@@ -334,8 +349,8 @@ def _state_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
 
 
 def _number(environment: Mapping[str, str], name: str, *, most: int) -> int | None:
-    text = _value(environment, name)
-    if text is None:
+    text = value(environment, name)
+    if not text:
         return None
     if not re.fullmatch(r"\d{1,9}", text) or int(text) > most:
         raise BadSetting(f"{name} must be a whole number from 0 to {most}, not {text!r}.")

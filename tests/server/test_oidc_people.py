@@ -16,7 +16,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from companies import MAPPING, SECRET, Provider, Workplace, as_a_host, at_a_company, way_back
 from conftest import KEY, ok, refused
 from processes import aural_mcp
-from signing import BACK, Place, asking, call, consent, living, redeem, register, result_of, said
+from signing import BACK, Place, Storage, asking, call, consent, living, redeem, register, result_of, said
 
 READS, CHANGES = "list_interviews", "create_interview"
 
@@ -30,24 +30,6 @@ def anyio_backend():
 async def company(anyio_backend, tmp_path_factory):
     async with at_a_company(tmp_path_factory.mktemp("company")) as made:
         yield made
-
-
-class Storage:
-    """Where the SDK's client keeps what it got."""
-
-    tokens = info = None
-
-    async def get_tokens(self):
-        return self.tokens
-
-    async def set_tokens(self, tokens):
-        self.tokens = tokens
-
-    async def get_client_info(self):
-        return self.info
-
-    async def set_client_info(self, info):
-        self.info = info
 
 
 class Host:

@@ -12,6 +12,7 @@ from signing import (
     BACK,
     HERE,
     Place,
+    Storage,
     asking,
     call,
     code_for,
@@ -26,37 +27,6 @@ from signing import (
 )
 
 LIST = "list_interviews"
-
-
-@pytest.fixture
-async def place(world, tmp_path):
-    async with living(Place(world, tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-async def http(place):
-    async with place.http() as made:
-        yield made
-
-
-class Storage:
-    """Where the SDK's client keeps what it got."""
-
-    def __init__(self):
-        self.tokens = self.info = None
-
-    async def get_tokens(self):
-        return self.tokens
-
-    async def set_tokens(self, tokens):
-        self.tokens = tokens
-
-    async def get_client_info(self):
-        return self.info
-
-    async def set_client_info(self, info):
-        self.info = info
 
 
 def sdk_client(place, browser, storage, access="read"):

@@ -12,13 +12,11 @@ from signing import (
     BACK,
     HERE,
     VERIFIER,
-    Place,
     asking,
     call,
     code_for,
     consent,
     form_of,
-    living,
     redeem,
     refreshed,
     register,
@@ -29,18 +27,6 @@ from signing import (
 )
 
 LIST = "list_interviews"
-
-
-@pytest.fixture
-async def place(world, tmp_path):
-    async with living(Place(world, tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-async def http(place):
-    async with place.http() as made:
-        yield made
 
 
 async def is_taken(place, http, token):

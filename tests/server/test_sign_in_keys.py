@@ -34,18 +34,6 @@ LIST = "list_interviews"
 NEWER = b"another-key-of-the-operator-for-now"
 
 
-@pytest.fixture
-async def place(world, tmp_path):
-    async with living(Place(world, tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
-async def http(place):
-    async with place.http() as made:
-        yield made
-
-
 def sealed_in(file):
     with sqlite3.connect(file) as db:
         return db.execute("select kind, digest, sign_in, sealed from tokens where sealed is not null").fetchall()

@@ -53,12 +53,6 @@ async def place(world, tmp_path, provider):
         yield made
 
 
-@pytest.fixture
-async def http(place):
-    async with place.http() as made:
-        yield made
-
-
 async def sent_there(http, client):
     """The state with which a browser goes to the provider."""
     answer = await http.get(asking(client))

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import ListInterviews
 from aural_mcp.config import GET_A_KEY, usable_key
+from aural_mcp.server.desk import app as desk
 from aural_mcp.server.desk.app import AROUND, NO_KEY, TRIES, WRONG_KEY
 from aural_mcp.server.desk.troubles import trouble
 from aural_mcp.server.inside import NotShown
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
     from aural_mcp.client.client import AuralClient
 
 HEADERS = {
-    "cache-control": "no-store",
-    "referrer-policy": "same-origin",  # with "no-referrer" our own form would say `Origin: null`, as foreign ones can
-    "x-content-type-options": "nosniff",
-    "cross-origin-resource-policy": "same-origin",
+    **{name: value for name, value in desk.HEADERS.items() if name != "cross-origin-opener-policy"},
     "x-frame-options": "DENY",
 }
-"""No opener policy: hosts open a window for this, and the page that it comes back to must still find its opener."""
+"""The desk's without its opener policy: hosts open a window, and the page it comes back to must find its opener."""
 POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' {targets}; frame-ancestors 'none'; "
     "base-uri 'none'"

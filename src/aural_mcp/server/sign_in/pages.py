@@ -10,7 +10,7 @@ from aural_mcp.server.sign_in.redirects import Redirect
 
 STYLE = """
 main { max-width: 44rem; }
-.choice { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; font-weight: 400; }
+.choice { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; }
 .sign-in .choice { font-weight: inherit; }
 .choice input { flex: none; width: auto; min-height: 0; margin: 0; }
 fieldset { border: 0; padding: 0; margin: .4rem 0 .6rem; min-width: 0; }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from aural_mcp.config import UNEXPANDED, BadSetting, is_loopback
+from aural_mcp.config import BadSetting, is_loopback, value, value_or_file
 from aural_mcp.log import strike_out
 from aural_mcp.server.sign_in.roles import SETTING, Roles, read_roles
 
@@ -38,8 +37,8 @@ def read_company(environment: Mapping[str, str]) -> Company:
     Raises:
         BadSetting: one of the settings is missing, or cannot be used.
     """
-    secret = _secret(environment)
-    given = {name: _value(environment, name) for name in (ISSUER, CLIENT_ID, SETTING)} | {CLIENT_SECRET: secret}
+    secret = value_or_file(environment, CLIENT_SECRET)
+    given = {name: value(environment, name) for name in (ISSUER, CLIENT_ID, SETTING)} | {CLIENT_SECRET: secret}
     for name, meaning in MEANT.items():
         if not given[name]:
             raise BadSetting(f"--sign-in oidc needs {name}: {meaning}.")
@@ -67,18 +66,3 @@ def _issuer(text: str) -> str:
     if text.endswith("/.well-known/openid-configuration"):
         raise BadSetting(f"{ISSUER} is the address without /.well-known/openid-configuration.")
     return text
-
-
-def _secret(environment: Mapping[str, str]) -> str:
-    text, file = _value(environment, CLIENT_SECRET), _value(environment, f"{CLIENT_SECRET}_FILE")
-    if text or not file:
-        return text
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, RuntimeError, ValueError):
-        raise BadSetting(f"{CLIENT_SECRET}_FILE names {file}, which cannot be read.") from None
-
-
-def _value(environment: Mapping[str, str], name: str) -> str:
-    text = environment.get(name, "").strip()
-    return "" if UNEXPANDED.fullmatch(text) else text

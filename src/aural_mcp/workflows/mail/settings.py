@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from aural_mcp.config import UNEXPANDED, BadSetting, is_loopback
+from aural_mcp.config import BadSetting, is_loopback, value, value_or_file
 from aural_mcp.log import strike_out
 
 ADDRESS = re.compile(r"(?!.*=\?)(?!.{255})[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -55,10 +54,10 @@ def read_mail(environment: Mapping[str, str]) -> Mail | None:
     Raises:
         BadSetting: what is named cannot be used. It never shows the address, which holds a password.
     """
-    text = _url(environment)
+    text = value_or_file(environment, "AURAL_SMTP_URL")
     sender, reply_to = _address(environment, "AURAL_MAIL_FROM"), _address(environment, "AURAL_MAIL_REPLY_TO")
-    hosts = _value(environment, "AURAL_MAIL_LINK_HOSTS").lower().split(",")
-    per_hour = _value(environment, "AURAL_MAIL_PER_HOUR") or str(PER_HOUR)
+    hosts = value(environment, "AURAL_MAIL_LINK_HOSTS").lower().split(",")
+    per_hour = value(environment, "AURAL_MAIL_PER_HOUR") or str(PER_HOUR)
     if not text:
         return None
     try:
@@ -88,24 +87,8 @@ def read_mail(environment: Mapping[str, str]) -> Mail | None:
     )
 
 
-def _value(environment: Mapping[str, str], name: str) -> str:
-    text = environment.get(name, "").strip()
-    return "" if UNEXPANDED.fullmatch(text) else text
-
-
-def _url(environment: Mapping[str, str]) -> str:
-    text = _value(environment, "AURAL_SMTP_URL")
-    file = _value(environment, "AURAL_SMTP_URL_FILE")
-    if text or not file:
-        return text
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, RuntimeError, UnicodeDecodeError):
-        raise BadSetting(f"AURAL_SMTP_URL_FILE names {file}, which cannot be read.") from None
-
-
 def _address(environment: Mapping[str, str], name: str) -> str:
-    text = _value(environment, name)
+    text = value(environment, name)
     if text and not ADDRESS.fullmatch(text):
         raise BadSetting(f"{name} must be one plain e-mail address, such as jobs@example.org.")
     return text
