@@ -63,17 +63,32 @@ class Narrowing:
 class Starts:
     """What may be begun by a public link: sessions of one address in an hour (0 is any number), one of a person.
 
-    `address_header` is where a proxy, and nobody else, names the candidate's address. The page names who invites.
+    `address_header` is where a proxy, and nobody else, names the candidate's address.
     """
 
     per_hour: int = 30
     once: bool = False
     address_header: str = ""
+
+
+@dataclass(frozen=True)
+class Employer:
+    """What candidates are told of who invites them, and by when they are owed an explanation.
+
+    Args:
+        contact: where they may ask: an e-mail address, a link, a number.
+        retention_days: after which their data is deleted; None where nobody said.
+        explanation_days: within which somebody who was turned down is told why.
+    """
+
     organization: str = ""
     contact: str = ""
+    retention_days: int | None = None
+    explanation_days: int = 30
 
 
 STARTS = Starts()
+EMPLOYER = Employer()
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,7 @@ class Settings:
     requests_per_minute: int = 60
     model: Model | None = None
     starts: Starts = STARTS
+    employer: Employer = EMPLOYER
     narrowing: Narrowing = Narrowing()
     confirm: str = "ask"
     state_keys: tuple[bytes, ...] = ()
@@ -140,6 +156,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         requests_per_minute=60 if per_minute is None else per_minute,
         model=_model(environment),
         starts=_starts(environment),
+        employer=_employer(environment),
         narrowing=Narrowing(
             read_only=_switch(environment, "AURAL_READ_ONLY"),
             toolsets=_names(environment, "AURAL_TOOLSETS", guard=True),
@@ -251,8 +268,33 @@ def _starts(environment: Mapping[str, str]) -> Starts:
     if not re.fullmatch(r"[A-Za-z0-9-]{0,64}", header):
         raise BadSetting("AURAL_ADDRESS_HEADER must be the name of a header, such as X-Forwarded-For.")
     once = _switch(environment, "AURAL_ONE_SESSION")
-    inviting = (" ".join(value(environment, f"AURAL_{name}").split()) for name in ("ORGANIZATION", "CONTACT"))
-    return Starts(Starts.per_hour if per_hour is None else per_hour, once, header, *inviting)
+    return Starts(Starts.per_hour if per_hour is None else per_hour, once, header)
+
+
+def _employer(environment: Mapping[str, str]) -> Employer:
+    organization, contact = (
+        " ".join(value(environment, f"AURAL_{name}").split()) for name in ("ORGANIZATION", "CONTACT")
+    )
+    kept = _guard(environment, "AURAL_RETENTION") or ""
+    days = _number(environment, "AURAL_EXPLANATION_DAYS", most=365)
+    return Employer(
+        organization,
+        contact,
+        days_of("AURAL_RETENTION", kept) if kept else None,
+        Employer.explanation_days if days is None else days,
+    )
+
+
+def days_of(name: str, text: str) -> int:
+    """Whole days out of `180d` or `180`.
+
+    Raises:
+        BadSetting: it is no number of days from 1 to 36500.
+    """
+    found = re.fullmatch(r"(\d{1,5})\s*d?", text.strip().lower())
+    if not found or not 1 <= int(found[1]) <= 36_500:
+        raise BadSetting(f"{name} must be days, from 1d to 36500d, not {text!r}.")
+    return int(found[1])
 
 
 def _key(environment: Mapping[str, str]) -> tuple[str | None, str]:

@@ -53,6 +53,12 @@ VARIABLES = (
     ),
     Variable("AURAL_ORGANIZATION", "Who invites, on local pages, where an interview has no `companyName`."),
     Variable("AURAL_CONTACT", "Where candidates may ask, on local pages: an e-mail address, a link, a number."),
+    Variable(
+        "AURAL_RETENTION",
+        "After how long you delete candidates' data, e.g. `180d`: local pages tell it.",
+        "nobody is told",
+    ),
+    Variable("AURAL_EXPLANATION_DAYS", "Days within which somebody who was turned down is owed an explanation.", "30"),
     Variable("AURAL_REQUESTS_PER_MINUTE", "Aural's limit per key; 0 is off.", "60"),
     Variable("AURAL_READ_ONLY", "Only tools that read.", "0", "--read-only", title="Only read"),
     Variable(

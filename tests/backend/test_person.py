@@ -12,7 +12,7 @@ from aural_mcp.backend.rest.app import LocalKey, create_app
 from aural_mcp.backend.storage import exchange, tables
 from aural_mcp.backend.storage.store import Store, owner
 from aural_mcp.client.client import AuralClient
-from aural_mcp.config import Starts, read_settings
+from aural_mcp.config import EMPLOYER, Employer, Starts, read_settings
 from aural_mcp.privacy.views import Exposure
 from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
@@ -26,10 +26,10 @@ WISH = "I would rather speak with a person"
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
-def world_of(world, **starts):
+def world_of(world, employer=EMPLOYER, **starts):
     """The same workspace, with what its operator has set."""
     key = LocalKey(KEY, owner(world.store).user_id)
-    app = create_app(world.store, origin=lambda: ORIGIN, local_key=key, starts=Starts(**starts))
+    app = create_app(world.store, origin=lambda: ORIGIN, local_key=key, starts=Starts(**starts), employer=employer)
     return World(world.store, app, world.client, world.server)
 
 
@@ -267,7 +267,7 @@ async def test_the_page_names_who_invites_and_where_to_ask(agent, world):
         "a@b.test?bcc=c@d.test": "<bdi>a@b.test?bcc=c@d.test</bdi>",
     }
     for contact, shown in contacts.items():
-        host = world_of(world, organization="Acme <GmbH>", contact=contact)
+        host = world_of(world, Employer("Acme <GmbH>", contact))
         async with host.browser() as browser:
             page = await browser.get(made["url"])
             assert "Acme &lt;GmbH&gt; invites you to an interview" in page.text
@@ -275,7 +275,7 @@ async def test_the_page_names_who_invites_and_where_to_ask(agent, world):
             assert "Your answers go to Acme &lt;GmbH&gt;." in page.text
     with world.store.writing() as db:
         db.execute(update(tables.interviews).values(companyName="Initech"))
-    async with world_of(world, organization="Acme").browser() as browser:
+    async with world_of(world, Employer("Acme")).browser() as browser:
         assert "Initech invites you to an interview" in (await browser.get(made["url"])).text
     with world.store.writing() as db:
         db.execute(update(tables.interviews).values(companyName=None))
@@ -288,4 +288,4 @@ async def test_the_page_names_who_invites_and_where_to_ask(agent, world):
 
 def test_who_invites_is_set_as_one_line(world):
     given = {"AURAL_ORGANIZATION": " Acme\n GmbH ", "AURAL_CONTACT": "people@acme.test"}
-    assert read_settings(given).starts == Starts(organization="Acme GmbH", contact="people@acme.test")
+    assert read_settings(given).employer == Employer(organization="Acme GmbH", contact="people@acme.test")

@@ -1,8 +1,7 @@
 """What the Aural API returns: one class per row, camelCase on the wire, unknown fields kept.
 
-Times are RFC 3339 text with microseconds and offset `+00:00`, as Aural sends them; durations
-are seconds. Every field but the id has a default, so an older deployment that leaves a newer
-field out can still be read; `model_fields_set` tells what really came.
+Times are RFC 3339 text with microseconds and offset `+00:00`, as Aural sends them; durations are seconds. Every field
+but the id has a default, so that what an older deployment leaves out can be read; `model_fields_set` tells what came.
 Source of every field: Aural Developer API v1.
 """
 # No annotations as text: pydantic would compile every one of them at each start.
@@ -175,6 +174,38 @@ class Deleted(Record):
     deleted: bool = True
 
 
+class Decision(Record):
+    """What a person decided on somebody; `verified` is whether who decided signed in, `explained_at` when told why."""
+
+    id: str = ""
+    decision: str = ""
+    reason: str = ""
+    by: str = ""
+    verified: bool = False
+    at: str = ""
+    looked_at: list[str] = []
+    explained_at: str | None = None
+
+
+class DataRequest(Record):
+    """What a candidate asks of the team and nobody has closed yet: `kind` is person, data, correct or delete."""
+
+    id: str
+    kind: str = ""
+    text: str = ""
+    at: str = ""
+
+
+class Notice(Record):
+    """What a candidate was told before they began, word for word, and agreed to."""
+
+    version: str = ""
+    language: str = ""
+    at: str = ""
+    text: str = ""
+    agreed: str = ""
+
+
 class Candidate(Record):
     """A person registered for an interview; `session_id` is set once they have begun."""
 
@@ -193,6 +224,7 @@ class Candidate(Record):
     invite_token: str = ""
     session_id: str | None = None
     created_at: str = ""
+    requests: list[DataRequest] = []
 
 
 class InvitedCandidate(Candidate):
@@ -223,13 +255,14 @@ class SessionBase(Record):
     total_duration_seconds: int | None = None
     created_at: str = ""
     asks_for_person: str | None = None
+    requests: list[DataRequest] = []
+    decision: Decision | None = None
 
 
 class SessionSummary(SessionBase):
     """One candidate's interview in a list. `status` is IN_PROGRESS, COMPLETED or ABANDONED.
 
-    `insights` and `sentiment` are null until analysed, and an object or an array afterwards,
-    depending on the deployment.
+    `insights` and `sentiment` are null until analysed, an object or an array afterwards, depending on the deployment.
     """
 
     updated_at: str = ""
@@ -329,6 +362,9 @@ class SessionReport(Record):
     messages: Annotated[list[ReportMessage], ONE_BY_ONE] = []
     total_duration_seconds: int | None = None
     asks_for_person: str | None = None
+    requests: list[DataRequest] = []
+    decision: Decision | None = None
+    notice: Notice | None = None
     audio_recording_url: str | None = None
     audio_recordings: list[AudioRecording] = []
     audio_duration: Number | None = None

@@ -21,7 +21,7 @@ import anyio.to_thread
 import httpx
 
 from aural_mcp.api.errors import Unreachable
-from aural_mcp.config import STARTS, Starts
+from aural_mcp.config import EMPLOYER, STARTS, Employer, Starts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,6 +49,7 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         public_url: the origin that links carry instead of this computer's.
         model: what interviews and scores; without one, rules interview and nobody scores.
         starts: what may be begun by a public link.
+        employer: what candidates are told of who invites them.
     """
 
     def __init__(
@@ -59,12 +60,13 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         public_url: str | None = None,
         model: Model | None = None,
         starts: Starts = STARTS,
+        employer: Employer = EMPLOYER,
     ) -> None:
         self.secret = f"dlv_local_{secrets.token_urlsafe(32)}"
         self._url = database_url(folder)
         self._wanted_port = page_port
         self._public_url = public_url
-        self._model, self._starts = model, starts
+        self._model, self._starts, self._employer = model, starts, employer
         self._port = page_port or PAGE_PORT
         self._opening = anyio.Lock()
         self._pages_known = anyio.Event()
@@ -104,7 +106,7 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
 
             with listener:
                 async with delivering(store, sweep):
-                    await _serve(create_pages(store, self._model, self.origin, self._starts), listener)
+                    await _serve(create_pages(store, self._model, self.origin, self._starts, self._employer), listener)
 
     def _claim(self, store: Store) -> socket.socket | None:
         """The page port as a listening socket; None when this workspace is served there already."""

@@ -166,6 +166,7 @@ def serve_backend(host: str, port: int, database: str | None, desk_port: int | N
         requests_per_minute=settings.requests_per_minute,
         model=settings.model,
         starts=settings.starts,
+        employer=settings.employer,
     )
     with suppress(KeyboardInterrupt):
         config = uvicorn.Config(

@@ -129,6 +129,7 @@ def set_up(
         require_reason=settings.require_reason,
         files=settings.files,
         mail=None if per_request else read_mail(os.environ),
+        employer=settings.employer,
     )
     return Setup(server, client, workspace)
 
@@ -149,6 +150,7 @@ def _workspace(settings: Settings) -> LocalWorkspace:
         public_url=settings.public_url,
         model=settings.model,
         starts=settings.starts,
+        employer=settings.employer,
     )
 
 

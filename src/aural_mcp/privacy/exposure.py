@@ -35,6 +35,7 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.links import Source
 from aural_mcp.client.state import State
 from aural_mcp.client.transcripts import Transcripts
+from aural_mcp.privacy.acting import NOBODY, Acting
 from aural_mcp.privacy.stored import Homes, as_stored
 from aural_mcp.privacy.views import Exposure, People, View, about_candidates
 
@@ -108,6 +109,7 @@ class Guarded:
         files: the folder in which files may be read and written; None where there is none.
         mail: the operator's mail server, as the workflow that sends knows it; None where there is none.
         tenant: whose answers these are, where several people use the key.
+        acting: who acts and for whom, for what is recorded.
     """
 
     def __init__(
@@ -119,14 +121,16 @@ class Guarded:
         files: Path | None = None,
         mail: object = None,
         tenant: str | None = None,
+        acting: Acting = NOBODY,
     ) -> None:
         self.raw, self.exposure, self._memory, self._secret, self.files = raw, exposure, memory, secret, files
-        self.mail, self.tenant = mail, tenant or raw.tenant
+        self.mail, self.tenant, self.acting = mail, tenant or raw.tenant, acting
 
     def blinded(self) -> Guarded:
         """The same client, for a call in which nobody is named; what it did not show before it does not show now."""
         exposure = replace(self.exposure, blind=True)
-        return Guarded(self.raw, exposure, self._memory, self._secret, self.files, tenant=self.tenant)
+        raw, memory, tenant, acting = self.raw, self._memory, self.tenant, self.acting
+        return Guarded(raw, exposure, memory, self._secret, self.files, tenant=tenant, acting=acting)
 
     @property
     def base_url(self) -> str:

@@ -48,6 +48,9 @@ FIELDS: dict[type[Record], dict[str, str]] = {
         **dict.fromkeys(("audio_url", "audio_duration_seconds", "whiteboard_image_url"), MEDIA),
         "sentiment": TONE,
     },
+    models.DataRequest: {"text": WORDS},
+    models.Decision: {"reason": ABOUT},
+    models.Notice: {},
     models.IntegrityEvent: {"type": ABOUT, "detail": WORDS},
     models.PracticeAttempt: {
         "answer_text": WORDS,

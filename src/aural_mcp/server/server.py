@@ -37,6 +37,8 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError, LogUnwritable, NoUsableKey
 from aural_mcp.api.operations import FINDERS, OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
+from aural_mcp.config import EMPLOYER, Employer
+from aural_mcp.privacy.acting import Acting
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
 from aural_mcp.privacy.within import Within
@@ -117,6 +119,7 @@ class AuralServer(MCPServer[Connection]):
         require_reason: bool = False,
         files: Path | None = None,
         mail: Mail | None = None,
+        employer: Employer = EMPLOYER,
     ) -> None:
         super().__init__(
             NAME,
@@ -139,6 +142,7 @@ class AuralServer(MCPServer[Connection]):
         self._decisions, self._reasons = Decisions(audit or AuditLog(lambda: None)), require_reason
         self._access = access or Access()
         self._confirm, self._state_keys, self._files, self._mail = confirm, tuple(state_keys), files, mail
+        self._employer = employer
         self._tools: dict[tuple[AnyOperation, bool, bool], Tool] = {}
         self._recents: dict[tuple[str, Exposure], Recent] = {}
         self._polling = Counter[str]()
@@ -421,7 +425,8 @@ class AuralServer(MCPServer[Connection]):
         mail = None
         if self._mail and headers is None:
             mail = replace(self._mail, note=partial(self._decisions.sent, raw.tenant))
-        return Guarded(raw, exposure, self._memory, secret, files, mail, tenant)
+        acting = Acting((principal.name or principal.subject) if principal else "", self._employer)
+        return Guarded(raw, exposure, self._memory, secret, files, mail, tenant, acting)
 
     def _context(self, ctx: ServerRequestContext[Any]) -> Context[Any, Any]:
         return Context(request_context=ctx, mcp_server=self)

@@ -36,7 +36,7 @@ from aural_mcp.backend.storage.store import (
 )
 from aural_mcp.backend.storage.tables import ASKS, candidates, conducted, interviews, messages, sessions
 from aural_mcp.backend.webhooks import note_session
-from aural_mcp.config import STARTS, Model, Starts
+from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.events.outbox import ABANDONED, SCORED, STARTED
 
 WORKERS, THINKERS = 4, 40
@@ -58,6 +58,7 @@ class Conduct:
     analyst: Analyst
     workers: anyio.CapacityLimiter
     starts: Starts = STARTS
+    employer: Employer = EMPLOYER
 
     async def work(self, call: Callable[..., Result], *given: Any) -> Result:
         """Run one of its methods in a worker thread."""
@@ -66,7 +67,7 @@ class Conduct:
     @property
     def host(self) -> Host:
         """What is said of this side at every door."""
-        return Host(self.interviewer.by_ai, self.starts.organization, self.starts.contact)
+        return Host(self.interviewer.by_ai, self.employer.organization, self.employer.contact)
 
     def arrive(self, link: Link) -> Door:
         """Where the candidate stands now, once what their time demands was done."""
@@ -242,13 +243,14 @@ class Conduct:
         return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
 
 
-def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS) -> Conduct:
+def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS, employer: Employer = EMPLOYER) -> Conduct:
     """The conduct with a model that interviews and scores, or with rules and nobody who scores."""
     if model is None:
-        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS), starts)
+        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS), starts, employer)
     from aural_mcp.backend.interview.model import ModelAnalyst, ModelInterviewer
 
-    return Conduct(store, ModelInterviewer(model), ModelAnalyst(model), anyio.CapacityLimiter(THINKERS), starts)
+    workers = anyio.CapacityLimiter(THINKERS)
+    return Conduct(store, ModelInterviewer(model), ModelAnalyst(model), workers, starts, employer)
 
 
 def _is_due(door: Door) -> bool:

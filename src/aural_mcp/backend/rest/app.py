@@ -37,6 +37,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
+from aural_mcp.api.decisions import UNLISTED
 from aural_mcp.api.operations import (
     OPERATIONS,
     AnyOperation,
@@ -58,7 +59,7 @@ from aural_mcp.backend.rest.scope import Call, scope_of
 from aural_mcp.backend.storage.store import Store, digest, now
 from aural_mcp.backend.storage.tables import api_keys
 from aural_mcp.backend.webhooks import delivering
-from aural_mcp.config import STARTS, Model, Starts
+from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.documents import render
 
 PREFIX = "/api/v1"
@@ -140,7 +141,8 @@ def create_app(
     requests_per_minute: int = 60,
     model: Model | None = None,
     starts: Starts = STARTS,
-    generation: int = 2,
+    employer: Employer = EMPLOYER,
+    generation: int = 3,
 ) -> Starlette:
     """The whole backend: REST under `/api/v1`, and the candidate's pages; where it is served, webhooks beside them.
 
@@ -150,15 +152,16 @@ def create_app(
         requests_per_minute: per key, as Aural's 60; 0 is off.
         model: what interviews and scores; without one, rules interview and nobody scores.
         starts: what may be begun by a public link.
-        generation: 1 answers as deployments with 15 operations do, for tests.
+        employer: what candidates are told of who invites them.
+        generation: 1 answers as deployments with 15 operations do, 2 as Aural does, for tests; 3 is all of this one.
     """
     limit = rate_limit_of(store, requests_per_minute)
     backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation)
     paths: dict[str, dict[str, AnyOperation]] = {}
-    for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS) if each.since <= generation):
+    for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
-    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts), origin)]
+    routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts, employer), origin)]
     return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 1 else _older_error)
 
 
@@ -167,9 +170,10 @@ def create_pages(
     model: Model | None = None,
     origin: Callable[[], str] = str,
     starts: Starts = STARTS,
+    employer: Employer = EMPLOYER,
 ) -> Starlette:
     """The candidate's pages alone, for the port of a local workspace: no REST is reachable there."""
-    return _app(candidate_routes(conduct_of(store, model, starts), origin))
+    return _app(candidate_routes(conduct_of(store, model, starts, employer), origin))
 
 
 def _documents(origin: Callable[[], str]) -> list[BaseRoute]:

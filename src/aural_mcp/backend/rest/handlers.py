@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or
 
 from aural_mcp.api import operations as ops
 from aural_mcp.api.analysis import SaveSessionAnalysis, columns, problems
+from aural_mcp.api.decisions import SaveDecision
 from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.rest import intake
 from aural_mcp.backend.rest.checks import INT4, Refused, bad
@@ -25,9 +26,9 @@ from aural_mcp.backend.rest.scope import (
     rank,
     row_of,
 )
+from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, keep_decision, notice_of
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
-    ASKS,
     candidates,
     interviews,
     messages,
@@ -167,7 +168,9 @@ def list_candidates(call: Call) -> list[Row]:
     interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     found = select(candidates).where(candidates.c.interviewId == interview).order_by(candidates.c.createdAt.desc())
     shown = found if call.query.get("everybody") == "True" else found.limit(1000)
-    return [_only(row, CANDIDATE_FIELDS) for row in rows(call.db, shown)]
+    listed = rows(call.db, shown)
+    ours = beside_candidates(call.db, listed)
+    return [_only(row, CANDIDATE_FIELDS) | ours[row["id"]] for row in listed]
 
 
 @handles(ops.CreateCandidates)
@@ -218,8 +221,10 @@ def list_sessions(call: Call) -> Paged:
         bad("Invalid cursor")
     page = _page(call, select(sessions).where(sessions.c.interviewId == interview), sessions, "createdAt", after)
     said = _counts(call.db, messages, [row["id"] for row in page], "sessionId")
+    ours = beside_sessions(call.db, page)
     for index, row in enumerate(page):
-        page[index] = _only(row, SUMMARY_FIELDS) | _wish(row) | {"_count": {"messages": said.get(row["id"], 0)}}
+        counts = {"_count": {"messages": said.get(row["id"], 0)}}
+        page[index] = _only(row, SUMMARY_FIELDS) | ours[row["id"]] | counts
     return page
 
 
@@ -230,7 +235,7 @@ def get_session(call: Call) -> Row:
     fields = [name for name in SUMMARY_FIELDS if name != "updatedAt"]
     return (
         _only(row, fields)
-        | _wish(row)
+        | beside_sessions(call.db, [row])[row["id"]]
         | {"messages": turns, "interview": _only(interview, ["id", "title", "objective"])}
     )
 
@@ -239,12 +244,18 @@ def get_session(call: Call) -> Row:
 def get_session_report(call: Call) -> Row:
     row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
     head = {"interviewTitle": interview["title"], "interviewObjective": interview["objective"]}
-    return head | _only(row, REPORT_FIELDS) | _wish(row) | {"messages": turns_of(call.db, row["id"])}
+    ours, notice = beside_sessions(call.db, [row])[row["id"]], notice_of(call.db, row["id"])
+    ours |= {"notice": notice} if notice else {}
+    return head | _only(row, REPORT_FIELDS) | ours | {"messages": turns_of(call.db, row["id"])}
 
 
-def _wish(row: Row) -> Row:
-    """Since when somebody would rather speak with a person; Aural has no such field."""
-    return {"asksForPerson": row[ASKS]} if row[ASKS] else {}
+@handles(SaveDecision)
+def save_decision(call: Call) -> Row:
+    row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
+    if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
+        raise Refused(403, "MEMBER role or higher required.")
+    given = intake.extension(SaveDecision, call.body("Invalid JSON body."), row["id"])
+    return keep_decision(call.db, row["id"], given.payload())
 
 
 @handles(SaveSessionAnalysis)
@@ -252,7 +263,7 @@ def save_session_analysis(call: Call) -> Row:
     row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
     if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
         raise Refused(403, "MEMBER role or higher required.")
-    given = intake.analysis(call.body("Invalid JSON body."), row["id"])
+    given = intake.extension(SaveSessionAnalysis, call.body("Invalid JSON body."), row["id"])
     turns = turns_of(call.db, row["id"], "id")
     asked = [question["text"] for question in questions_of(call.db, interview["id"])]
     rubric: list[Row] = interview["assessmentCriteria"] or []

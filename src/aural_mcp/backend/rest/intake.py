@@ -11,12 +11,11 @@ import math
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
-from aural_mcp.api.analysis import SaveSessionAnalysis
-from aural_mcp.api.operations import Depth, QuestionType, Tone
+from aural_mcp.api.operations import Depth, Operation, QuestionType, Tone
 from aural_mcp.backend.rest.checks import (
     bad,
     expected,
@@ -35,6 +34,7 @@ from aural_mcp.backend.rest.javascript import ABSENT, as_number, as_text, is_num
 from aural_mcp.backend.storage.store import Row
 
 TONES, DEPTHS, QUESTION_TYPES = get_args(Tone), get_args(Depth), get_args(QuestionType)
+Extension = TypeVar("Extension", bound=Operation[Any])
 PROFILE = ("gender", "education", "school", "major", "workExperience")
 
 
@@ -283,11 +283,11 @@ DETAILS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def analysis(body: Any, session_id: str) -> SaveSessionAnalysis:
-    """The body of the local extension: strict, every problem named."""
+def extension(operation: type[Extension], body: Any, session_id: str) -> Extension:
+    """The body of an extension of ours: strict, every problem named."""
     given = object_or_empty(body)
     try:
-        return SaveSessionAnalysis.model_validate(storable(given) | {"sessionId": session_id})
+        return operation.model_validate(storable(given) | {"sessionId": session_id})
     except ValidationError as error:
         bad(" ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in error.errors()[:20]))
 

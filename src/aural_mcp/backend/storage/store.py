@@ -19,6 +19,7 @@ from sqlalchemy import DDL, Connection, Select, insert, inspect, select, update
 
 from aural_mcp.backend.storage.tables import (
     ASKS,
+    LATER,
     api_keys,
     messages,
     metadata,
@@ -31,7 +32,6 @@ from aural_mcp.backend.storage.tables import (
     settings,
     stamp_of,
     stamp_text,
-    starts,
 )
 from aural_mcp.database import CannotOpen as CannotOpen
 from aural_mcp.database import Database
@@ -104,7 +104,8 @@ def _bring_up_to_date(db: Connection) -> None:
         for step in range(version, SCHEMA_VERSION):
             MIGRATIONS[step](db)
         save_setting(db, "schema_version", SCHEMA_VERSION)
-    starts.create(db, checkfirst=True)  # a version that does not know it is not hindered by it, nor by the next
+    for table in LATER:
+        table.create(db, checkfirst=True)
     if ASKS not in {column["name"] for column in inspect(db).get_columns(sessions.name)}:
         db.execute(DDL(f'ALTER TABLE {sessions.name} ADD COLUMN "{ASKS}" BIGINT'))
 

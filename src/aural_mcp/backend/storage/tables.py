@@ -278,6 +278,56 @@ candidates = Table(
     Column("createdAt", Stamp, nullable=False),
     Column("updatedAt", Stamp, nullable=False),
 )
+notices = Table(  # what candidates were told, each text once
+    "aural_mcp_notices",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("text", Text, nullable=False),
+)
+agreements = Table(  # who was told which of them, and what they agreed to
+    "aural_mcp_agreements",
+    metadata,
+    Column("sessionId", String, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("notice", String, ForeignKey("aural_mcp_notices.digest"), nullable=False),
+    Column("agreed", Text, nullable=False),
+    Column("at", Stamp, nullable=False),
+)
+requests = Table(  # what candidates ask of the team; by their session, or by their record before they have one
+    "aural_mcp_requests",
+    metadata,
+    _id(),
+    _id(parent="interviews", name="interviewId"),
+    _id(parent="sessions", name="sessionId", optional=True),
+    _id(parent="candidates", name="candidateId", optional=True),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False, default=""),
+    Column("at", Stamp, nullable=False),
+    Column("closedAt", Stamp),
+    Column("closedBy", Text),
+)
+decisions = Table(
+    "aural_mcp_decisions",
+    metadata,
+    _id(),
+    _id(parent="sessions", name="sessionId"),
+    Column("decision", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False, default=""),
+    Column("verified", Boolean, nullable=False, default=False),
+    Column("lookedAt", _JSON, nullable=False, default=list),
+    Column("at", Stamp, nullable=False),
+    Column("explainedAt", Stamp),
+)
+erased = Table(  # who was erased, as keyed hashes of address and name, so that nobody brings them back unasked
+    "aural_mcp_erased",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("at", Stamp, nullable=False),
+)
+LATER = (starts, notices, agreements, requests, decisions, erased)
+"""Tables that earlier versions of the same schema lack, and are not hindered by."""
 api_keys = Table(
     "api_keys",
     metadata,
