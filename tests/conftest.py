@@ -138,7 +138,7 @@ def postgresql_server():
         server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
-def make_world(database: str, generation: int = 2) -> World:
+def make_world(database: str, generation: int = 3) -> World:
     store = Store(database)
     key = LocalKey(KEY, owner(store).user_id)
     app = create_app(store, origin=lambda: ORIGIN, local_key=key, generation=generation)
