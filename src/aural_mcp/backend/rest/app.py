@@ -162,7 +162,7 @@ def create_app(
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
     routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts, employer), origin)]
-    return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 1 else _older_error)
+    return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 2 else _older_error)
 
 
 def create_pages(
@@ -301,7 +301,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _older_error(request: Request, error: Exception) -> Response:
-    """What the first generation does not have is a page, also below `/api/v1`."""
+    """What a deployment of Aural does not have is a page, also below `/api/v1`."""
     refused = cast("HTTPException", error)
     return _page(refused) if refused.status_code == 404 else await _http_error(request, error)
 
