@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from aural_mcp.cli.erasing import IN_MEMORY, NOBODY, SEVERAL, before, decision_log_of, in_files, note, say, show
+from aural_mcp.cli.erasing import (
+    IN_MEMORY,
+    NOBODY,
+    SEVERAL,
+    before,
+    columns,
+    decision_log_of,
+    in_files,
+    note,
+    say,
+    show,
+)
 from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import set_up
 
@@ -81,7 +91,7 @@ def retain_elsewhere(
         return
     head = ("Interview", "Name", "What", "Last", "Id")
     rows = [(found.titles[each.interview], each.name, each.kind, found.last[each.id][:10], each.id) for each in old]
-    click.echo("\n".join(table(head, rows, shutil.get_terminal_size((120, 24)).columns)))
+    click.echo("\n".join(table(head, rows, columns())))
     _say_where(settings, "aural-mcp retention")
     if _erase_traces(settings, people_of(old), None, yes=yes, dry_run=dry_run):
         note(decision_log_of(settings), "retention", "done", old)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ KEEP = click.option(
 )
 YES = click.option("--yes", is_flag=True, help="Ask nothing.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would go; erase nothing.")
-IN_A_LINE, LARGEST, MOST_FILES = 100, 20_000_000, 20_000
+IN_A_LINE, LARGEST, MOST_FILES, ENDLESS = 100, 20_000_000, 20_000, 10_000
 UNREADABLE = (".xlsx", ".docx", ".pptx", ".pdf", ".zip", ".gz", ".xls", ".doc", ".png", ".jpg", ".jpeg")
 """Files whose text cannot be looked through."""
 NOBODY = "Nobody here is called {wanted}. Give an id, an e-mail address or a whole name, as the interviews have it."
@@ -202,8 +203,12 @@ def show(person: Person, called: Mapping[str, str]) -> None:
     who = [" / ".join(each) for each in (person.names, person.addresses, person.phones) if each]
     click.echo(line(", ".join(who) or "Somebody without a name"))
     rows = [(called.get(each.interview, each.interview), each.kind, each.state, each.id) for each in person.entries]
-    columns = shutil.get_terminal_size((120, 24)).columns - 2
-    click.echo("\n".join(f"  {each}" for each in table(("Interview", "What", "State", "Id"), rows, columns)))
+    click.echo("\n".join(f"  {each}" for each in table(("Interview", "What", "State", "Id"), rows, columns() - 2)))
+
+
+def columns() -> int:
+    """The columns of the terminal; where there is none each row is one line."""
+    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else ENDLESS
 
 
 def say(head: str, lines: Collection[str]) -> None:

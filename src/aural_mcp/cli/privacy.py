@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aural_mcp.cli.erasing import KEEP, before, beside
+from aural_mcp.cli.erasing import KEEP, before, beside, columns
 from aural_mcp.cli.groups import Group
 from aural_mcp.cli.webhooks import DATABASE, workspace
 
@@ -125,11 +124,10 @@ def _files(settings: Settings, store: Store | None) -> None:
     paths = [*(folder / name for name in FILES), *([own] if own else []), *([log] if log else [])]
     paths += beside(store) if store else []
     found = list(dict.fromkeys(each.absolute() for each in paths if each.exists()))
-    rows = [(str(each), _day(each.stat().st_mtime), f"{each.stat().st_size / 1e6:.1f} MB") for each in found]
+    rows = [(_day(each.stat().st_mtime), f"{each.stat().st_size / 1e6:.1f} MB", str(each)) for each in found]
     if rows:
         click.echo()
-        columns = shutil.get_terminal_size((120, 24)).columns
-        click.echo("\n".join(table(("File", "Changed", "Size"), rows, columns)))
+        click.echo("\n".join(table(("Changed", "Size", "File"), rows, columns() - 2)))
     if store and store.shared:
         click.echo(f"The workspace is in {store.engine.url!r}; its backups are its administrator's.")
 

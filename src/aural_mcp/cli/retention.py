@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -19,6 +18,7 @@ from aural_mcp.cli.erasing import (
     YES,
     before,
     carry_out,
+    columns,
     counted,
     decision_log_of,
     note,
@@ -131,9 +131,8 @@ def show(found: Old, called: Mapping[str, str], days: int) -> None:
         click.echo(f"Nobody who could go is older than {days} days.")
     else:
         click.echo(f"Older than {days} days:")
-        columns = shutil.get_terminal_size((120, 24)).columns - 2
         head = ("Interview", "Sessions", "Registered", "Oldest", "Id")
-        click.echo("\n".join(f"  {each}" for each in table(head, by_interview(found, called), columns)))
+        click.echo("\n".join(f"  {each}" for each in table(head, by_interview(found, called), columns() - 2)))
     kept = [f"{each.name or 'unnamed'} ({each.kind} {each.id}): {why}" for each, why in found.kept]
     more = [f"and {len(kept) - MOST:,} more"] if len(kept) > MOST else []
     say("Older, and kept:", [*kept[:MOST], *more])
@@ -191,7 +190,7 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
     with store.reading() as db:
         if not _is_due(_last(db), now):
             return False
-    ran, reported = False, list[Old]()
+    ran, reported = False, cast("list[Old]", [])
 
     def choose(db: Connection) -> Choice:
         nonlocal ran
