@@ -1,6 +1,7 @@
 """`aural-mcp erase` and `retention`: afterwards nothing of somebody is in any file, and nobody else misses anything."""
 
 import json
+import re
 import sqlite3
 import unicodedata
 from datetime import UTC, datetime
@@ -10,10 +11,17 @@ import pytest
 from mcp import Client
 from sqlalchemy import insert, select, update
 
+from aural_mcp.api.models import Candidate
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import Store, new_id, now
-from conftest import answer, make_world, ok, refused
-from processes import aural_mcp, on_stdio
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
+from aural_mcp.events import outbox, snapshots
+from aural_mcp.events.run import open_outbox
+from aural_mcp.workflows.decisions import kept
+from aural_mcp.workflows.mail.ledger import MailLedger
+from conftest import DATABASES, KEY, ORIGIN, answer, make_world, ok, refused
+from processes import aural_mcp, backend, free_port, on_stdio
 from rows import add_session
 
 NAME, ADDRESS, PHONE = "Zoë Ångström-Nuñez", "Zoe.Angstrom@Example.org", "+46 70 123 45 67"
@@ -269,3 +277,103 @@ async def test_who_had_neither_address_nor_number_is_known_by_name_in_that_inter
         assert "was erased here before" in said
         await ok(agent, "create_candidates", interviewId=other, candidates=[{"name": "Ana Maria"}])
         await ok(agent, "create_candidates", interviewId=one, candidates=[{"name": "Ana Maria", "email": "a@b.org"}])
+
+
+# ── Elsewhere ───────────────────────────────────────────────────────────────────────────────────
+
+
+@DATABASES
+async def test_no_table_has_anything_of_the_person(world, tmp_path, database):
+    async with Client(world.server) as agent:
+        made = (await ok(agent, "create_interview", title="A"))["id"]
+        people = [{"name": NAME, "email": ADDRESS, "phone": PHONE}, OTHER]
+        link = (await ok(agent, "create_candidates", interviewId=made, candidates=people))["data"][0]["inviteUrl"]
+        await ok(agent, "create_questions", interviewId=made, questions=[{"text": "Q"}])
+    async with world.browser() as browser:
+        page = await browser.post(f"{link}/start", data={"consent": "yes"})
+        await answer(browser, page, WORDS)
+    texts, before = [NAME, ADDRESS.lower(), PHONE, WORDS], _all_rows(world.store)
+    assert all(each in before for each in texts)
+    code, out, err = erase(tmp_path / "data", ADDRESS, "--yes", "--database", database)
+    assert (code, err) == (0, "")
+    assert ("VACUUM FULL" in out) == world.store.shared
+    after = _all_rows(world.store)
+    assert not any(each in after for each in texts)
+    assert OTHER["email"] in after
+
+
+def _all_rows(store):
+    with store.reading() as db:
+        every = [*tables.metadata.sorted_tables, *outbox.metadata.sorted_tables]
+        return repr([tuple(row) for table in every for row in db.execute(select(table))])
+
+
+@pytest.fixture
+async def cloud(tmp_path):
+    """A backend that is asked with a key, as Aural is, and the settings of who asks."""
+    folder, port = tmp_path / "there", free_port()
+    async with backend(folder, port, "--no-desk") as said:
+        key = re.search(r"dlv_\w+", said)[0]
+        yield {"AURAL_API_KEY": key, "AURAL_BASE_URL": f"http://127.0.0.1:{port}/api/v1"}
+
+
+async def test_where_the_api_cannot_erase_it_lists_what_to_delete_and_erases_our_traces(cloud, tmp_path):
+    folder = tmp_path / "here"
+    async with on_stdio(folder, "auto", **cloud) as agent:
+        made = (await ok(agent, "create_interview", title="Harbour engineer"))["id"]
+        line = f"name,email\n{NAME},{ADDRESS}\n{OTHER['name']},{OTHER['email']}\n"
+        await ok(agent, "import_candidates", interviewId=made, data=line, dryRun=False)
+        listed = (await ok(agent, "list_candidates", interviewId=made))["data"]
+        mine = next(each["id"] for each in listed if each["email"] == ADDRESS.lower())
+        await ok(agent, "wait_for_sessions", interviewId=made)
+    state = folder / "state.db"
+    assert found_in(folder, [NAME], [mine])
+    with sqlite3.connect(state) as db:
+        imported = db.execute("select count(*) from journal where task like 'import %'").fetchone()
+    assert imported == (2,)
+    for arguments, changes in (((ADDRESS, "--dry-run"), False), ((mine, "--yes"), True)):
+        code, out, err = erase(folder, *arguments, **cloud)
+        assert (code, err) == (0, "")
+        assert "Harbour engineer" in out
+        assert mine in out
+        assert "whose API cannot" in out
+        assert ("erased on this computer" in out) == changes
+    assert found_in(folder, [NAME, ADDRESS], [mine]) == []
+    with sqlite3.connect(state) as db:
+        assert db.execute("select count(*) from journal where task like 'import %'").fetchone() == (1,)
+        (result,) = db.execute("select result from creates where tool = 'create_candidates'").fetchone()
+    assert [each["email"] for each in json.loads(result)["data"]] == [OTHER["email"]]
+    code, out, _ = erase(folder, "nobody@example.org", "--yes", **cloud)
+    assert "No interview of this key has" in out
+    out = aural_mcp(folder, "retention", "--older-than", "1d", "--yes", **cloud)[1]
+    assert "Nobody who could go is older than 1 days." in out
+
+
+async def test_what_was_watched_sent_and_decided_goes_too(world, tmp_path, database):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    state = State(lambda: folder / "state.db")
+    async with Client(world.server) as agent:
+        interview = (await ok(agent, "create_interview", title="A"))["id"]
+        people = [{"name": NAME, "email": ADDRESS}, OTHER]
+        made = await ok(agent, "create_candidates", interviewId=interview, candidates=people)
+    mine, other = (each["id"] for each in made["data"])
+    client = AuralClient(KEY, ORIGIN, state=state)
+    for address in (ADDRESS, OTHER["email"]):
+        MailLedger(client, interview, "invitation", 10).claim(address, again=False)
+    kept(client).note({mine: {"decision": "reject", "reason": f"{NAME} lacks"}, other: {"decision": "hold"}})
+    seen = open_outbox(f"sqlite:///{folder / 'events.db'}")
+    with seen.writing() as db:
+        rows = [Candidate.model_validate({"id": each, "createdAt": now()}) for each in (mine, other)]
+        outbox.add_endpoint(db, "ep", HOOK, secret=None, allow=(), now=0)
+        outbox.note(db, snapshots.candidates(db, interview, rows, now=0), now=0)
+    seen.close()
+    assert {name for name, _ in found_in(folder, [], [mine])} == {"state.db-wal", "events.db"}
+    code, out, _ = erase(folder, ADDRESS, "--yes", "--database", database)
+    assert code == 0
+    assert "4 traces on this computer" in out
+    assert found_in(folder, [NAME, ADDRESS], [mine]) == []
+    assert MailLedger(client, interview, "invitation", 10).look(ADDRESS) is None
+    assert MailLedger(client, interview, "invitation", 10).look(OTHER["email"]) is not None
+    assert set(kept(client).all()) == {other}
+    assert [name for name, _ in found_in(folder, [], [other])]

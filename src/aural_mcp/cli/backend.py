@@ -29,7 +29,7 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 @click.option("--port", default=8410, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--desk-port", type=click.IntRange(0, 65535), help="Port of the desk; the next one, if it is free.")
 @click.option("--no-desk", is_flag=True, help="Serve no desk.")
-@click.option("--retention", is_flag=True, help="Daily erase who is older than AURAL_RETENTION; at first, report.")
+@click.option("--retention", is_flag=True, help="Erase daily who is past AURAL_RETENTION.")
 @KEEP
 @DATABASE
 @click.pass_context
@@ -45,7 +45,7 @@ def backend(
 ) -> None:
     """Serve Aural's REST API and the candidates' pages.
 
-    A desk beside it, on a port that this computer alone reaches, asks for a key.
+    A desk beside it, on a port that this computer alone reaches, asks for a key. --retention only reports at first.
     """
     if context.invoked_subcommand is None:
         if keep and not retention:

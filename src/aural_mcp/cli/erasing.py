@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+VERDICTS = ("advance", "hold", "reject", "hired", "withdrawn")
+"""As `api.decisions` has them, which a start without them need not load."""
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -28,8 +31,8 @@ KEEP = click.option(
     "--keep",
     metavar="VERDICT",
     multiple=True,
-    type=click.Choice(["advance", "hold", "reject", "hired", "withdrawn"]),
-    help="Keep whom this was decided on last: advance, hold, reject, hired or withdrawn. May be repeated.",
+    type=click.Choice(VERDICTS),
+    help="Spare whom this was decided on last, e.g. hired.",
 )
 YES = click.option("--yes", is_flag=True, help="Ask nothing.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would go; erase nothing.")
