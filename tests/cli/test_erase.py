@@ -371,7 +371,7 @@ async def test_what_was_watched_sent_and_decided_goes_too(world, tmp_path, datab
     assert {name for name, _ in found_in(folder, [], [mine])} == {"state.db-wal", "events.db"}
     code, out, _ = erase(folder, ADDRESS, "--yes", "--database", database)
     assert code == 0
-    assert "4 traces on this computer" in out
+    assert "1 registered candidate, 4 traces beside the workspace." in out
     assert found_in(folder, [NAME, ADDRESS], [mine]) == []
     assert MailLedger(client, interview, "invitation", 10).look(ADDRESS) is None
     assert MailLedger(client, interview, "invitation", 10).look(OTHER["email"]) is not None

@@ -8,8 +8,10 @@ import anyio
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from aural_mcp.api.decisions import VERDICTS
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import Store, new_id, new_token, now
+from aural_mcp.cli import erasing
 from aural_mcp.cli.retention import DAY, run_if_due
 from aural_mcp.config import read_settings
 from conftest import make_world
@@ -176,6 +178,10 @@ def test_who_waits_for_something_stays_and_is_named(office):
         )
     retention(office.folder, "--older-than", "180d", "--yes")
     assert office.left() == {rejected, asking, wishing}
+
+
+def test_it_can_keep_after_every_decision_that_there_is():
+    assert erasing.VERDICTS == VERDICTS
 
 
 def test_only_the_interviews_that_are_named_and_only_with_a_period(office):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,8 +25,6 @@ from aural_mcp.cli.erasing import (
 from aural_mcp.cli.webhooks import DATABASE, workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from aural_mcp.backend.storage.store import Store
     from aural_mcp.cli.erasing import Choice
     from aural_mcp.config import Settings
@@ -75,7 +73,7 @@ def erase(
 
 
 def _erase_here(store: Store, settings: Settings, wanted: str, files: Path | None, *, yes: bool, dry_run: bool) -> bool:
-    from aural_mcp.backend.storage.erasing import entries, held, mentioned, titles
+    from aural_mcp.backend.storage.erasing import entries, has_erased, held, mentioned, titles, when_erased
     from aural_mcp.config import decision_log
     from aural_mcp.privacy.persons import meant, people_of, perhaps
 
@@ -83,10 +81,16 @@ def _erase_here(store: Store, settings: Settings, wanted: str, files: Path | Non
         everybody = people_of(entries(db))
         called = titles(db)
         found = meant(everybody, wanted)
-        if len(found) != 1:
-            return _not_one(db, store, wanted, found, called, dry_run=dry_run)
-        person, said = found[0], counted(held(db, found[0].entries))
-        others = [_place(*each) for each in mentioned(db, person).items()]
+        at, anybody = when_erased(db, wanted), has_erased(db)
+        said = counted(held(db, found[0].entries)) if len(found) == 1 else ""
+        others = [_place(*each) for each in mentioned(db, found[0]).items()] if len(found) == 1 else []
+    if len(found) > 1:
+        for each in found:
+            show(each, called)
+        raise click.ClickException(SEVERAL.format(number=len(found)))
+    if not found:
+        return _nobody(store, settings, wanted, at, finishes=anybody and not dry_run)
+    person = found[0]
     show(person, called)
     click.echo(f"\nIn all: {said}.")
     same = [_entry(each, called) for other in perhaps(everybody, person) for each in other.entries]
@@ -104,7 +108,7 @@ def _erase_here(store: Store, settings: Settings, wanted: str, files: Path | Non
     return bool(done.entries)
 
 
-def _all_of(db: Connection, person: Person) -> Choice:
+def _all_of(db: Any, person: Person) -> Choice:
     """What is of the person now: more may have come since it was shown."""
     from aural_mcp.backend.storage.erasing import entries
     from aural_mcp.privacy.persons import people_of
@@ -113,32 +117,17 @@ def _all_of(db: Connection, person: Person) -> Choice:
     return now, now
 
 
-def _not_one(
-    db: Connection, store: Store, wanted: str, found: Sequence[Person], called: Mapping[str, str], *, dry_run: bool
-) -> bool:
-    """Say that nobody is meant, or several; what an earlier run could not finish is finished."""
-    from aural_mcp.backend.storage.erasing import has_erased, when_erased
+def _nobody(store: Store, settings: Settings, wanted: str, at: str | None, *, finishes: bool) -> bool:
+    """Say that nobody is meant; what an earlier run could not finish is finished."""
     from aural_mcp.safety import quoted
 
-    if found:
-        for each in found:
-            show(each, called)
-        raise click.ClickException(SEVERAL.format(number=len(found)))
-    at, is_worth_it = when_erased(db, wanted), has_erased(db)
-    db.rollback()
     done = Done()
-    if is_worth_it and not dry_run:
+    if finishes:
         finish(store, done)
-    before = f"Nothing of {quoted(wanted)} is here. Who has this address was erased on {(at or '')[:10]}."
-    click.echo(before if at else NOBODY.format(wanted=quoted(wanted)))
-    say("What is left for you:", unreached(store, _settings(), done.unfinished) if at or done.unfinished else [])
+    said = f"Nothing of {quoted(wanted)} is here. Who has this address was erased on {(at or '')[:10]}."
+    click.echo(said if at else NOBODY.format(wanted=quoted(wanted)))
+    say("What is left for you:", unreached(store, settings, done.unfinished) if at or done.unfinished else [])
     return False
-
-
-def _settings() -> Settings:
-    from aural_mcp.config import read_settings
-
-    return read_settings()
 
 
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────

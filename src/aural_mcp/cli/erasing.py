@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,6 @@ VERDICTS = ("advance", "hold", "reject", "hired", "withdrawn")
 """As `api.decisions` has them, which a start without them need not load."""
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from aural_mcp.backend.storage.store import Store
     from aural_mcp.config import Settings
     from aural_mcp.privacy.audit import AuditLog
@@ -65,12 +63,12 @@ class Done:
     @property
     def said(self) -> str:
         """The counts as a sentence has them."""
-        counts = self.counts | ({"trace on this computer": self.traces} if self.traces else {})
-        return counted(counts)
+        beside = f"{counted({'trace': self.traces})} beside the workspace" if self.traces else ""
+        return ", ".join(filter(None, (counted(self.counts), beside)))
 
 
 def carry_out(
-    store: Store, settings: Settings, choose: Callable[[Connection], Choice], tool: str, *, whole: bool = False
+    store: Store, settings: Settings, choose: Callable[[Any], Choice], tool: str, *, whole: bool = False
 ) -> Done:
     """Erase whom a choice names, in one transaction, with their traces on this computer; written in the decision log.
 

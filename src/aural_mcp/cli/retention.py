@@ -30,8 +30,6 @@ from aural_mcp.cli.webhooks import DATABASE, workspace
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from sqlalchemy import Connection
-
     from aural_mcp.backend.storage.erasing import Old
     from aural_mcp.backend.storage.store import Store
     from aural_mcp.cli.erasing import Choice
@@ -110,7 +108,7 @@ def _retain_here(
     if not yes:
         click.confirm("\nErase all of this? Nothing brings it back", abort=True)
 
-    def still(db: Connection) -> Choice:
+    def still(db: Any) -> Choice:
         return _choice(old(db, moment, interviews, keep).only(found.gone.keys()))
 
     done = carry_out(store, settings, still, "retention")
@@ -192,7 +190,7 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
             return False
     ran, reported = False, cast("list[Old]", [])
 
-    def choose(db: Connection) -> Choice:
+    def choose(db: Any) -> Choice:
         nonlocal ran
         last = _last(db)
         if not _is_due(last, now):
@@ -218,7 +216,7 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
     return ran
 
 
-def _last(db: Connection) -> dict[str, Any]:
+def _last(db: Any) -> dict[str, Any]:
     """What the run before this one did."""
     from aural_mcp.backend.storage.store import setting
 
