@@ -139,7 +139,7 @@ def test_of_a_thousand_sessions_what_a_dry_run_shows_is_what_is_then_erased(offi
         355,
         1050,
     )
-    assert took < 20
+    assert took < 60, "seconds, on a busy computer"
     gone = before - office.left()
     office.store.close()
     content = b"".join(each.read_bytes() for each in office.folder.glob("workspace.db*"))

@@ -12,6 +12,8 @@ from typing import Literal
 LEAST_LETTERS, LEAST_DIGITS, COMPARED = 4, 7, 9
 """Letters of a name and digits of a number that are looked for in texts, and digits by which numbers are the same."""
 NUMBER = re.compile(r"\d[\d\s()./-]{5,30}\d")
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\u1100-\u11ff\uac00-\ud7af]")
+"""Signs of scripts that put no spaces between words; decomposed ones too."""
 ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 
@@ -167,9 +169,9 @@ class Mentions:
     """
 
     def __init__(self, person: Person) -> None:
-        names = [each for each in map(_folded, person.names) if len(each) >= LEAST_LETTERS or " " in each]
+        names = [each for each in map(_folded, person.names) if _can_be_found(each)]
         words = [*names, *map(_folded, person.addresses), *map(str.lower, person.ids)]
-        self._words = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in words)) if words else None
+        self._words = re.compile("|".join(map(_pattern, words))) if words else None
         self._numbers = {each for each in map(digits, person.phones) if each}
 
     def are_in(self, text: str) -> bool:
@@ -188,6 +190,16 @@ class Mentions:
             return self.are_in(content.decode())
         except UnicodeDecodeError:
             return any(self.are_in(content.decode(each, "ignore")) for each in ("utf-8", "cp1252"))
+
+
+def _can_be_found(name: str) -> bool:
+    """Whether a name is not too short to be looked for; in a script without spaces two signs are enough."""
+    return len(name) >= (2 if UNSPACED.search(name) else LEAST_LETTERS) or " " in name
+
+
+def _pattern(text: str) -> str:
+    """What finds a text as whole words, where its script has words."""
+    return re.escape(text) if UNSPACED.search(text) else rf"(?<!\w){re.escape(text)}(?!\w)"
 
 
 def _unescaped(found: re.Match[str]) -> str:
