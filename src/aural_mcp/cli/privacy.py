@@ -76,7 +76,7 @@ def _old(store: Store, settings: Settings, keep: tuple[str, ...]) -> bool:
     click.echo()
     show(found, called, days)
     if found.gone:
-        click.echo("`aural-mcp retention` erases them.")
+        click.echo("`aural-mcp retention` erases who is older and not kept.")
     return bool(found.gone)
 
 
