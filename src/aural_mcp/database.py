@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,9 +73,25 @@ class Database:
                 db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
             yield db
 
+    def compact(self) -> bool:
+        """Rewrite a file of SQLite without what was deleted; False where others are at it, or there is no file."""
+        if self.shared:
+            return False
+        with self._turn, closing(self.engine.raw_connection()) as connection:
+            return compact(cast("sqlite3.Connection", connection.driver_connection))
+
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+
+
+def compact(db: sqlite3.Connection) -> bool:
+    """Rewrite a file without what was deleted, and empty the log beside it; False where that was not possible now."""
+    try:
+        db.execute("VACUUM")
+        return db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    except sqlite3.OperationalError:
+        return False
 
 
 def _engine(url: str) -> Engine:

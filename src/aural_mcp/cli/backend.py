@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import IO
@@ -13,9 +14,11 @@ import click
 
 from aural_mcp.cli.desk import address as desk_address
 from aural_mcp.cli.desk import beside_backend, listen
+from aural_mcp.cli.erasing import KEEP
 from aural_mcp.cli.files import from_json, write_new
 from aural_mcp.cli.groups import Group
 from aural_mcp.cli.progress import Progress
+from aural_mcp.cli.retention import scheduled
 from aural_mcp.cli.webhooks import DATABASE, webhooks, workspace
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
@@ -26,17 +29,28 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 @click.option("--port", default=8410, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--desk-port", type=click.IntRange(0, 65535), help="Port of the desk; the next one, if it is free.")
 @click.option("--no-desk", is_flag=True, help="Serve no desk.")
+@click.option("--retention", is_flag=True, help="Erase daily who is past AURAL_RETENTION.")
+@KEEP
 @DATABASE
 @click.pass_context
 def backend(
-    context: click.Context, host: str, port: int, desk_port: int | None, no_desk: bool, database: str | None
+    context: click.Context,
+    host: str,
+    port: int,
+    desk_port: int | None,
+    no_desk: bool,
+    retention: bool,
+    keep: tuple[str, ...],
+    database: str | None,
 ) -> None:
     """Serve Aural's REST API and the candidates' pages.
 
-    A desk beside it, on a port that this computer alone reaches, asks for a key.
+    A desk beside it, on a port that this computer alone reaches, asks for a key. --retention only reports at first.
     """
     if context.invoked_subcommand is None:
-        serve_backend(host, port, database, desk_port, desk=not no_desk)
+        if keep and not retention:
+            raise click.UsageError("--keep goes with --retention: add that, or leave --keep out.")
+        serve_backend(host, port, database, desk_port, desk=not no_desk, keep=keep if retention else None)
 
 
 backend.add_command(webhooks)
@@ -123,8 +137,20 @@ def revoke(key_id: str, database: str | None) -> None:
     click.echo(f"Revoked {key_id}.")
 
 
-def serve_backend(host: str, port: int, database: str | None, desk_port: int | None = None, *, desk: bool) -> None:
-    """Serve the REST backend alone; the first start of a workspace prints a key, once."""
+def serve_backend(
+    host: str,
+    port: int,
+    database: str | None,
+    desk_port: int | None = None,
+    *,
+    desk: bool,
+    keep: Sequence[str] | None = None,
+) -> None:
+    """Serve the REST backend alone; the first start of a workspace prints a key, once.
+
+    Args:
+        keep: decisions after which people stay when who is too old is erased; None erases nobody.
+    """
     import uvicorn
 
     from aural_mcp.backend.rest.app import create_app
@@ -134,6 +160,8 @@ def serve_backend(host: str, port: int, database: str | None, desk_port: int | N
 
     set_up_logging()
     settings = read_settings()
+    if keep is not None and settings.employer.retention_days is None:
+        raise click.UsageError("--retention needs AURAL_RETENTION: after how long, such as 180d.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
@@ -168,7 +196,8 @@ def serve_backend(host: str, port: int, database: str | None, desk_port: int | N
         starts=settings.starts,
         employer=settings.employer,
     )
-    with suppress(KeyboardInterrupt):
+    erasing = nullcontext() if keep is None else scheduled(store, settings, keep)
+    with suppress(KeyboardInterrupt), erasing:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=KEPT_OPEN, proxy_headers=False
         )

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 import anyio
 
 from aural_mcp.api import errors
+from aural_mcp.api.erasing import ReturnCandidates
 from aural_mcp.api.models import Candidate, Interview, InvitedCandidate, Question, Record, Rows, Wire
 from aural_mcp.api.operations import (
     CreateCandidates,
@@ -262,6 +263,7 @@ LOOKS: dict[type[Operation[Any]], Look] = {
     CreateInterview: _interview,
     CreateQuestions: _questions,
     CreateCandidates: _candidates,
+    ReturnCandidates: _candidates,
 }
 
 

@@ -112,6 +112,14 @@ class State:
             db.execute("insert or ignore into secrets values ('confirmation', ?)", (secrets.token_bytes(32),))
             return db.execute("select value from secrets where name = 'confirmation'").fetchone()[0]
 
+    def compact(self) -> bool:
+        """Rewrite the file without what was deleted; False where another process is at it."""
+        from aural_mcp.database import compact
+
+        with self.changing() as db:
+            pass
+        return compact(db)
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         if self._db is not None:

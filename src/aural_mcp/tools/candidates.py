@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import MISSING, Field, model_validator
 
-from aural_mcp.api.errors import AuralError, NotFound
+from aural_mcp.api.erasing import ReturnCandidates
+from aural_mcp.api.errors import AuralError, Conflict, NotFound
 from aural_mcp.api.models import Candidate, Record, Rows, SessionSummary
 from aural_mcp.api.operations import (
     LISTED,
@@ -23,6 +24,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.client.links import invite_link
+from aural_mcp.config import CLOUD
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, mail, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
@@ -159,6 +161,9 @@ class Invitations(Record):
     data: list[Invitation]
 
 
+AGAIN = "Leave them out. Only if the user says that they applied anew: call again with allowDuplicate true."
+
+
 class CreateCandidatesArguments(CreateCandidates):
     """The tool's arguments."""
 
@@ -168,8 +173,12 @@ class CreateCandidatesArguments(CreateCandidates):
 async def create_candidates(client: Caller, given: CreateCandidatesArguments, spent: Spent) -> Invitations:
     """Registered once: each name with its link; the rest of what was sent is not repeated."""
     check_people(given.candidates)
-    asked = plain(CreateCandidates, given)
-    made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    ours = client.base_url != CLOUD
+    asked = plain(ReturnCandidates if given.allow_duplicate and ours else CreateCandidates, given)
+    try:
+        made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
+    except Conflict as erased:
+        raise Conflict(erased.message, AGAIN, status=erased.status, code=erased.code) from erased
     rows = [
         {"id": row.id, "name": row.name, "email": row.email, "inviteUrl": row.invite_url} for row in made.result.data
     ]

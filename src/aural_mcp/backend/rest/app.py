@@ -38,6 +38,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.decisions import UNLISTED
+from aural_mcp.api.erasing import ERASED_BEFORE, ERASING
 from aural_mcp.api.operations import (
     OPERATIONS,
     AnyOperation,
@@ -53,7 +54,7 @@ from aural_mcp.backend.interview.pages import message_page
 from aural_mcp.backend.interview.sessions import sweep
 from aural_mcp.backend.rest import older
 from aural_mcp.backend.rest.checks import Refused
-from aural_mcp.backend.rest.handlers import HANDLERS, Paged
+from aural_mcp.backend.rest.handlers import HANDLERS, Paged, Told
 from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
 from aural_mcp.backend.rest.scope import Call, scope_of
 from aural_mcp.backend.storage.store import Store, digest, now
@@ -75,7 +76,14 @@ ROOT = (
     "them can be seen from this page.",
 )
 """What a browser is told that opens the root."""
-CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 413: "BAD_REQUEST"}
+CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    413: "BAD_REQUEST",
+}
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +122,14 @@ class Backend:
             call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
             found = HANDLERS[operation](call)
         found = found if self.generation > 1 else older.answer(operation, found)
-        return _json({"data": found, "cursor": found.cursor} if isinstance(found, Paged) else {"data": found})
+        beside = (
+            {"cursor": found.cursor}
+            if isinstance(found, Paged)
+            else {ERASED_BEFORE: True}
+            if isinstance(found, Told)
+            else {}
+        )
+        return _json({"data": found, **beside})
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -158,7 +173,9 @@ def create_app(
     limit = rate_limit_of(store, requests_per_minute)
     backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation)
     paths: dict[str, dict[str, AnyOperation]] = {}
-    for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED) if each.since <= generation):
+    for operation in (
+        each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED, *ERASING) if each.since <= generation
+    ):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
     routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts, employer), origin)]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or
 from aural_mcp.api import operations as ops
 from aural_mcp.api.analysis import SaveSessionAnalysis, columns, problems
 from aural_mcp.api.decisions import SaveDecision
+from aural_mcp.api.erasing import FindErased
 from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.rest import intake
 from aural_mcp.backend.rest.checks import INT4, Refused, bad
@@ -26,6 +27,7 @@ from aural_mcp.backend.rest.scope import (
     rank,
     row_of,
 )
+from aural_mcp.backend.storage.erasing import buried, erased_before, has_erased
 from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, keep_decision, notice_of
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
@@ -50,6 +52,10 @@ class Paged(list[Row]):
     """Rows of a cursor list; `cursor` stands beside them in the answer."""
 
     cursor: str | None = None
+
+
+class Told(list[Row]):
+    """Rows of a workspace from which somebody was erased, which the answer says beside them."""
 
 
 def handles(operation: ops.AnyOperation) -> Callable[[Handler], Handler]:
@@ -170,13 +176,16 @@ def list_candidates(call: Call) -> list[Row]:
     shown = found if call.query.get("everybody") == "True" else found.limit(1000)
     listed = rows(call.db, shown)
     ours = beside_candidates(call.db, listed)
-    return [_only(row, CANDIDATE_FIELDS) | ours[row["id"]] for row in listed]
+    found = [_only(row, CANDIDATE_FIELDS) | ours[row["id"]] for row in listed]
+    return Told(found) if has_erased(call.db) else found
 
 
 @handles(ops.CreateCandidates)
 def create_candidates(call: Call) -> list[Row]:
     interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
     new = intake.new_candidates(call.body("Invalid JSON body"))
+    if call.query.get("erased") != "return" and (gone := buried(call.db, interview, new)):
+        raise Refused(409, erased_before(gone))
     for row in new:
         row |= {"interviewId": interview, "inviteToken": new_token(20)}
     made = _insert(call.db, candidates, new)
@@ -185,6 +194,13 @@ def create_candidates(call: Call) -> list[Row]:
         _only(row, [*CANDIDATE_FIELDS, "updatedAt"]) | {"inviteUrl": f"{call.origin}/i/invite/{row['inviteToken']}"}
         for row in made
     ]
+
+
+@handles(FindErased)
+def find_erased(call: Call) -> list[Row]:
+    interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
+    found = buried(call.db, interview, intake.new_candidates(call.body("Invalid JSON body"), most=20_000))
+    return [{"id": str(number), "position": number, "at": at} for number, at in found.items()]
 
 
 @handles(ops.UpdateCandidate)

@@ -332,13 +332,13 @@ def sessions_to_end(body: Any) -> tuple[list[str], bool]:
 # ── Candidates ──────────────────────────────────────────────────────────────────────────────────
 
 
-def new_candidates(body: Any) -> list[Row]:
-    """An object or an array of up to 500; names may be missing, addresses are not checked."""
+def new_candidates(body: Any, most: int = 500) -> list[Row]:
+    """An object or an array of so many; names may be missing, addresses are not checked."""
     items = cast("list[Any]", body if isinstance(body, list) else [body])
     if not items:
         bad("At least one candidate is required")
-    if len(items) > 500:
-        bad("Maximum 500 candidates per request")
+    if len(items) > most:
+        bad(f"Maximum {most} candidates per request")
     return [_new_candidate(item) for item in items]
 
 

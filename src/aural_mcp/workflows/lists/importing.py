@@ -49,6 +49,10 @@ DOUBTFUL = (
     "is registered, but one of the two has no address, so they may be the same. If so, update_candidate adds it; if "
     "not, create_candidates registers this one."
 )
+ERASED = (
+    "was erased on {day}, so left out. Only if the user says that they applied anew: create_candidates with "
+    "allowDuplicate."
+)
 BIASING = ("gender", "birthday")
 DONE = {"done": True}
 NOT_TWICE = ": it goes on there and registers nobody twice"
@@ -377,7 +381,8 @@ def _all_problems(plan: Plan) -> list[Problem]:
     from aural_mcp.workflows.lists.people import Problem
 
     doubtful = [Problem(each.line, "", DOUBTFUL, each.given.name) for each in plan.doubtful]
-    return sorted([*plan.roster.problems, *doubtful], key=lambda each: each.line)
+    erased = [Problem(each.line, "", ERASED.format(day=at[:10]), each.given.name) for each, at in plan.erased]
+    return sorted([*plan.roster.problems, *doubtful, *erased], key=lambda each: each.line)
 
 
 def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Imported:
@@ -385,7 +390,7 @@ def _answer(plan: Plan, more: Mapping[str, Any], remarks: Sequence[str]) -> Impo
         "new": len(plan.new),
         "alreadyRegistered": len(plan.registered),
         "duplicates": plan.roster.duplicates,
-        "invalid": plan.roster.invalid + len(plan.doubtful),
+        "invalid": plan.roster.invalid + len(plan.doubtful) + len(plan.erased),
     }
     told = {"uncertain": len(plan.uncertain), **more, "remarks": list(remarks)}
     return Imported.model_validate(

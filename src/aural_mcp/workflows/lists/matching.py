@@ -28,9 +28,11 @@ from socket import gethostname
 from typing import Any, Literal
 
 import anyio.lowlevel
+from pydantic import MISSING
 
+from aural_mcp.api.erasing import ERASED_BEFORE, FindErased
 from aural_mcp.api.models import Candidate
-from aural_mcp.api.operations import LISTED, ListCandidates
+from aural_mcp.api.operations import LISTED, CandidateInput, ListCandidates
 from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
@@ -44,6 +46,10 @@ KEPT = 400 * 86_400.0
 """Seconds for which somebody imported is known."""
 UNSETTLED = DEADLINE + SKEW
 """Seconds after which a group that was sent and is not there was not registered."""
+
+
+UNSENT = {name: MISSING for name in CandidateInput.model_fields if name not in ("name", "email", "phone")}
+"""What does not tell who somebody is."""
 
 
 @dataclass
@@ -62,6 +68,8 @@ class Plan:
     """Who is called like somebody registered of whom the address is not known."""
     found: list[str] = field(default_factory=list[str])
     """Who was claimed and is registered, but is not noted yet."""
+    erased: list[tuple[Person, str]] = field(default_factory=list[tuple[Person, str]])
+    """Who was erased, and when."""
     gone: int = 0
     """How many were imported here and are not listed, though the list is whole."""
     wait: float = 0.0
@@ -97,12 +105,30 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     """
     local = client.raw.local
     asked = ListEverybody if local else ListCandidates
-    listed = (await client.raw.call(asked(interview_id=interview_id), spent=spent)).data
+    found = await client.raw.call(asked(interview_id=interview_id), spent=spent)
+    listed, is_told = found.data, (found.model_extra or {}).get(ERASED_BEFORE)
     many = len(people.people) + len(listed) > AT_ONCE
     keys = await aside(_keys, people, listed) if many else _keys(people, listed)
     noted = await _noted(journal(client, interview_id), keys.wanted)
     plan = Plan(people, listed, noted, local=local)
-    return await aside(_settled, plan, keys, client.raw.skew) if many else _settled(plan, keys, client.raw.skew)
+    settled = await aside(_settled, plan, keys, client.raw.skew) if many else _settled(plan, keys, client.raw.skew)
+    if is_told:
+        await _without_erased(client, interview_id, settled, keys, spent)
+    return settled
+
+
+async def _without_erased(client: Caller, interview_id: str, plan: Plan, keys: _Keys, spent: Spent) -> None:
+    """Take those out who were erased, of all who are not listed."""
+    asked = [each for each in (*plan.new, *plan.registered) if each.key not in keys.there]
+    if not asked:
+        return
+    given = [each.given.model_copy(update=UNSENT) for each in asked]
+    found = await client.raw.call(FindErased(interview_id=interview_id, candidates=given), spent=spent)
+    plan.erased = [(asked[row.position - 1], row.at) for row in found.data if 0 < row.position <= len(asked)]
+    gone = {each.key for each, _ in plan.erased}
+    plan.gone -= sum(each.key in gone for each in plan.registered) if plan.whole else 0
+    plan.new = [each for each in plan.new if each.key not in gone]
+    plan.registered = [each for each in plan.registered if each.key not in gone]
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,14 @@ class MailLedger:
 
     def __init__(self, client: Caller, interview_id: str, kind: str, per_hour: int) -> None:
         self._state, self._per_hour = client.state, per_hour
-        self._about, self._secret = [interview_id, kind], client.state.secret()
+        self._about, self._secret = (interview_id, kind), client.state.secret()
         if client.state.is_lost:
             step = "See that the data folder (AURAL_DATA_DIR) can be written, and restart"
             raise refused("state.db cannot be opened, so nobody would know who got a message already", step)
 
     def item(self, address: str) -> str:
         """What a message is known by."""
-        said = json.dumps([*self._about, address.strip().casefold()]).encode()
-        return hmac.new(self._secret, b"aural-mcp mail 1" + said, hashlib.sha256).hexdigest()
+        return item(self._secret, *self._about, address)
 
     def look(self, address: str) -> tuple[State, float] | None:
         """How the message to this address stands, and since when."""
@@ -62,6 +61,12 @@ class MailLedger:
         change = "update journal set done = ? where tenant = ? and task = ? and item = ?"
         with self._state.changing() as db:
             db.execute(change, (json.dumps(state), *PLACE, self.item(address)))
+
+
+def item(secret: bytes, interview_id: str, kind: str, address: str) -> str:
+    """What a message of this kind to somebody of an interview is known by."""
+    said = json.dumps([interview_id, kind, address.strip().casefold()]).encode()
+    return hmac.new(secret, b"aural-mcp mail 1" + said, hashlib.sha256).hexdigest()
 
 
 def _read(db: sqlite3.Connection, item: str) -> tuple[State, float] | None:
