@@ -164,6 +164,7 @@ async def planted(world):
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "did"},
         "find_person": {"who": "p"},
+        "impact_report": {**ids, "gender": True},
         "send_messages": {**ids, "kind": "thanks"},
         "export_results": ids,
     }

@@ -352,6 +352,17 @@ async def test_no_row_and_no_name_of_anybody_is_in_an_answer(reader, world, tmp_
     assert odd["id"] not in told
 
 
+async def test_a_label_that_somebody_wrote_to_a_model_is_cleaned(reader, world, tmp_path):
+    people = await people_of(reader, world)
+    for number in range(20):
+        people.add(("Fe\u200bmale", "[M](https://evil.test/x)")[number % 2], decision="hired")
+    result = await reader.call_tool(
+        "impact_report", {"interviewId": people.store()._interview, "file": people.file(tmp_path, "sex")}
+    )
+    assert "Female" in text_of(result)
+    assert not any(each in result.model_dump_json() for each in ("\\u200b", "\u200b", "](http", "https://evil.test"))
+
+
 # ── Whose groups ────────────────────────────────────────────────────────────────────────────────
 
 
