@@ -267,6 +267,7 @@ async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
 
 
 CARRY_NO_TEXT = {
+    "impact_report",
     "delete_question",
     "publish_interview",
     "archive_interview",

@@ -51,6 +51,8 @@ async def test_every_prompt_has_what_hosts_show_and_an_own_workflow(agent):
         "review_session",
         "shortlist_candidates",
         "score_session",
+        "explain_decision",
+        "check_impact",
         "research_interview",
         "troubleshoot",
     ]
