@@ -55,6 +55,7 @@ _LEAST = {
     "query": "q",
     "question": "1",
     "who": "Ana",
+    "gender": True,
     "candidate": "Candidate K7MQ2X",
     "summary": "S",
     "scoredBy": "A",
@@ -69,5 +70,10 @@ def least(name):
     schema = input_schema(arguments_of(BY_NAME[name]))
     wanted = list(schema.get("required", ()))
     more = {"update_interview": ["title"], "update_question": ["text"], "update_candidate": ["name"]}
-    more |= {"import_candidates": ["data"], "launch_interviews": ["interviews"], "save_session_analysis": []}
+    more |= {
+        "import_candidates": ["data"],
+        "impact_report": ["gender"],
+        "launch_interviews": ["interviews"],
+        "save_session_analysis": [],
+    }
     return {each: _LEAST[each] for each in [*wanted, *more.get(name, [])]}

@@ -954,6 +954,7 @@ OUR_HEAD = re.compile(r"\A<!doctype html>\n.*?</head>", re.DOTALL)
 """Where a report says how it looks and what it may load; what its title would break out of it stands behind."""
 NO_TEXT = frozenset(
     {"delete_question", "publish_interview", "archive_interview", "get_usage", "aural://usage", "send_messages"}
+    | {"impact_report"}
 )
 """Tools and resources that say ids, numbers and words of ours; what is mailed is cleaned once more for itself."""
 
@@ -1029,6 +1030,7 @@ def reads(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
         ("compare_answers", {**planted.interview, "question": planted.ids["questionId"]}),
         ("compare_answers", {**planted.interview, "question": 1, "sessionIds": planted.sessions[:50]}),
         *(("find_person", {"who": each}) for each in ("robin", _word(planted.texts[0]))),
+        ("impact_report", {**planted.interview, "gender": True}),
         *(("send_messages", {**planted.interview, "kind": each}) for each in ("invitation", "thanks")),
         ("send_messages", {**planted.interview, "kind": "rejection", "candidateIds": planted.people[:50]}),
         *(("search_transcripts", {**planted.interview, "query": each}) for each in ("code", _word(planted.texts[0]))),

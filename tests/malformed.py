@@ -134,6 +134,7 @@ async def everything(agent, world):
         "wait_for_sessions": {"until": "all"},
         "compare_answers": {"question": 1},
         "find_person": {"who": "ana"},
+        "impact_report": {"gender": True},
         "send_messages": {"kind": "invitation"},
         "search_transcripts": {"query": "queue"},
         "reveal_candidate": {"candidate": "Candidate K7MQ2X"},

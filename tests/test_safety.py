@@ -164,6 +164,7 @@ async def planted(world):
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "did"},
         "find_person": {"who": "p"},
+        "impact_report": {**ids, "gender": True},
         "send_messages": {**ids, "kind": "thanks"},
         "export_results": ids,
     }
@@ -266,6 +267,7 @@ async def test_without_the_one_door_all_of_them_would(world, monkeypatch):
 
 
 CARRY_NO_TEXT = {
+    "impact_report",
     "delete_question",
     "publish_interview",
     "archive_interview",

@@ -192,6 +192,7 @@ async def everything(world, agent):
         "compare_answers": {**ids, "question": 1},
         "search_transcripts": {**ids, "query": "cache"},
         "find_person": {"who": "a"},
+        "impact_report": {**ids, "gender": True},
         "send_messages": {**ids, "kind": "invitation"},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,

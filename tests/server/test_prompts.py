@@ -51,6 +51,8 @@ async def test_every_prompt_has_what_hosts_show_and_an_own_workflow(agent):
         "review_session",
         "shortlist_candidates",
         "score_session",
+        "explain_decision",
+        "check_impact",
         "research_interview",
         "troubleshoot",
     ]
@@ -149,5 +151,5 @@ def test_the_front_matter_is_read_as_yaml_reads_it():
 def test_every_workflow_of_the_table_has_its_steps():
     table = re.findall(r"^\| [^|]+ \| ([A-Z][^|]+?) \| ", skill_files()[0].text, re.MULTILINE)
     steps = next(file.text for file in skill_files() if file.name.endswith("workflows.md"))
-    assert len(table) == 18
+    assert len(table) == 22
     assert [each for each in table[1:] if f"\n## {each}\n" not in steps] == []

@@ -41,7 +41,7 @@ Outcome = Literal["done", "failed", "refused", "preview"]
 Confirmed = Literal["asked", "code", "view", "operator"]
 READS = (
     *("reveal_candidate", "get_session", "get_session_report", "list_candidates"),
-    *("compare_candidates", "compare_answers", "search_transcripts", "find_person", "export_results"),
+    *("compare_candidates", "compare_answers", "search_transcripts", "find_person", "export_results", "impact_report"),
 )
 """Tools that change nothing and show what a candidate gave."""
 MESSAGES = ("invitation", "reminder", "thanks")
