@@ -135,6 +135,7 @@ async def everything(agent, world):
         "compare_answers": {"question": 1},
         "find_person": {"who": "ana"},
         "send_messages": {"kind": "invitation"},
+        "record_decision": {"decision": "hold", "reason": "Waits for the panel."},
         "search_transcripts": {"query": "queue"},
         "reveal_candidate": {"candidate": "Candidate K7MQ2X"},
     }

@@ -165,6 +165,7 @@ async def planted(world):
         "search_transcripts": {**ids, "query": "did"},
         "find_person": {"who": "p"},
         "send_messages": {**ids, "kind": "thanks"},
+        "record_decision": {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."},
         "export_results": ids,
     }
     return everything, session, people["data"][0]["id"]

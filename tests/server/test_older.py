@@ -193,6 +193,7 @@ async def everything(world, agent):
         "search_transcripts": {**ids, "query": "cache"},
         "find_person": {"who": "a"},
         "send_messages": {**ids, "kind": "invitation"},
+        "record_decision": {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,
     }

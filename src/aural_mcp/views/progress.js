@@ -30,13 +30,16 @@ start((result, show) => {
     if (!link) throw new Error("No link was found.");
     return link;
   }
+  const wanted = { data: "their data", correct: "a correction", delete: "to be deleted" };
+  const owed = (day) => `${day < new Date().toISOString().slice(0, 10) ? "overdue since" : "due by"} ${day}`;
   function person(each) {
     const name = each.name || "Unnamed candidate", fetched = each.candidateId && host.can("serverTools") && host.args.interviewId && (() => linkOf(each));
     const link = each.inviteUrl || fetched;
     return make("li", {}, make("span", { class: "named" }, leads("session", each.sessionId, make("bdi", { class: "clamp" }, name))),
-      make("span", { class: "quiet" }, ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
+      make("span", { class: "quiet" }, wanted[each.kind] ? `${wanted[each.kind]}, ` : "", each.due ? owed(each.due) : each.kind ? String(each.since).slice(0, 10) : ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
   }
-  const kinds = [["Would rather speak with a person", attention.asksForPerson, "", "They said so on the page: answer them first."], ["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
+  const kinds = [["Would rather speak with a person", attention.asksForPerson, "", "They said so on the page: answer them first."], ["Asked for", attention.requests, "", "Candidates ask the team for this; the team closes it when it was answered."],
+    ["Explanations due", attention.explanationsDue, "", "They were turned down and have not been told why."], ["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
     ["Gave up", attention.gaveUp, "gaveUp", "They left before the end; ask what happened."], ["Complete, not scored", attention.notScored, "notScored", "Answered to the end, and nobody has scored it."]];
   const words = kinds.filter(([, people]) => list(people).length).map(([name, people, counted, why]) => {
     const rest = (counted ? number(counted) : 0) - people.length;
