@@ -27,7 +27,7 @@ from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, mail, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
 from aural_mcp.tools.people import check_people
-from aural_mcp.tools.sessions import REQUESTED
+from aural_mcp.tools.sessions import REQUESTED, AsksForPerson
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
 from aural_mcp.tools.standing import OpenRequest, person_since, requests_of
 
@@ -50,7 +50,7 @@ class CandidateRow(Record):
     status: str = Field(default="", description="NOT_BEGUN, or how the session stands (BEGUN where that is unknown).")
     session_id: str | None = None
     created_at: str = ""
-    asks_for_person: str = ""
+    asks_for_person: AsksForPerson = ""
     requests: list[OpenRequest] = []
 
 

@@ -22,7 +22,7 @@ from aural_mcp.tools.standing import OpenRequest, beside, decisions_of, person_s
 Status = Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"]
 STATUSES = get_args(Status)
 EndedByTeam = Annotated[bool | None, Field(description="Ended by the team from here, not by the candidate.")]
-AsksForPerson = Annotated[str | None, Field(description="Would rather speak with a person, since then.")]
+AsksForPerson = Annotated[str, Field(description="Would rather speak with a person, since then.")]
 PEOPLE_ASK = "{count} would rather speak with a person (asksForPerson): tell the user first."
 REQUESTED = "{count} ask for their data, a correction or to be deleted (requests): tell the user."
 ENDED_KEPT = 365 * 86_400.0
@@ -43,7 +43,7 @@ class SessionRow(Record):
     total_duration_seconds: int | None = None
     created_at: str = ""
     ended_by_team: EndedByTeam = None
-    asks_for_person: AsksForPerson = None
+    asks_for_person: AsksForPerson = ""
     requests: list[OpenRequest] = []
     decision: str = Field(default="", description="What a person decided, when, by whom.")
 

@@ -104,7 +104,7 @@ class ComparedRow(Record):
     scored_by: str = Field(default="", description="Where it is not the first of scorers.")
     flagged_turns: str = Field(default="", description="For a person to look at; no score changes.")
     ended_by_team: EndedByTeam = None
-    asks_for_person: AsksForPerson = None
+    asks_for_person: AsksForPerson = ""
     decision: str = Field(default="", description="What a person decided, when, by whom.")
     no_evidence: str = Field(default="", description="Scored columns for which nothing was quoted or found.")
     quotes: list[Quote] = []

@@ -49,7 +49,6 @@ DUE = "The candidate's explanation is due by {day} (AURAL_EXPLANATION_DAYS); wai
 class Recorded(Record):
     """What was written down."""
 
-    session_id: str
     decision: str = ""
     at: str = ""
     by: str = ""
@@ -109,7 +108,7 @@ async def record_decision(client: Caller, given: RecordDecision, spent: Spent) -
     """Stored where the backend can, else kept here; what held before is named."""
     found, who = await considered(client, given, spent), acting(client)
     if found.twice and found.earlier:
-        return _recorded(given, found.earlier, None, [TWICE.format(at=found.earlier.at[11:16])])
+        return _recorded(found.earlier, None, [TWICE.format(at=found.earlier.at[11:16])])
     asked = SaveDecision(
         session_id=given.session_id,
         decision=given.decision,
@@ -126,7 +125,7 @@ async def record_decision(client: Caller, given: RecordDecision, spent: Spent) -
         remarks.append(HERE)
     by_then = due(made, who.employer.explanation_days)
     remarks += [DUE.format(day=by_then.date().isoformat())] if by_then else []
-    return _recorded(given, made, found.earlier, remarks)
+    return _recorded(made, found.earlier, remarks)
 
 
 def acting(client: Caller) -> Acting:
@@ -134,8 +133,8 @@ def acting(client: Caller) -> Acting:
     return client.acting if isinstance(client, Guarded) else NOBODY
 
 
-def _recorded(given: RecordDecision, made: Decision, earlier: Decision | None, remarks: Sequence[str]) -> Recorded:
-    row = {"session_id": given.session_id, "decision": made.decision, "at": made.at, "by": by(made)}
+def _recorded(made: Decision, earlier: Decision | None, remarks: Sequence[str]) -> Recorded:
+    row = {"decision": made.decision, "at": made.at, "by": by(made)}
     more = {"earlier": told(earlier)} if earlier else {}
     return Recorded.model_validate({**row, **more, "looked_at": made.looked_at, "remarks": list(remarks)})
 
