@@ -80,7 +80,7 @@ async def test_a_host_that_can_ask_is_asked_whatever_the_operator_set(agent, wor
         assert stored(world) == []
         made = await ok(host, "record_decision", sessionId=session, **SAID)
     assert asked[0] == asked[1]
-    assert "“Robin Vega” of “Backend engineer” was decided on: advance?" in asked[0]
+    assert "Record this decision on “Robin Vega” of “Backend engineer”: advance?" in asked[0]
     assert f"“{WHY}”" in asked[0]
     assert (made["decision"], made["by"]) == ("advance", "not verified")
     (row,) = stored(world)

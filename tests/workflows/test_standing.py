@@ -16,7 +16,7 @@ from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server.desk.app import Desk
 from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
-from aural_mcp.workflows import base
+from aural_mcp.workflows import base, waiting
 from conftest import KEY, ORIGIN, make_world, ok, text_of
 from consenting import server_on
 from processes import aural_mcp
@@ -120,6 +120,8 @@ async def test_who_has_not_begun_can_ask_too_and_is_not_among_those_to_remind(ag
 
 
 async def test_each_request_and_explanation_is_told_once_and_what_is_due_first_stands_first(agent, world, monkeypatch):
+    for room, name in ((waiting, "EVERY"), (base, "LEAST")):
+        monkeypatch.setattr(room, name, 0.02)
     monkeypatch.setattr(base, "ENDS_WITHIN", 1.0)
     interview = await interview_with(agent)
     late, soon, gone = (sit(world, interview, name, even(5)) for name in ("Late", "Soon", "Told"))
@@ -221,7 +223,7 @@ async def test_on_the_desk_they_stand_first_with_dates(agent, world):
         f'href="/sessions/{ana}"',
         "would rather speak with a person, since 2026-11-19",
         "asks for a correction, since 2026-11-20",
-        "is owed an explanation, by 2026-02-01",
+        "is owed an explanation, overdue since 2026-02-01",
         f'href="/interviews/{interview}"',
     ):
         assert words in start
@@ -251,7 +253,7 @@ async def test_the_views_draw_them(agent, world, chromium):
     first, then, last = (
         said["progress"].index(each) for each in ("Would rather speak", "Asked for", "Explanations due")
     )
-    assert first < then < last
+    assert first < then < last < said["progress"].index("From registered to scored")
     assert "a correction, 2026-11-20" in said["progress"]
     assert "overdue since 2026-02-01" in said["progress"]
     assert "reject, 2026-01-02, not verified" in said["comparison"]

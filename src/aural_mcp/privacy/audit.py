@@ -226,9 +226,9 @@ class Line(NamedTuple):
         return _fields(self.said.get("ids"))
 
     def is_about(self, wanted: str) -> bool:
-        """Whether it has this in the name of its tool, its outcome, or an id."""
+        """Whether it has this in the name of its tool, its outcome, what was decided, or an id."""
         ids = [each for some in self.ids.values() for each in _list(some)]
-        about = [self.said.get("tool"), self.said.get("outcome"), *ids]
+        about = [*map(self.said.get, ("tool", "outcome", "verdict")), *ids]
         return any(wanted.casefold() in each.casefold() for each in about if isinstance(each, str))
 
     def is_since(self, moment: datetime) -> bool:

@@ -264,16 +264,17 @@ async def _decide(looking: Looking, operation: RecordDecision) -> Seen | None:
     if found.twice:
         return None
     who = quoted(found.session.participant_name or "somebody unnamed", 60)
-    title = quoted(found.session.interview.title if found.session.interview else "", TITLE)
+    head = found.session.interview
+    title = quoted(head.title, TITLE) if head and head.title else "an interview without a title"
     before = f" ({quoted(found.earlier.reason, LONGEST_REASON)})" if found.earlier and looking.names_people else ""
     said = [
-        f"Record that {who} of {title} was decided on: {operation.decision}?",
+        f"Record this decision on {who} of {title}: {operation.decision}?",
         f"The reason: {quoted(operation.reason, LONGEST_REASON)}.",
         f"Before, it was {told(found.earlier)}{before}: that stays written down, this one holds."
         if found.earlier
         else "",
         f"Since {found.asks[:10]} they would rather speak with a person, and nobody closed that." if found.asks else "",
-        "" if acting(looking.client).person else "Nobody signed in here, so that you decided will not be verified.",
+        "" if acting(looking.client).person else "Nobody signed in here: that it was you will not be verified.",
     ]
     earlier = found.earlier.model_dump(mode="json") if found.earlier else None
     return said, parts(the_earlier_decision=earlier, the_wish_to_speak_with_a_person=found.asks)

@@ -13,7 +13,7 @@ from aural_mcp.api.models import Candidate, Decision, Record, SessionBase, Sessi
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.journal import Journal
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert_all
+from aural_mcp.safety import inert, inert_all
 
 PERSON = "person"
 ASKED_FOR = {"data": "their data", "correct": "a correction", "delete": "to be deleted"}
@@ -87,7 +87,7 @@ def told(decision: Decision) -> str:
 
 def by(decision: Decision) -> str:
     """Who decided; `not verified` where nobody had signed in."""
-    return decision.by if decision.verified and decision.by else NOT_VERIFIED
+    return inert(decision.by) if decision.verified and decision.by else NOT_VERIFIED
 
 
 def due(decision: Decision, days: int) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -182,6 +183,10 @@ def interviews(
     )
 
 
+def _owed(day: str) -> str:
+    return f"{'overdue since' if day < datetime.now(UTC).date().isoformat() else 'by'} {day}"
+
+
 def _first(result: Mapping[str, Any], waiting: Mapping[str, Mapping[str, Any]], links: bool) -> Html | None:
     """Who asks for something or is owed an explanation, what is asked first in front."""
     rows = [
@@ -191,7 +196,7 @@ def _first(result: Mapping[str, Any], waiting: Mapping[str, Mapping[str, Any]], 
             if each.get("sessionId")
             else tag("bdi", each["name"] or "Unnamed candidate"),
             f" {said.format(wanted=ASKED_FOR.get(each.get('kind', ''), ''))}, ",
-            f"by {each['due']}" if each.get("due") else f"since {each['since'][:10]}",
+            _owed(each["due"]) if each.get("due") else f"since {each['since'][:10]}",
             ": ",
             tag("a", tag("bdi", row["title"] or "Without a title"), href=address(row["id"])),
         )
