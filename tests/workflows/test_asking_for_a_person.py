@@ -15,7 +15,6 @@ from smtp import mail_on, smtp_server
 LONG = "I built the queue and measured 4,000 messages a second before the disk gave up in the third week."
 RANKS = {"rank", "place", "position", "order", "ranked", "score_order"}
 """Fields in which somebody could be ranked."""
-WORDS = "rank place best worst first second third top bottom reject remind".split()
 
 
 async def with_a_link(agent, interview, name):
@@ -83,7 +82,7 @@ async def _asks_at(browser, url, name):
     await asks(browser, url, name)
 
 
-def ranked(value, found=()):
+def ranked(value):
     """Every object that says of somebody where they stand."""
     if isinstance(value, dict):
         here = [value] if any(name in RANKS and isinstance(each, int) for name, each in value.items()) else []
