@@ -1064,6 +1064,7 @@ def writes(planted: Planted) -> list[tuple[str, dict[str, Any]]]:
     return [
         ("save_session_analysis", {"sessionId": session, **analysis, "criteriaEvaluations": criteria}),
         ("update_candidate", {**planted.interview, "candidateId": planted.people[-1], "notes": text}),
+        ("record_decision", {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."}),
         ("create_candidates", people),
         ("create_candidates", people),
         ("import_candidates", {**people, "dryRun": True}),

@@ -136,6 +136,7 @@ async def everything(agent, world):
         "find_person": {"who": "ana"},
         "impact_report": {"gender": True},
         "send_messages": {"kind": "invitation"},
+        "record_decision": {"decision": "hold", "reason": "Waits for the panel."},
         "search_transcripts": {"query": "queue"},
         "reveal_candidate": {"candidate": "Candidate K7MQ2X"},
     }

@@ -166,6 +166,7 @@ async def planted(world):
         "find_person": {"who": "p"},
         "impact_report": {**ids, "gender": True},
         "send_messages": {**ids, "kind": "thanks"},
+        "record_decision": {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."},
         "export_results": ids,
     }
     return everything, session, people["data"][0]["id"]

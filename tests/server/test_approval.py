@@ -222,11 +222,11 @@ async def test_a_view_reaches_no_tool_that_the_operator_took_away_or_that_asks_n
         assert (await ok(agent, "get_interview", **given))["title"] == "Backend engineer"
 
 
-async def test_where_nobody_is_asked_only_what_sends_messages_has_the_view(world):
+async def test_where_nobody_is_asked_only_what_always_asks_has_the_view(world):
     async with host(server_on(world, confirm="never")) as agent:
         listed = {each.name: each.meta for each in (await agent.list_tools()).tools if each.meta}
         asking = [name for name, meta in listed.items() if meta["ui"].get("resourceUri") == "ui://aural/approval"]
-        assert asking == ["send_messages"]
+        assert asking == ["record_decision", "send_messages"]
         given = await draft(agent)
         assert "There is no tool" in await refused(agent, "approval", {"tool": "archive_interview", "arguments": given})
         assert (await ok(agent, "archive_interview", **given))["archived"]

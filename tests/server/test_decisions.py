@@ -71,6 +71,7 @@ async def test_what_cannot_be_written_down_is_neither_done_nor_shown(world, agen
         "compare_answers": {"interviewId": interview, "question": 1},
         "find_person": {"who": "robin"},
         "send_messages": {"interviewId": interview, "kind": "invitation"},
+        "record_decision": {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."},
         "search_transcripts": {"interviewId": interview, "query": "drown"},
     }
     async with desk(world, path) as other:

@@ -134,7 +134,7 @@ async def test_it_is_said_where_nobody_may_be_named_too(older, exposure):
 
 def test_the_newest_generation_drops_nothing(world):
     assert {each.since for each in OPERATIONS} == {1, 2}
-    assert rest.create_app.__kwdefaults__["generation"] == 2
+    assert rest.create_app.__kwdefaults__["generation"] == 3
 
 
 async def test_on_the_newest_generation_nothing_is_named(world):
@@ -194,6 +194,7 @@ async def everything(world, agent):
         "find_person": {"who": "a"},
         "impact_report": {**ids, "gender": True},
         "send_messages": {**ids, "kind": "invitation"},
+        "record_decision": {"sessionId": session, "decision": "hold", "reason": "Waits for the panel."},
         "export_results": {**ids, "kind": "packet", "candidateId": person},
         "archive_interview": ids,
     }

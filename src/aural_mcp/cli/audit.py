@@ -67,7 +67,7 @@ def verify_(context: click.Context, file: Path | None, expect: str | None) -> No
 @LOG_FILE
 @click.option("--last", default=20, show_default=True, type=click.IntRange(min=1), help="How many lines.")
 @click.option("--who", metavar="TEXT", default="", help="Part of a name, e-mail, subject or sign-in.")
-@click.option("--what", metavar="TEXT", default="", help="Part of a tool's name, an outcome or an id.")
+@click.option("--what", metavar="TEXT", default="", help="Part of a tool's name, an outcome, a decision or an id.")
 @click.option("--since", metavar="WHEN", callback=_moment, help="A date, or date and time, in UTC; or 7d, 24h ago.")
 def show(file: Path | None, last: int, who: str, what: str, since: datetime | None) -> None:
     """Print the last lines of FILE (this computer's log) for reading: all of them, or those that are meant.

@@ -26,6 +26,8 @@ STANDING = {
 }
 WORDS = {
     "asksForPerson": "Would rather speak with a person",
+    "requests": "Asks for {wanted}",
+    "explanationsDue": "Is owed an explanation by {due}",
     "notStarted": "Has not begun",
     "stuck": "Silent in the middle",
     "gaveUp": "Gave up",
@@ -175,13 +177,19 @@ def _draws() -> bool:
 
 def _print_attention(attention: dict[str, Any]) -> None:
     rows = [
-        (each.get("name") or "unnamed", words, _ago(each.get("since", "")))
+        (each.get("name") or "unnamed", _what(words, each), _ago(each.get("since", "")))
         for name, words in WORDS.items()
         for each in attention.get(name, [])
     ]
     if rows:
         _heading("Who may need a word")
         _table(("Name", "What", "Since"), rows)
+
+
+def _what(words: str, each: dict[str, Any]) -> str:
+    from aural_mcp.tools.standing import ASKED_FOR
+
+    return words.format(wanted=ASKED_FOR.get(each.get("kind", ""), ""), due=each.get("due", ""))
 
 
 def _print_comparison(compared: dict[str, Any]) -> None:
@@ -192,18 +200,19 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     labels = {"mean": "Mean", "weightedMean": "Weighted"}
     ranked = compared.get("ranked")
     head = ["Name", *(["Rank"] if ranked else []), *(labels[name] for name in facts), *columns]
-    unsound = any(each.get("unsound") for each in rows)
+    unsound, decided = (any(each.get(name) for each in rows) for name in ("unsound", "decision"))
     cells = [
         [
             each.get("name") or "unnamed",
             *([each.get("rank")] if ranked else []),
             *(_score(each.get(name)) for name in [*facts, *columns]),
+            *([each.get("decision", "")] if decided else []),
             *([each.get("unsound", "")] if unsound else []),
         ]
         for each in rows
     ]
     _heading("Candidates" if ranked else "Candidates, not ranked")
-    _table([*head, *(["Unsound"] if unsound else [])], cells)
+    _table([*head, *(["Decision"] if decided else []), *(["Unsound"] if unsound else [])], cells)
     click.echo()
     for each in compared["columns"]:
         _say(f"{each['column']}  {each['name']}", after=" " * 4)

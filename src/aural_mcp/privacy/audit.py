@@ -1,7 +1,8 @@
 """The decision log: what was done, by whom, with which key, to what, and how it was agreed to. One line of JSON each.
 
-Of candidates only ids and pseudonyms: no name, answer or score. Of whoever did it, where people sign in, name and
-subject at their provider, or keyed hashes of both; and the reason that a call gave, in its own words. Never a key.
+Of candidates only ids, pseudonyms and what was decided: no name, answer or score. Of whoever did it, where people sign
+in, name and subject at their provider, or keyed hashes of both; and the reason that a call gave, in its own words.
+Never a key.
 
 Each line ends in its SHA-256 and carries that of the line
 before, so one that was changed, removed, put in or moved shows. What does not: lines cut off at the end, and a
@@ -32,6 +33,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+from aural_mcp.api.decisions import VERDICTS
 from aural_mcp.api.errors import LogUnwritable, StateUnwritable
 from aural_mcp.privacy.who import Who, one_line
 from aural_mcp.safety import outside, quoted
@@ -119,6 +121,7 @@ class AuditLog:
         blind: bool = False,
         revealed: str | None = None,
         kind: str | None = None,
+        verdict: str | None = None,
         by: Who | None = None,
         reason: str = "",
         waits: bool = True,
@@ -129,6 +132,7 @@ class AuditLog:
             tenant: the SHA-256 of the key, of which 12 digits are kept.
             ids: by name; what does not have the form of an id is left out.
             kind: of a message that was sent.
+            verdict: what somebody decided on a candidate.
             by: who signed in; None where nobody does.
             waits: False for what is not going to happen if it cannot be written.
 
@@ -144,7 +148,8 @@ class AuditLog:
             "blind": blind,
             "revealed": revealed if PSEUDONYM.fullmatch(revealed or "") else None,
             **({"kind": kind} if kind in MESSAGES else {}),
-            **({"by": by.said(self._hashes())} if by else {}),
+            **({"verdict": verdict} if verdict in VERDICTS else {}),
+            **({"by": self.said_of(by)} if by else {}),
             **({"reason": said} if (said := one_line(reason, LONGEST_REASON)) else {}),
             "tenant": tenant[:12] if re.fullmatch("[0-9a-f]{12,64}", tenant) else None,
         }
@@ -157,6 +162,15 @@ class AuditLog:
             if not self._waiting:
                 log.warning("%s Lines wait in memory until it can", error.message)
             self._waiting = waiting
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None where no log is kept."""
+        return self._path()
+
+    def said_of(self, who: Who | None) -> dict[str, str]:
+        """Who was behind an act, as a line says it."""
+        return who.said(self._hashes()) if who else {}
 
     @property
     def waits(self) -> bool:
@@ -212,9 +226,9 @@ class Line(NamedTuple):
         return _fields(self.said.get("ids"))
 
     def is_about(self, wanted: str) -> bool:
-        """Whether it has this in the name of its tool, its outcome, or an id."""
+        """Whether it has this in the name of its tool, its outcome, what was decided, or an id."""
         ids = [each for some in self.ids.values() for each in _list(some)]
-        about = [self.said.get("tool"), self.said.get("outcome"), *ids]
+        about = [*map(self.said.get, ("tool", "outcome", "verdict")), *ids]
         return any(wanted.casefold() in each.casefold() for each in about if isinstance(each, str))
 
     def is_since(self, moment: datetime) -> bool:
@@ -252,7 +266,7 @@ def read(path: Path) -> list[Line | None]:
     with path.open("rb") as file, _locked(file.fileno()):
         file.seek(0)
         lines = file.read().split(b"\n")
-    return [_line(raw) for raw in (lines if lines[-1] else lines[:-1])]
+    return [line_of(raw) for raw in (lines if lines[-1] else lines[:-1])]
 
 
 def verify(path: Path, expect: str = "") -> Verdict:
@@ -307,7 +321,8 @@ def _shown(value: object) -> str:
     return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
-def _line(raw: bytes) -> Line | None:
+def line_of(raw: bytes) -> Line | None:
+    """A line as it stands in the file; None where it cannot be read."""
     if (found := LINE.fullmatch(raw)) is None:
         return None
     try:
@@ -361,7 +376,7 @@ def _end(file: int, size: int) -> tuple[int, str, bytes]:
         looked = min(size, max(BLOCK, looked * 4))
         os.lseek(file, size - looked, os.SEEK_SET)
         tail = os.read(file, looked)
-        if line := next(filter(None, map(_line, reversed(tail.split(b"\n")))), None):
+        if line := next(filter(None, map(line_of, reversed(tail.split(b"\n")))), None):
             return line.seq, line.hash, b"" if tail.endswith(b"\n") else b"\n"
     return 0, START, b"" if tail.endswith(b"\n") else b"\n"
 

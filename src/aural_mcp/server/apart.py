@@ -21,8 +21,8 @@ OURS = frozenset("state was now coverage notScored flaggedTurns reason".split())
 WORDS = re.compile(r"[\w.-]{1,40}(?:,? [\w-]{1,20}){0,3}")
 SENTENCES = frozenset(["warnings"])
 """Sentences of ours, in which somebody else's words stand in quotation marks."""
-THEIRS = frozenset("messages integrityLog integrityCounts insights sentiment themes code".split())
-"""What a browser or an analyst wrote, its names too."""
+THEIRS = frozenset("messages integrityLog integrityCounts insights sentiment themes code requests decision".split())
+"""What a browser, an analyst, a candidate or whoever decided wrote, its names too."""
 NAME = re.compile(r"[A-Za-z]\w{0,40}")
 
 

@@ -88,8 +88,8 @@ def read(operation: AnyOperation, sent: Mapping[str, Any], *, writes: bool = Tru
     try:
         sent = _opened(operation.tool_name(), sent, known)
         added = _added(sent, known)
-        code, reason = _beside(operation, sent, reasons) if operation.confirmed else ("", "")
-        added_or_read = {*added, *(CONFIRMED if operation.confirmed else ())}
+        code, reason = _beside(operation, sent, reasons or "reason" in known) if operation.confirmed else ("", "")
+        added_or_read = {*added, *(set(CONFIRMED).difference(known) if operation.confirmed else ())}
         named = {name: value for name, value in sent.items() if name not in added_or_read}
         arguments, dropped = _writable(operation, reading.fields(named, schema))
     except TooMany as many:

@@ -26,13 +26,16 @@ from aural_mcp.api.operations import (
 from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
+from aural_mcp.privacy.audit import LONGEST_REASON
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.stored import Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Part, Parts, changes, digest_of, interview_parts, key, part, parts, question_part
 from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions, seconds_since
+from aural_mcp.tools.standing import told
 from aural_mcp.workflows.cloning import resolved
+from aural_mcp.workflows.decisions import RecordDecision, acting, considered
 from aural_mcp.workflows.launch import LaunchInterviews, looked_over
 from aural_mcp.workflows.lists.importing import NO_QUESTIONS, ImportCandidates, agreement, planned, unready
 from aural_mcp.workflows.lists.lately import Lately
@@ -255,6 +258,28 @@ async def _reveal(looking: Looking, operation: RevealCandidate) -> Seen:
     return [said, "The decision log will say that it was shown."], parts(title=found.title)
 
 
+async def _decide(looking: Looking, operation: RecordDecision) -> Seen | None:
+    """Nothing is asked where the same was recorded a moment ago: it is not recorded twice."""
+    found = await considered(looking.client, operation, looking.spent)
+    if found.twice:
+        return None
+    who = quoted(found.session.participant_name or "somebody unnamed", 60)
+    head = found.session.interview
+    title = quoted(head.title, TITLE) if head and head.title else "an interview without a title"
+    before = f" ({quoted(found.earlier.reason, LONGEST_REASON)})" if found.earlier and looking.names_people else ""
+    said = [
+        f"Record this decision on {who} of {title}: {operation.decision}?",
+        f"The reason: {quoted(operation.reason, LONGEST_REASON)}.",
+        f"Before, it was {told(found.earlier)}{before}: that stays written down, this one holds."
+        if found.earlier
+        else "",
+        f"Since {found.asks[:10]} they would rather speak with a person, and nobody closed that." if found.asks else "",
+        "" if acting(looking.client).person else "Nobody signed in here: that it was you will not be verified.",
+    ]
+    earlier = found.earlier.model_dump(mode="json") if found.earlier else None
+    return said, parts(the_earlier_decision=earlier, the_wish_to_speak_with_a_person=found.asks)
+
+
 async def _send(looking: Looking, operation: SendMessages) -> Seen | None:
     """Nothing is asked where nothing is sent: a draft, or no mail server."""
     seen = await shown(looking.client, operation, looking.spent)
@@ -301,4 +326,5 @@ ASKED: dict[type[Operation[Any]], Asking] = {
     LaunchInterviews: _launch,
     ImportCandidates: _import,
     SendMessages: _send,
+    RecordDecision: _decide,
 }

@@ -42,6 +42,7 @@ from aural_mcp.server.tools import Answer
 from aural_mcp.tools.candidates import CreateCandidatesArguments
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import agreements, digest
+from aural_mcp.workflows.decisions import RecordDecision
 from aural_mcp.workflows.launch import LaunchInterviews
 from aural_mcp.workflows.lists.importing import ImportCandidates, agreement
 from aural_mcp.workflows.lists.lately import Lately
@@ -57,6 +58,8 @@ LONGEST_NAME = 200
 """Letters of the name of a host that may be held to draw views."""
 ANY = (*EVERY, IN_VIEW)
 """The codes that a view may bring back: also the one that the model was shown before a view was ever heard of."""
+ALWAYS: tuple[AnyOperation, ...] = (SendMessages, RecordDecision)
+"""What reaches a candidate, or decides on one: whatever the operator set."""
 MOST_ROUNDS = 3
 """How often a person is asked in one call, where what they agree to keeps changing."""
 BAD_CODE = (
@@ -133,18 +136,26 @@ class Consent:
         self.only_looks = reply is not None and not reply.answer
         """Whether a view only wants to know what there is to agree to."""
 
+    @property
+    def verdict(self) -> str:
+        """What was decided on a candidate, where that is what it is about."""
+        return self._given.decision if isinstance(self._given, RecordDecision) else ""
+
     async def __call__(self, call: Given, spent: Spent) -> Answer | None:
         """None where nothing needs to be asked or somebody agreed, else what to answer instead of doing it."""
-        given, code, self.reason = call.arguments, call.code, call.reason
+        given, code = call.arguments, call.code
+        self.reason = "" if isinstance(given, RecordDecision) else call.reason  # which may name whom it must not
         if self._reply:
-            return await self._in_view(self._reply, given, spent)
+            return await self._in_view(self._reply, given, spent, call.reason)
         if not is_asked_about(self._operation, self._confirm):
             self.how = "operator"
             return None
         if _is_repeated(self._client, given):
             return None
         self._looking, self._given = replace(self._looking, spent=spent), given
-        if (asked := await asking.question(self._looking, given)) is None:
+        asked = await asking.question(self._looking, given)
+        self.reason = call.reason
+        if asked is None:
             return None
         can_ask = self._confirm != "preview" and self._context is not None and _can_ask(self._context)
         if code and self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
@@ -232,10 +243,11 @@ class Consent:
 
     # ── In a view ───────────────────────────────────────────────────────────────────────────────
 
-    async def _in_view(self, reply: Reply, given: Operation[Any], spent: Spent) -> Answer | None:
+    async def _in_view(self, reply: Reply, given: Operation[Any], spent: Spent, reason: str) -> Answer | None:
         """What there is to agree to, or what becomes of the user's answer; None where it is a yes."""
         self._looking, self._given = replace(self._looking, spent=spent), given
         asked = None if _is_repeated(self._client, given) else await asking.question(self._looking, given)
+        self.reason = reason
         if asked is None:
             return self._over()
         if host := _host(self._context):
@@ -307,8 +319,8 @@ class Consent:
 
 
 def is_asked_about(operation: AnyOperation, confirm: str) -> bool:
-    """Whether somebody is asked before this is done, as the operator set it: before a message leaves always."""
-    return operation.confirmed and (confirm != "never" or operation is SendMessages)
+    """Whether somebody is asked before this is done, as the operator set it: of what `ALWAYS` names, always."""
+    return operation.confirmed and (confirm != "never" or operation in ALWAYS)
 
 
 def in_a_view(context: Context[Any, Any] | None, confirm: str) -> bool:

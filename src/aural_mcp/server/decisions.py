@@ -10,6 +10,7 @@ from mcp.types import CallToolResult, InputRequiredResult, TextContent
 from aural_mcp.api.errors import LogUnwritable
 from aural_mcp.privacy.audit import AuditLog, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
+from aural_mcp.privacy.looks import looked_at
 from aural_mcp.privacy.who import Who
 from aural_mcp.server import results
 from aural_mcp.server.access import BY_NAME
@@ -65,6 +66,7 @@ class Decisions:
                 ids=ids_of(tool, given, structured),
                 confirmed=consent.how,
                 blind=client.exposure.anonymous,
+                verdict=consent.verdict,
                 revealed=structured.get("candidate") if tool == RevealCandidate.tool_name() else None,
                 by=_who(principal),
                 reason=consent.reason,
@@ -75,6 +77,14 @@ class Decisions:
         if outcome == "done" and self._log.waits and isinstance(result, CallToolResult):
             return _with_remark(result)
         return result
+
+    def looked_at(self, tenant: str, principal: Principal | None, session_id: str) -> list[str]:
+        """What was shown of a session before, to this person where one signed in; nothing where no log tells."""
+        try:
+            path, by = self._log.path, self._log.said_of(_who(principal))
+            return looked_at(path, session_id, tenant, by) if path else []
+        except (OSError, ValueError, LogUnwritable):
+            return []
 
     def sent(self, tenant: str, candidate_id: str, kind: str, done: bool) -> None:
         """Write down that a message of this kind was handed over, or may have been: to whom, by id."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
 from mcp.types import CallToolResult
 from pydantic import PrivateAttr
 
+from aural_mcp.config import is_loopback
 from aural_mcp.safety import quoted
 from aural_mcp.server import results
 from aural_mcp.server.access import BY_NAME
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 25
 """Pages of one result that are put together for a page of the desk."""
+MOST_LOOKS, SPARE = 25, 30
+"""Interviews that are looked at for a page that lists them, and requests of the minute that stay for other pages."""
 FEW = 30
 """Candidates up to which the comparison reads transcripts for quotes without being asked."""
 
@@ -108,6 +112,16 @@ class Asking:
         return "".join(str(getattr(each, "content", "")) for each in cast("list[Any]", found))
 
     # ── Whole results ───────────────────────────────────────────────────────────────────────────
+
+    async def waiting(self, interviews: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Who may need a word, by interview; of the first of them, where the backend is near and the budget allows."""
+        client = self._server.clients.client_for(self._context.headers)
+        near = client.local or is_loopback(urlsplit(client.base_url).hostname)
+        if not near or "wait_for_sessions" not in await self.tools():
+            return {}
+        free = MOST_LOOKS if client.remaining is None else max(0, client.remaining - SPARE) // 2
+        asked = interviews[: min(free, MOST_LOOKS)]
+        return {each: (await self("wait_for_sessions", interviewId=each)).get("attention", {}) for each in asked}
 
     async def progress(self, interview_id: str) -> dict[str, Any]:
         """Where everybody stands, with the interview's title and the links of those who have not begun."""

@@ -106,6 +106,8 @@ def _without(schema: Schema, argument: str) -> Schema:
 
 
 def _with_reason(schema: Schema) -> Schema:
+    if "reason" in schema["properties"]:
+        return schema
     properties, required = {**schema["properties"], "reason": REASON}, [*schema.get("required", []), "reason"]
     return {**schema, "properties": properties, "required": required}
 

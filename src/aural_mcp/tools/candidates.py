@@ -29,7 +29,9 @@ from aural_mcp.privacy.exposure import Guarded, RevealCandidate, Revealed
 from aural_mcp.safety import inert, mail, quoted
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
 from aural_mcp.tools.people import check_people
+from aural_mcp.tools.sessions import REQUESTED, AsksForPerson
 from aural_mcp.tools.shape import AllowDuplicate, contains, fitting, plain, said, search
+from aural_mcp.tools.standing import OpenRequest, person_since, requests_of
 
 NOT_BEGUN, BEGUN = "NOT_BEGUN", "BEGUN"
 NEWEST = "1,000 or more are registered; Aural shows only the newest 1,000."
@@ -50,6 +52,8 @@ class CandidateRow(Record):
     status: str = Field(default="", description="NOT_BEGUN, or how the session stands (BEGUN where that is unknown).")
     session_id: str | None = None
     created_at: str = ""
+    asks_for_person: AsksForPerson = ""
+    requests: list[OpenRequest] = []
 
 
 class CandidateTable(Record):
@@ -91,19 +95,22 @@ async def list_candidates(client: Caller, given: ListCandidatesArguments, spent:
     listed = found = (await client.call(plain(ListCandidates, given), spent=spent)).data
     if given.name is not MISSING:
         found = [row for row in found if contains(given.name, row.name, row.email)]
-    statuses = await _statuses(client, given.interview_id, found, spent)
-    rows = [_row(each, statuses, given.include, client.link_origin) for each in found]
+    sessions = await _sessions(client, given.interview_id, found, spent)
+    rows = [_row(each, sessions, given.include, client.link_origin) for each in found]
     rows = rows if given.status is MISSING else [row for row in rows if row.status == given.status]
     start = given.from_row - 1
     shown, _ = fitting(rows[start : start + given.limit])
     after = start + len(shown)
     next_row = after + 1 if shown and after < len(rows) else None
-    more = {"remarks": said} if (said := cut(listed)) else {}
-    return CandidateTable(data=shown, total=len(rows), next_row=next_row, **more)
+    wanting = sum(bool(row.requests) for row in rows)
+    told = [*cut(listed), *([REQUESTED.format(count=wanting)] if wanting else [])]
+    return CandidateTable(data=shown, total=len(rows), next_row=next_row, **said(told))
 
 
-async def _statuses(client: Caller, interview_id: str, candidates: Sequence[Candidate], spent: Spent) -> dict[str, str]:
-    """How the sessions of these candidates stand, as far as the list of sessions tells."""
+async def _sessions(
+    client: Caller, interview_id: str, candidates: Sequence[Candidate], spent: Spent
+) -> dict[str, SessionSummary]:
+    """The sessions of these candidates, as far as the list of sessions has them."""
     begun = {row.session_id for row in candidates if row.session_id}
     if not begun:
         return {}
@@ -118,17 +125,22 @@ async def _statuses(client: Caller, interview_id: str, candidates: Sequence[Cand
         await search(client, operation, spent, wanted)
     except AuralError:
         return {}
-    return {row.id: row.status for row in known.values() if row.id in begun}
+    return {row.id: row for row in known.values() if row.id in begun}
 
 
-def _row(each: Candidate, statuses: dict[str, str], include: Sequence[str], origin: str) -> CandidateRow:
+def _row(each: Candidate, sessions: dict[str, SessionSummary], include: Sequence[str], origin: str) -> CandidateRow:
     fields = each.model_dump(by_alias=True)
+    session = sessions.get(each.session_id or "")
     link = {"inviteUrl": invite_link(origin, each.invite_token)} if each.invite_token else {}
-    status = statuses.get(each.session_id, BEGUN) if each.session_id else NOT_BEGUN
+    status = (session.status if session else BEGUN) if each.session_id else NOT_BEGUN
+    since = min(filter(None, [person_since(each), person_since(session) if session else ""]), default="")
+    wanted = sorted([*requests_of(each), *(requests_of(session) if session else ())], key=lambda one: one.since)
+    ours: dict[str, Any] = {"asksForPerson": since, "requests": wanted}
     more = {name: value for name, value in {**fields, **link}.items() if name in include}
     row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}
     there = {} if "inviteUrl" in more else {"hasInviteLink": bool(link)}
-    return CandidateRow.model_validate({**row, **there, "status": status, **more})
+    ours = {name: value for name, value in ours.items() if value}
+    return CandidateRow.model_validate({**row, **there, "status": status, **more, **ours})
 
 
 async def invited(client: Caller, interview_id: str, more: Sequence[Candidate], spent: Spent) -> list[CandidateRow]:
@@ -138,8 +150,8 @@ async def invited(client: Caller, interview_id: str, more: Sequence[Candidate], 
     known = {row.id for row in listed}
     everybody = Rows[Candidate](data=[*listed, *(row for row in more if row.id not in known)])
     found = (await client.seen(asked, everybody, spent)).data
-    statuses = await _statuses(client, interview_id, found, spent)
-    rows = [_row(each, statuses, ["inviteUrl"], client.link_origin) for each in found]
+    sessions = await _sessions(client, interview_id, found, spent)
+    rows = [_row(each, sessions, ["inviteUrl"], client.link_origin) for each in found]
     return [row if row.id in known else row.model_copy(update={"status": ""}) for row in rows]
 
 

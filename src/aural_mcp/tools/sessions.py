@@ -11,18 +11,20 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import MISSING, Field
 
 from aural_mcp.api.errors import AuralError
-from aural_mcp.api.models import EndedSession, EndedSessions, Record, SessionSummary
+from aural_mcp.api.models import Decision, EndedSession, EndedSessions, Record, SessionSummary
 from aural_mcp.api.operations import EndInterviewSessions, ListSessions, Text
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
-from aural_mcp.tools.shape import Detail, contains, fitting, plain, search
+from aural_mcp.tools.shape import Detail, contains, fitting, plain, said, search
+from aural_mcp.tools.standing import OpenRequest, beside, decisions_of, person_since, requests_of
 
 Status = Literal["IN_PROGRESS", "COMPLETED", "ABANDONED"]
 STATUSES = get_args(Status)
 EndedByTeam = Annotated[bool | None, Field(description="Ended by the team from here, not by the candidate.")]
-AsksForPerson = Annotated[str | None, Field(description="Would rather speak with a person, since then.")]
+AsksForPerson = Annotated[str, Field(description="Would rather speak with a person, since then.")]
 PEOPLE_ASK = "{count} would rather speak with a person (asksForPerson): tell the user first."
+REQUESTED = "{count} ask for their data, a correction or to be deleted (requests): tell the user."
 ENDED_KEPT = 365 * 86_400.0
 """Seconds for which it is remembered that the team ended a session."""
 OverallScore = Annotated[float | None, Field(description="Mean score, 1 to 10; null is not scored, never 0.")]
@@ -41,7 +43,9 @@ class SessionRow(Record):
     total_duration_seconds: int | None = None
     created_at: str = ""
     ended_by_team: EndedByTeam = None
-    asks_for_person: AsksForPerson = None
+    asks_for_person: AsksForPerson = ""
+    requests: list[OpenRequest] = []
+    decision: str = Field(default="", description="What a person decided, when, by whom.")
 
 
 class SessionTable(Record):
@@ -75,12 +79,15 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     counted.update(() if filtered else map(_status, found.rows))
     rows, cursor = fitting(found.rows, found.cursor)
     asking = who_asks([*rows, *(await _asking_beyond(client, given, rows, spent) if found.cursor else ())])
-    rows = asking + [row for row in rows if not row.asks_for_person]
-    ended = ended_by_team(client, rows)
-    shown = rows if given.detail == "full" else [_row(each, ended) for each in rows]
+    rows = asking + [row for row in rows if not person_since(row)]
+    ended, decided = ended_by_team(client, rows), decisions_of(client, rows)
+    shown = rows if given.detail == "full" else [_row(each, ended, decided.get(each.id)) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     more: dict[str, Any] = {**looked_at, **({"counted": dict(counted.most_common())} if counted else {})}
-    more |= {"remarks": [PEOPLE_ASK.format(count=len(asking))]} if asking else {}
+    wanting = sum(bool(requests_of(row)) for row in rows)
+    told = [*([PEOPLE_ASK.format(count=len(asking))] if asking else [])]
+    told += [REQUESTED.format(count=wanting)] if wanting else []
+    more |= said(told)
     return SessionTable(data=list(shown), cursor=cursor, **more)
 
 
@@ -91,13 +98,13 @@ async def _asking_beyond(
     if not client.raw.local or given.cursor is not MISSING or given.status is not MISSING or given.name is not MISSING:
         return []
     every, known = ListSessions(interview_id=given.interview_id, limit=100), {row.id for row in rows}
-    found = await search(client, every, spent, lambda row: row.asks_for_person is not None)
+    found = await search(client, every, spent, lambda row: bool(person_since(row)))
     return [row for row in found.rows if row.id not in known]
 
 
 def who_asks(rows: Sequence[SessionSummary]) -> list[SessionSummary]:
     """Those who would rather speak with a person, who asked first first."""
-    return sorted((row for row in rows if row.asks_for_person), key=lambda row: row.asks_for_person or "")
+    return sorted(filter(person_since, rows), key=person_since)
 
 
 def _status(row: SessionSummary) -> str:
@@ -110,10 +117,10 @@ def _matches(row: SessionSummary, given: ListSessionsArguments) -> bool:
     return given.name is MISSING or contains(given.name, row.participant_name, row.participant_email)
 
 
-def _row(each: SessionSummary, ended: Collection[str]) -> SessionRow:
+def _row(each: SessionSummary, ended: Collection[str], decision: Decision | None) -> SessionRow:
     mood = each.sentiment.get("overall") if isinstance(each.sentiment, dict) else each.sentiment
     marks: dict[str, Any] = {"ended_by_team": True} if each.id in ended else {}
-    marks |= {"asks_for_person": each.asks_for_person} if each.asks_for_person else {}
+    marks |= beside(each, decision)
     return SessionRow(
         id=each.id,
         status=each.status,

@@ -30,6 +30,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.sessions import OverallScore, overall_score
 from aural_mcp.tools.shape import PAGE_BYTES, plain, size_of
+from aural_mcp.tools.standing import OpenRequest, asked_for, beside, decisions_of, kept_here, person_since, requests_of
 
 Row = dict[str, Any]
 LEAST_TURNS_BYTES = 8_000
@@ -65,6 +66,9 @@ class SessionPage(Record):
     interview: InterviewHead | None = None
     created_at: str = ""
     asks_for_person: str = ""
+    requests: list[OpenRequest] = []
+    decision: str = ""
+    decision_reason: str = ""
     total_duration_seconds: int | None = None
     summary: str | None = None
     overall_score: OverallScore = None
@@ -99,7 +103,8 @@ async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) 
         report = await client.call(GetSessionReport(session_id=given.session_id), spent=spent)
         on_it = _turns_on(report.messages, given.question_id)
         turns = [number for number, each in enumerate(session.messages, 1) if each.id in on_it]
-    head = {**_head(session, given), "interview": session.interview}
+    ours = beside(session, decisions_of(client, [session]).get(session.id), alone=True)
+    head = {**_head(session, given), **ours, "interview": session.interview}
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
         head["insights"] = {name: value for name, value in cast("Row", insights).items() if name != "toneAnalysis"}
@@ -129,7 +134,6 @@ async def save_session_analysis(client: Caller, given: SaveSessionAnalysis, spen
 def _head(session: Session | SessionReport, given: GetSessionArguments | GetSessionReportArguments) -> Row:
     """Who, when and how it went; the analysis stands on the first page only."""
     names = ["status", "participantName", "participantEmail", "createdAt", "totalDurationSeconds"]
-    names += ["asksForPerson"] if session.asks_for_person else []
     names += ["summary", "insights", "themes", "sentiment", "flags"] if given.from_turn == 1 else []
     row = session.model_dump(mode="json", by_alias=True, exclude={"messages"})
     return {**{name: row[name] for name in names if name in row}, "overallScore": overall_score(session.insights)}
@@ -139,9 +143,10 @@ def warnings_of(session: Session | SessionReport) -> list[str]:
     """What a person should know before believing the transcript or its scores."""
     more = session.model_extra or {}
     removed = more.get("hiddenCharactersRemoved", 0)
-    wish = session.asks_for_person or ""
+    wish, wanted = person_since(session), requests_of(session)
     return [
         *([f"Since {wish[:16]}Z this candidate would rather speak with a person."] if wish else []),
+        *([f"This candidate asks for {asked_for(wanted)}: tell the user."] if wanted else []),
         *said_of(more.get("flags", []), scored=overall_score(session.insights) is not None),
         *([f"{removed} characters that nobody can see were removed from this session."] if removed else []),
     ]
@@ -247,7 +252,8 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     about = {"title": report.interview_title, "objective": report.interview_objective}
     first = {**integrity, **media} if given.from_turn == 1 else {}
     turns = range(1, len(report.messages) + 1)
-    head = {**_head(report, given), "interview": about, **first}
+    decided = report.decision or kept_here(client, [given.session_id]).get(given.session_id)
+    head = {**_head(report, given), **beside(report, decided, alone=True), "interview": about, **first}
     turn: Callable[[int], Row] = lambda number: all_of(number, report.messages[number - 1])  # noqa: E731
     page = _page(head, turns, turn, given, len(turns), whole=spent.whole)
     said = [*remarks, *left_out, *warnings_of(report)] if given.from_turn == 1 else []
@@ -328,7 +334,7 @@ def _page(
 ) -> Row:
     """The head with the turns that fit, and no other is looked at; `nextTurn` says where the rest begins."""
     wanted = turns[bisect_left(turns, given.from_turn) :]
-    plain_head = {name: value.model_dump() if isinstance(value, Record) else value for name, value in head.items()}
+    plain_head = {name: _plain(value) for name, value in head.items()}
     most = len(wanted) if given.max_turns is MISSING else given.max_turns
     room = sys.maxsize if whole else max(LEAST_TURNS_BYTES, PAGE_BYTES - size_of(plain_head))
     page = _fitting(map(turn, wanted[:most]), room, given)
@@ -340,6 +346,12 @@ def _page(
         "nextTurn": rest[0] if rest else None,
         "messages": page,
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in cast("list[Any]", value)]
+    return value.model_dump(exclude_unset=True) if isinstance(value, Record) else value
 
 
 def _fitting(turns: Iterable[Row], room: int, given: GetSessionArguments | GetSessionReportArguments) -> list[Row]:

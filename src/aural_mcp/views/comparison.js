@@ -80,7 +80,7 @@ start((given) => {
       there ? figure(score) : [make("span", { "aria-hidden": "true" }, "–"), make("span", { class: "hidden" }, "not scored")]);
   }
   function warnings(row) {
-    return [row.unsound && badge(said(row.unsound), "warn"), row.flaggedTurns && badge(`look at turn ${row.flaggedTurns}`, "warn"), row.endedByTeam && badge("ended by the team"), row.scoredBy && badge([said(`scored by ${row.scoredBy}`)])];
+    return [row.unsound && badge(said(row.unsound), "warn"), row.flaggedTurns && badge(`look at turn ${row.flaggedTurns}`, "warn"), row.endedByTeam && badge("ended by the team"), row.decision && badge(said(row.decision)), row.scoredBy && badge([said(`scored by ${row.scoredBy}`)])];
   }
   function line(row) {
     const open = state.open.has(row.sessionId), id = `about-${row.sessionId}`;

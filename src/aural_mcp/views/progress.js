@@ -30,19 +30,23 @@ start((result, show) => {
     if (!link) throw new Error("No link was found.");
     return link;
   }
+  const wanted = { data: "their data", correct: "a correction", delete: "to be deleted" };
+  const owed = (day) => `${day < new Date().toISOString().slice(0, 10) ? "overdue since" : "due by"} ${day}`;
   function person(each) {
     const name = each.name || "Unnamed candidate", fetched = each.candidateId && host.can("serverTools") && host.args.interviewId && (() => linkOf(each));
     const link = each.inviteUrl || fetched;
     return make("li", {}, make("span", { class: "named" }, leads("session", each.sessionId, make("bdi", { class: "clamp" }, name))),
-      make("span", { class: "quiet" }, ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
+      make("span", { class: "quiet" }, wanted[each.kind] ? `${wanted[each.kind]}, ` : "", each.due ? owed(each.due) : each.kind ? String(each.since).slice(0, 10) : ago(each.since), each.endedByTeam ? ", ended by the team" : ""), link ? copier(`of ${shortened(name, 60)}`, link) : null);
   }
-  const kinds = [["Would rather speak with a person", attention.asksForPerson, "", "They said so on the page: answer them first."], ["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
+  const kinds = [["Would rather speak with a person", attention.asksForPerson, "", "They said so on the page: answer them first."], ["Asked for", attention.requests, "", "Candidates ask the team for this; the team closes it when it was answered."],
+    ["Explanations due", attention.explanationsDue, "", "They were turned down and have not been told why."], ["Not begun", attention.notStarted, "notStarted", "Remind them: they have a link and have not opened it."], ["Stuck", attention.stuck, "", "In the middle, and silent for half an hour."],
     ["Gave up", attention.gaveUp, "gaveUp", "They left before the end; ask what happened."], ["Complete, not scored", attention.notScored, "notScored", "Answered to the end, and nobody has scored it."]];
-  const words = kinds.filter(([, people]) => list(people).length).map(([name, people, counted, why]) => {
+  const cards = (some) => some.filter(([, people]) => list(people).length).map(([name, people, counted, why]) => {
     const rest = (counted ? number(counted) : 0) - people.length;
     return make("section", { class: "long" }, make("h2", {}, name, " ", badge(String(Math.max(people.length, counted ? number(counted) : 0)))), make("p", { class: "quiet" }, why), make("ul", { class: "people" }, people.map(person)),
       rest > 0 ? make("p", { class: "quiet" }, host.args.cursor ? `${rest} more were named before.` : `And ${rest} more.`) : null);
   });
+  const urgent = cards(kinds.slice(0, 3)), words = cards(kinds.slice(3));
 
   const scored = sorted(list(result.scored), (row) => row.overallScore, true);
   const changes = list(result.changes);
@@ -50,11 +54,12 @@ start((result, show) => {
   return [
     make("header", { class: "top" }, make("div", {}, make("p", { class: "eyebrow" }, "Progress"), make("h1", { dir: "auto" }, result.interview || (result.isOver ? "All through" : "Who is through")), stamp),
       host.can("serverTools") && host.args.interviewId ? make("div", { class: "actions no-print" }, action("Look again", async () => show(await host.call("wait_for_sessions", { interviewId: host.args.interviewId })))) : null),
+    urgent.length ? make("div", { class: "cards" }, urgent) : null,
     make("section", {}, make("h2", {}, "From registered to scored"), funnel, make("details", {}, make("summary", {}, "As a table"),
       table("Where everybody stands", ["Where", "People", "Of all"], [...stages.map(([name, value, why]) => [make("span", {}, name, make("br"), make("span", { class: "quiet small" }, why)), value, share(value)]),
         ...aside.filter(([, value]) => value !== null).map(([name, value]) => [name, value, share(value)])]))),
     notice("Note", remarks(result.remarks)),
-    words.length ? make("div", { class: "cards" }, words) : make("section", {}, make("p", {}, "Nobody needs a word right now.")),
+    words.length ? make("div", { class: "cards" }, words) : urgent.length ? null : make("section", {}, make("p", {}, "Nobody needs a word right now.")),
     changes.length ? section("Changed since the last look", table("Changes", ["Candidate", "Before", "Now", "Score"], changes.map((each) => [leads("session", each.sessionId, said(each.name || "Unnamed candidate")), each.was || "new", each.now, figure(each.overallScore)]))) : null,
     scored.length ? section("Scored", table("Scores", ["Candidate", "Overall score"], scored.map((each) => [leads("session", each.sessionId, said(each.name || "Unnamed candidate")), make("div", { class: "measured" }, make("span", {}, figure(each.overallScore)), bar(each.overallScore, 10))])), number("scored") > scored.length ? make("p", { class: "quiet" }, `The newest ${scored.length} of ${number("scored")}.`) : null) : null,
   ];

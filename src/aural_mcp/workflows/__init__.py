@@ -10,7 +10,7 @@ from typing import Any
 
 from aural_mcp.api.operations import AnyOperation
 from aural_mcp.tools.shape import Shape
-from aural_mcp.workflows import answers, comparing, exporting, finding, impact, launch, searching, waiting
+from aural_mcp.workflows import answers, comparing, decisions, exporting, finding, impact, launch, searching, waiting
 from aural_mcp.workflows.lists import importing
 from aural_mcp.workflows.mail import messages
 
@@ -23,6 +23,7 @@ WORKFLOWS: dict[AnyOperation, Shape[Any]] = {
     searching.SearchTranscripts: Shape(searching.SearchTranscripts, searching.Hits, searching.search_transcripts),
     finding.FindPerson: Shape(finding.FindPerson, finding.FoundPeople, finding.find_person),
     exporting.ExportResults: Shape(exporting.ExportResults, exporting.Exported, exporting.export_results),
+    decisions.RecordDecision: Shape(decisions.RecordDecision, decisions.Recorded, decisions.record_decision),
     impact.ImpactReport: Shape(impact.ImpactReport, impact.Impact, impact.impact_report),
     messages.SendMessages: Shape(messages.SendMessages, messages.Sent, messages.send_messages),
 }

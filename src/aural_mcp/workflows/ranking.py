@@ -10,6 +10,7 @@ from typing import Any
 from aural_mcp.api.models import Session, SessionSummary
 from aural_mcp.safety import quoted
 from aural_mcp.tools.people import told_apart
+from aural_mcp.tools.standing import person_since
 from aural_mcp.workflows.scores import Card, Rubric, words_of
 
 MOST_NAMED = 8
@@ -32,6 +33,7 @@ REASONS = {
     "unreadable": "Could not be read just now: {who}. Call again.",
 }
 """As a row says it, and as a sentence."""
+ASKS = "asks for a person"
 OTHER_ORDER = "By Aural's mean alone the ranks differ: {who}. Tell the user."
 LIST_ENDED = "Time or budget ended before all sessions were listed: who is missing is not known."
 NOT_ALL_READ = "Only {read} of {total} transcripts were read in this call; without quotes all scores are compared."
@@ -49,6 +51,11 @@ class Candidate:
     """Whether the team ended the session: then it lacks what it lacks, and keeps nobody else from being ranked."""
     rank: int | None = None
     integrity: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def asks(self) -> str:
+        """Since when they would rather speak with a person: so long nobody ranks them."""
+        return person_since(self.row)
 
     @property
     def turns(self) -> int | None:
@@ -70,6 +77,7 @@ def look_at_rows(candidates: Sequence[Candidate], rubric: Rubric) -> None:
         }
         unfinished = each.row.status != "COMPLETED"
         each.reasons = ["not finished"] if unfinished else [reason for reason, there in found.items() if there]
+        each.reasons = [ASKS, *each.reasons] if each.asks else each.reasons
 
 
 def look_at_transcript(each: Candidate, rubric: Rubric) -> None:
@@ -102,8 +110,8 @@ def sentences(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def left_aside(each: Candidate) -> bool:
-    """Whether the team ended this session and it lacks something, so that the others are ranked without it."""
-    return each.ended and bool(each.reasons)
+    """Whether the others are ranked without this one: who asks for a person, and what the team ended and so lacks."""
+    return bool(each.asks) or (each.ended and bool(each.reasons))
 
 
 def rank(candidates: list[Candidate], *, really: bool) -> None:

@@ -18,7 +18,9 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.tools.candidates import cut
 from aural_mcp.tools.sessions import EndedByTeam, ended_by_team, overall_score, who_asks
+from aural_mcp.tools.standing import decisions_of, due, person_since, requests_of
 from aural_mcp.workflows.base import again, all_sessions, begin, free_in, not_now
+from aural_mcp.workflows.decisions import acting
 
 EVERY = 8.0
 """Seconds between two looks; twice that when the budget is short."""
@@ -60,12 +62,16 @@ class Someone(Record):
     candidate_id: str | None = None
     since: str = Field(default="", description="Registered, silent, or over since then; RFC 3339.")
     ended_by_team: EndedByTeam = None
+    kind: str = Field(default="", description="Of requests: data, correct or delete.")
+    due: str = Field(default="", description="Of explanations: the last day.")
 
 
 class Attention(Record):
     """Who may need a word from the user, at most 20 each, and each once; the counts stand in `standing`."""
 
     asks_for_person: list[Someone] = Field(default=[], description="Would rather speak with a person: first of all.")
+    requests: list[Someone] = Field(default=[], description="Ask for data, a correction, to be deleted.")
+    explanations_due: list[Someone] = Field(default=[], description="Were turned down, and not told why yet.")
     not_started: list[Someone] = []
     stuck: list[Someone] = Field(default=[], description="In the middle, and silent for 30 minutes.")
     gave_up: list[Someone] = []
@@ -201,16 +207,17 @@ class _Waiting:
         }
         cursor = token_hex(6)
         named = [_key(kind, each) for kind, named in there.items() for each in named]
-        self._journal.note({cursor: {**seen, "states": states, "named": named}})
+        if not self._spent.whole:  # a page of ours begins anew each time
+            self._journal.note({cursor: {**seen, "states": states, "named": named}})
         counts = {name: list(states.values()).count(state) for name, state in COUNTED.items()}
         return Waited(
             is_over=over,
             changes=changes,
             standing=Standing(**counts, not_started=None if not_started is None else len(not_started)),
             **({"attention": Attention(**people)} if people else {}),
-            **({"scored": scored} if (scored := self._scored(rows)) else {}),
+            **({"scored": scored} if (scored := self._scored([row for row in rows if not person_since(row)])) else {}),
             **self._remarks(over),
-            cursor=None if over and seen["wanted"] is None else cursor,
+            cursor=None if self._spent.whole or (over and seen["wanted"] is None) else cursor,
         )
 
     def _scored(self, rows: Sequence[SessionSummary]) -> list[Scored]:
@@ -251,27 +258,46 @@ class _Waiting:
     def _attention(self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
         """Who may need a word; a field for each kind of which there is somebody."""
         ended = ended_by_team(self._client, rows)
-        asking = who_asks(rows)[:MOST_NAMED]
-        others = [row for row in rows if row not in asking]
+        asking = who_asks(rows)
+        others = [row for row in rows if not person_since(row)]
+        waiting = [each for each in not_started if not each.requests]
 
         def sessions(state: str, *, silent: bool = False) -> list[Someone]:
             found = [row for row in others if _state(row) == state and (not silent or _is_silent(row))]
             return [_someone(row, ended) for row in found[:MOST_NAMED]]
 
         found = {
-            "asks_for_person": [
-                Someone(name=row.participant_name or "", session_id=row.id, since=row.asks_for_person or "")
-                for row in asking
-            ],
-            "not_started": [
-                Someone(name=each.name, candidate_id=each.id, since=each.created_at)
-                for each in not_started[:MOST_NAMED]
-            ],
+            "asks_for_person": sorted(
+                [
+                    *(Someone(**_who(row), since=person_since(row)) for row in asking),
+                    *(Someone(**_who(each), since=since) for each in not_started if (since := person_since(each))),
+                ],
+                key=lambda each: each.since,
+            )[:MOST_NAMED],
+            "requests": sorted(
+                (
+                    Someone(**_who(each), since=one.since, kind=one.kind)
+                    for each in (*rows, *not_started)
+                    for one in requests_of(each)
+                ),
+                key=lambda each: each.since,
+            )[:MOST_NAMED],
+            "explanations_due": self._due(rows)[:MOST_NAMED],
+            "not_started": [Someone(**_who(each), since=each.created_at) for each in waiting[:MOST_NAMED]],
             "stuck": sessions(IN_PROGRESS, silent=True),
             "gave_up": sessions(GAVE_UP),
             "not_scored": sessions(NOT_SCORED),
         }
         return {name: people for name, people in found.items() if people}
+
+    def _due(self, rows: Sequence[SessionSummary]) -> list[Someone]:
+        """Who is owed an explanation, the first due first."""
+        days = acting(self._client).employer.explanation_days
+        named, found = {row.id: row for row in rows}, list[Someone]()
+        for known, decision in decisions_of(self._client, rows).items():
+            if day := due(decision, days):
+                found.append(Someone(**_who(named[known]), since=decision.at, due=day.date().isoformat()))
+        return sorted(found, key=lambda each: each.due)
 
 
 COUNTED = {"scored": SCORED, "not_scored": NOT_SCORED, "in_progress": IN_PROGRESS, "gave_up": GAVE_UP}
@@ -296,8 +322,18 @@ def _someone(row: SessionSummary, ended: Collection[str]) -> Someone:
     return Someone(name=row.participant_name or "", session_id=row.id, since=row.updated_at or row.created_at, **marked)
 
 
+def _who(each: SessionSummary | Candidate) -> dict[str, Any]:
+    """Who somebody is, by their session, else as they were registered."""
+    if isinstance(each, Candidate):
+        return {"name": each.name, "candidate_id": each.id}
+    return {"name": each.participant_name or "", "session_id": each.id}
+
+
 def _key(kind: str, each: Someone) -> str:
-    return f"{kind} {each.session_id or each.candidate_id}"
+    """What is told once: of requests and decisions each by itself."""
+    return " ".join(
+        [kind, each.session_id or each.candidate_id or "", *([each.since] if each.kind or each.due else [])]
+    )
 
 
 def _is_silent(row: SessionSummary) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from aural_mcp.markup import Html, html, tag
+from aural_mcp.tools.standing import ASKED_FOR
 
 TABS = {
     "": ("Progress", "wait_for_sessions"),
@@ -141,8 +143,18 @@ def _said(result: Mapping[str, Any]) -> Html | None:
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def interviews(result: Mapping[str, Any], top: Html, title: str) -> str:
-    """The list of interviews."""
+FIRST = {
+    "asksForPerson": "would rather speak with a person",
+    "requests": "asks for {wanted}",
+    "explanationsDue": "is owed an explanation",
+}
+"""What stands first, by the field of `wait_for_sessions` that has it."""
+
+
+def interviews(
+    result: Mapping[str, Any], top: Html, title: str, waiting: Mapping[str, Mapping[str, Any]], links: bool
+) -> str:
+    """The list of interviews; above it who asks for something or is owed an explanation, by interview."""
     field = html(
         tag("label", "Find by title", for_="title"),
         _input(id="title", name="title", type="search", value=title),
@@ -164,10 +176,35 @@ def interviews(result: Mapping[str, Any], top: Html, title: str) -> str:
         "Interviews",
         top,
         _top("Desk", "Interviews", tag("form", field, class_="find", role="search")),
+        _first(result, waiting, links),
         _said(result),
         tag("section", table if rows else tag("p", none)),
         _more("/", result.get("cursor"), title=title),
     )
+
+
+def _owed(day: str) -> str:
+    return f"{'overdue since' if day < datetime.now(UTC).date().isoformat() else 'by'} {day}"
+
+
+def _first(result: Mapping[str, Any], waiting: Mapping[str, Mapping[str, Any]], links: bool) -> Html | None:
+    """Who asks for something or is owed an explanation, what is asked first in front."""
+    rows = [
+        tag(
+            "li",
+            _leads({"id": each["sessionId"], "participantName": each["name"]}, links)
+            if each.get("sessionId")
+            else tag("bdi", each["name"] or "Unnamed candidate"),
+            f" {said.format(wanted=ASKED_FOR.get(each.get('kind', ''), ''))}, ",
+            _owed(each["due"]) if each.get("due") else f"since {each['since'][:10]}",
+            ": ",
+            tag("a", tag("bdi", row["title"] or "Without a title"), href=address(row["id"])),
+        )
+        for kind, said in FIRST.items()
+        for row in result["data"]
+        for each in waiting.get(row["id"], {}).get(kind, ())
+    ]
+    return tag("section", tag("h2", "First of all"), tag("ul", *rows), class_="notice warn") if rows else None
 
 
 def sessions(result: Mapping[str, Any], top: Html, interview_id: str, links: bool) -> str:
@@ -177,15 +214,19 @@ def sessions(result: Mapping[str, Any], top: Html, interview_id: str, links: boo
             _leads(each, links),
             html(
                 tag("span", STATUSES.get(each["status"], each["status"]), class_="badge"),
-                tag("span", "asks for a person", class_="badge warn") if each.get("asksForPerson") else None,
+                tag("span", f"asks for a person since {each['asksForPerson'][:10]}", class_="badge warn")
+                if each.get("asksForPerson")
+                else None,
+                *(tag("span", _wanted(one), class_="badge warn") for one in each.get("requests", ())),
             ),
             "not scored" if each.get("overallScore") is None else f"{round(each['overallScore'], 2):g}",
             _number(each.get("turns")),
             each["createdAt"][:16].replace("T", " "),
+            tag("bdi", each.get("decision", "")),
         ]
         for each in result["data"]
     ]
-    table = _table("Sessions", ("Candidate", "Status", "Overall score", "Turns", "Begun, UTC"), rows)
+    table = _table("Sessions", ("Candidate", "Status", "Overall score", "Turns", "Begun, UTC", "Decision"), rows)
     counted = ", ".join(f"{count} {STATUSES.get(name, name)}" for name, count in result.get("counted", {}).items())
     return page(
         "Sessions",
@@ -195,6 +236,10 @@ def sessions(result: Mapping[str, Any], top: Html, interview_id: str, links: boo
         tag("section", table if rows else tag("p", "Nobody has begun yet.")),
         _more(address(interview_id, "sessions"), result.get("cursor")),
     )
+
+
+def _wanted(request: Mapping[str, Any]) -> str:
+    return f"asks for {ASKED_FOR.get(request['kind'], request['kind'])} since {request['since'][:10]}"
 
 
 def _leads(each: Mapping[str, Any], links: bool) -> Html:

@@ -36,6 +36,7 @@ from aural_mcp.workflows.mail.texts import Kind, Letter, Template
 MOST_A_CALL, FIRST, MOST_NAMED, MOST_DOMAINS = 200, 3, 5, 10
 RESERVED = ("test", "invalid", "example", "localhost")
 """Ends of hosts to which no mail goes, as are example.com, .net and .org."""
+ASKS = "would rather speak with a person"
 BEGUN, UNFINISHED, NO_ADDRESS, NO_LINK = "begun", "not finished", "no address that can be used", "no private link"
 RESERVED_HOST, TWICE, LINKED = "a domain for tests", "the same address as another", "a link in the text by their name"
 BEFORE, REFUSED_BEFORE = "it was sent before", "the server refused the address before"
@@ -268,6 +269,8 @@ def _place(
 
 def _unfit(plan: Plan, row: CandidateRow, kind: Kind, address: str, link: str, mail: Mail | None) -> str:
     """Why somebody gets no message of this kind."""
+    if row.asks_for_person:
+        return ASKS
     if kind in texts.NEEDS_LINK and row.status != NOT_BEGUN:
         return BEGUN
     if kind not in texts.NEEDS_LINK and row.status != "COMPLETED":
