@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aural_mcp.markup import Html, html, paragraphs, tag
 from aural_mcp.safety import code_block, literal
 from aural_mcp.tools.formatting import moment
@@ -58,7 +60,7 @@ def explained_markdown(whole: Whole) -> str:
         f"## What is held\n\n{bullets([_held(row) for row in whole['data']])}",
         f"## What was scored\n\n{listed(_scoring(whole))}",
         TRACED if whole["factors"] else "",
-        *(_factor(row) for row in whole["factors"]),
+        *(_factor(row, whole) for row in whole["factors"]),
         f"## What the person was told and asks\n\n{rights_said(whole)}",
         f"## Whom to ask\n\n{_ask(whole)}",
         f"## {DRAFT}",
@@ -71,7 +73,7 @@ def explained_markdown(whole: Whole) -> str:
 def explained_html(whole: Whole) -> str:
     """The same as one page."""
     letter, person = whole["letter"], whole["person"]["name"] or "unnamed"
-    blocks = (tag("section", paragraphs(block)) for block in letter["text"].split("\n\n"))
+    blocks = (tag("div", paragraphs(block)) for block in letter["text"].split("\n\n"))
     body = html(
         tag(
             "header",
@@ -81,13 +83,13 @@ def explained_html(whole: Whole) -> str:
             tag("p", FOR),
         ),
         tag("h2", "Decision"),
-        report.facts(_decision(whole)),
+        report.facts(_decision(whole, report.when)),
         tag("h2", "What is held"),
         report.bulleted([_held(row) for row in whole["data"]]),
         tag("h2", "What was scored"),
-        report.facts(_scoring(whole)),
+        report.facts(_scoring(whole, report.when)),
         tag("p", TRACED) if whole["factors"] else None,
-        *(_section(row) for row in whole["factors"]),
+        *(_section(row, whole) for row in whole["factors"]),
         tag("h2", "What the person was told and asks"),
         report.rights(whole),
         tag("h2", "Whom to ask"),
@@ -112,10 +114,10 @@ def _facts(whole: Whole) -> dict[str, str | None]:
     }
 
 
-def _decision(whole: Whole) -> dict[str, str | None]:
+def _decision(whole: Whole, when: Callable[[str], str] = moment) -> dict[str, str | None]:
     made = whole["decision"]
     return {
-        "Decision": decision_said(made),
+        "Decision": decision_said(made, when),
         "Reason": made["reason"],
         "Looked at before": "; ".join(made["lookedAt"]) or "nothing is on record",
         "Explanation due by": made["explanationDue"],
@@ -123,7 +125,7 @@ def _decision(whole: Whole) -> dict[str, str | None]:
     }
 
 
-def _scoring(whole: Whole) -> dict[str, str | None]:
+def _scoring(whole: Whole, when: Callable[[str], str] = moment) -> dict[str, str | None]:
     scoring = whole["scoring"]
     by = scoring["scoredBy"]
     if by is None:
@@ -131,7 +133,7 @@ def _scoring(whole: Whole) -> dict[str, str | None]:
     name = SCORERS[by["kind"]].format(name=by["name"])
     left = ", ".join(f"{each['column']} {each['name']}" for each in scoring["notScored"])
     return {
-        "Scored by": f"{name}, {moment(by['at'])}" if by["at"] else name,
+        "Scored by": f"{name}, {when(by['at'])}" if by["at"] else name,
         "Mean": as_score(scoring["mean"]),
         "Weighted mean": as_score(scoring[WEIGHTED]) if WEIGHTED in scoring else None,
         "Not scored, in no figure": left,
@@ -143,19 +145,21 @@ def _held(row: Whole) -> str:
     return f"{KINDS[row['kind']]}: {literal(row['held'])}. From {row['from']}; {row['use']}."
 
 
-def _counts(row: Whole) -> str:
-    """What a score is of the overall one."""
-    weight = f"Weight {row['weight']:g}. " if "weight" in row else ""
-    return f"{weight}{100 * row['share']:.4g} % of the overall score." if row["share"] else f"{weight}Not in it."
+def _counts(row: Whole, whole: Whole) -> str:
+    """What part of the mean that weighs, or of the plain one, a score is."""
+    mean = "the weighted mean" if WEIGHTED in whole["scoring"] else "the mean"
+    weight = f"weight {row['weight']:g}, " if "weight" in row else ""
+    part = f"{100 * row['share']:.4g} % of {mean}" if row["share"] else f"not part of {mean}"
+    return f"{weight}{part}"
 
 
-def _factor(row: Whole) -> str:
+def _factor(row: Whole, whole: Whole) -> str:
     head, _, rest = evaluation(row, row["name"], read=True).partition("\n\n")
-    return f"{head}\n\n- Counts: {_counts(row)}\n{rest}"
+    return f"{head}\n\n- Counts: {_counts(row, whole)}\n{rest}"
 
 
-def _section(row: Whole) -> Html:
-    return html(report.evaluation(row, row["name"], words=True), tag("p", _counts(row), class_="quiet"))
+def _section(row: Whole, whole: Whole) -> Html:
+    return report.evaluation(row, row["name"], words=True, counts=_counts(row, whole))
 
 
 def _ask(whole: Whole) -> str:

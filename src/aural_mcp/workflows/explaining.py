@@ -269,7 +269,7 @@ def _data(case: _Case, report: SessionReport, *, scored: bool) -> list[dict[str,
     events = Counter(each.type for each in report.anti_cheating_log)
     flagged = [str(each["turn"]) for each in cast("list[Any]", (report.model_extra or {}).get("flags", []))]
     media = {
-        "audio": len(report.audio_recordings) or int(bool(report.audio_recording_url)),
+        "audio recordings": len(report.audio_recordings) or int(bool(report.audio_recording_url)),
         "spoken answers": sum(bool(each.audio_url) for each in report.messages),
         "pictures": len(report.screenshots or []),
     }
@@ -295,7 +295,7 @@ def _data(case: _Case, report: SessionReport, *, scored: bool) -> list[dict[str,
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _held(case: _Case) -> list[str]:

@@ -15,7 +15,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, cast
 from unicodedata import combining
@@ -37,7 +37,7 @@ LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
 BY_RULE, NO_EVIDENCE = ", chosen by rule, not by the scorer", "- No evidence given."
 NOT_SCORED = "not scored"
 NO_NOTICE = "none on record"
-UNVERIFIED = "not verified"
+UNVERIFIED = "is not verified"
 """Who decided, where nobody signed in."""
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
@@ -187,14 +187,15 @@ def of_decision(each: Whole, field: str) -> str:
     return str(made.get(field, "")) if made else ""
 
 
-def decision_said(made: Whole | None) -> str:
+def decision_said(made: Whole | None, when: Callable[[str], str] = moment) -> str:
     """What was decided, when and by whom, on a line; nothing where nothing was."""
-    return f"{made['decision']}, {moment(made['at'])}, by {who_decided(made)}" if made else ""
+    return f"{made['decision']}, {when(made['at'])}, {who_decided(made)}" if made else ""
 
 
 def who_decided(made: Whole) -> str:
     """Who decided, as far as anybody can vouch for it."""
-    return ", ".join(each for each in (made["by"], "" if made["verified"] else UNVERIFIED) if each)
+    by = f"by {made['by']}" if made["by"] else "by whom"
+    return by if made["verified"] else f"{by} {UNVERIFIED}"
 
 
 def rights_said(each: Whole) -> str:

@@ -186,7 +186,7 @@ def _candidate(each: Whole, whole: Whole) -> Html:
         "Scored by": each["scoredBy"],
         "Weighted mean": as_score(each[WEIGHTED]) if WEIGHTED in each else None,
         "Session": each["sessionId"],
-        "Decision": decision_said(each["decision"]),
+        "Decision": decision_said(each["decision"], when),
         "Reason": of_decision(each, "reason"),
     }
     names = {column["column"]: column["name"] for column in whole["rubric"]}
@@ -210,7 +210,7 @@ def _candidate(each: Whole, whole: Whole) -> Html:
         paragraphs(each["summary"] or ""),
         *(evaluation(row, names[row["column"]], words=words) for row in each["scores"] if row not in empty),
         tag("p", f"Not scored: {', '.join(row['column'] for row in empty)}.", class_="quiet") if empty else None,
-        rights(each) if "requests" in each else None,
+        html(tag("h3", "Told and asked"), rights(each)) if "requests" in each else None,
     )
 
 
@@ -220,19 +220,19 @@ def rights(each: Whole) -> Html:
     told = f"Version {notice['version']}, {notice['language']}, {when(notice['at'])}" if notice else NO_NOTICE
     asked = [f"{row['kind']}, since {when(row['at'])}. {row['text']}" for row in each["requests"]]
     return html(
-        tag("h3", "Told and asked"),
         facts({"Notice": told, "Agreed to": notice and notice["agreed"]}),
         tag("blockquote", paragraphs(notice["text"]), lang=notice["language"]) if notice and notice["text"] else None,
         notice_box("Open requests", asked),
     )
 
 
-def evaluation(row: Whole, name: str, *, words: bool) -> Html:
-    """A score with its reasons and evidence."""
+def evaluation(row: Whole, name: str, *, words: bool, counts: str = "") -> Html:
+    """A score with its reasons and evidence, and what it counts where that is said."""
     quotes = [_evidence(each) for each in row["evidence"]]
     none = words and row["score"] is not None and not quotes
     told = html(
         tag("h3", f"{row['column']} ", tag("bdi", name)),
+        tag("p", counts, class_="quiet") if counts else None,
         paragraphs(str(row["why"] or "")),
         *(_told(label, row[field]) for label, field in (("Strong", "highlights"), ("Missing", "improvements"))),
         *quotes,
