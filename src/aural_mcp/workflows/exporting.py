@@ -101,7 +101,7 @@ class ExportResults(Operation[Exported]):
         Field(description="From list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
     form: Annotated[
-        Literal["results", "packet", "explanation"], Field(description="The last two need candidateId.")
+        Literal["results", "packet", "explanation"], Field(description="packet, explanation: need candidateId.")
     ] = "results"
     format: Annotated[Format, Field(description="csv: a row each, scores only. html: to print.")] = "markdown"
     blind: Annotated[bool, Field(description="Pseudonyms in this export.")] = False

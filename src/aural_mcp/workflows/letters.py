@@ -138,7 +138,11 @@ def _quoted(text: Any, words: Whole) -> str:
 
 
 def _date(moment: str, words: Whole) -> str:
-    at = datetime.fromisoformat(moment).astimezone(UTC)
+    """A day as the language writes it, or what came instead of a time."""
+    try:
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+    except ValueError:
+        return moment or "–"
     months = cast("Sequence[str]", words["months"])
     return cast("str", words["date"]).format(day=at.day, month=months[at.month - 1], year=at.year)
 
