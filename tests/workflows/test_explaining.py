@@ -374,7 +374,13 @@ def cloud(database):
 def decided_here(world, session, decision="reject"):
     """A decision that only this computer has."""
     client = Guarded(world.client, Exposure(), Memory(), lambda: b"secret")
-    row = {"decision": decision, "reason": REASON, "at": store.now(), "by": "", "verified": False}
+    row = {
+        "decision": decision,
+        "reason": f"{REASON} See https://evil.test/x",
+        "at": store.now(),
+        "by": "",
+        "verified": False,
+    }
     kept(client).note({session: row})
 
 
@@ -389,9 +395,14 @@ async def test_on_aural_the_decision_of_this_computer_is_explained_and_exported(
         whole = await explained(agent, asked)
         packet = json.loads((await ok(agent, "export_results", **given, form="packet", format="json"))["content"])
         table = (await ok(agent, "export_results", **given, format="csv"))["content"]
-    assert (whole["decision"]["reason"], whole["notice"]) == (REASON, None)
+        report = (await ok(agent, "export_results", **given))["content"]
+    assert whole["decision"]["reason"].startswith(REASON)
+    assert whole["notice"] is None
+    for text in (json.dumps([whole, packet]), report):
+        assert "https://evil" not in text
+        assert "evil[.]test" in text
     assert "It is part of Aural" in whole["letter"]["text"]
-    assert packet["session"]["decision"]["reason"] == REASON
+    assert packet["session"]["decision"]["reason"].startswith(REASON)
     assert next(csv.DictReader(io.StringIO(table)))["decision"] == "reject"
 
 

@@ -21,7 +21,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.config import Employer
 from aural_mcp.privacy.acting import NOBODY
 from aural_mcp.privacy.exposure import Guarded
-from aural_mcp.safety import inert_all, quoted
+from aural_mcp.safety import quoted
 from aural_mcp.workflows import ranking
 from aural_mcp.workflows.base import OUT_OF_BUDGET, all_sessions, not_now, refused
 from aural_mcp.workflows.decisions import decisions_of, due
@@ -144,7 +144,7 @@ async def _read(client: Caller, interview_id: str, candidate_id: str, spent: Spe
     employer = (client.acting if isinstance(client, Guarded) else NOBODY).employer
     decision = decisions_of(client, [row]).get(row.id)
     card = card_of(row.insights, rubric)
-    return _Case(interview, rubric, person, row, report, _session(row, report), card, _clean(decision), employer)
+    return _Case(interview, rubric, person, row, report, _session(row, report), card, decision, employer)
 
 
 def _session(row: SessionSummary, report: SessionReport | None) -> Session | None:
@@ -154,10 +154,6 @@ def _session(row: SessionSummary, report: SessionReport | None) -> Session | Non
     session = Session.model_validate({"id": row.id, "flags": (report.model_extra or {}).get("flags", [])})
     session.messages = [*report.messages]
     return session
-
-
-def _clean(decision: Decision | None) -> Decision | None:
-    return Decision.model_validate(inert_all(decision.model_dump())) if decision else None
 
 
 # ── What is missing ─────────────────────────────────────────────────────────────────────────────
@@ -246,7 +242,7 @@ def _scoring(case: _Case) -> dict[str, Any]:
     each = ranking.Candidate(case.row, card, session=case.session)
     ranking.look_at_rows([each], case.rubric)
     ranking.look_at_transcript(each, case.rubric)
-    kind = SCORERS.get(str(by.get("kind")), "unknown") if by.get("name") else "unknown" if by else "aural"
+    kind = SCORERS.get(str(by.get("kind")), "unknown") if by else "aural"
     weighted = as_number(card.weighted)
     return {
         "scoredBy": {"kind": kind, "name": by.get("name", "–") if by else card.scorer, "at": by.get("at")}

@@ -12,7 +12,7 @@ from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport,
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.within import Within
-from aural_mcp.safety import code_block, quoted
+from aural_mcp.safety import code_block, inert_all, quoted
 from aural_mcp.tools.candidates import NEWEST, cut
 from aural_mcp.tools.formatting import outline, transcript
 from aural_mcp.tools.transcripts import all_of
@@ -147,7 +147,7 @@ async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, A
 
 def decided(decision: Decision) -> dict[str, Any]:
     """A decision as an export has it."""
-    row = decision.model_dump(mode="json", by_alias=True, exclude={"id", "explained_at"})
+    row = inert_all(decision.model_dump(mode="json", by_alias=True, exclude={"id", "explained_at"}))
     return row | ({"explainedAt": decision.explained_at} if decision.explained_at else {})
 
 
