@@ -8,13 +8,13 @@ answer that is a question or starter code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from aural_mcp.api.models import Message, Session
 from aural_mcp.safety import is_code
-from aural_mcp.workflows.scores import WORD, Column, Rubric, excerpt, words_of
+from aural_mcp.workflows.scores import WORD, Card, Column, Rubric, evidence_for, excerpt, words_of
 
 MOST_WORDS, MOST_CHARACTERS = 40, 320
 LEAST_SHARED, SHORTEST = 2, 4
@@ -27,6 +27,22 @@ SENTENCE = re.compile(r"[.!?](?=\s|$)|[。！？]")
 def by_rule(column: Column, rubric: Rubric, session: Session, most: int = MOST_CHARACTERS) -> tuple[int, str] | None:
     """A turn of the candidate's for a column, and some of its words; None where the rule finds none."""
     return Rule(rubric, session).find(column, most)
+
+
+def evaluated(column: Column, card: Card, messages: Sequence[Message], rule: Rule | None) -> dict[str, Any]:
+    """What a column was scored, why, and the candidate's words for it: those that the scorer named, else the rule's."""
+    evaluation, score = card.evaluations.get(column.id, {}), card.score(column.id)
+    evidence = evidence_for(evaluation, messages) if evaluation else []
+    if not evidence and score is not None and rule:
+        evidence = rule.evidence(column)
+    return {
+        "column": column.id,
+        "score": score,
+        "why": evaluation.get("evaluation") or evaluation.get("reasoning"),
+        "highlights": evaluation.get("highlights") or [],
+        "improvements": evaluation.get("improvements") or [],
+        "evidence": evidence,
+    }
 
 
 class Rule:
@@ -46,6 +62,11 @@ class Rule:
         if not turn or shared[turn] < LEAST_SHARED:
             return None
         return turn, _words(self._answers[turn], _densest(self._answers[turn], wanted), most)
+
+    def evidence(self, column: Column) -> list[dict[str, Any]]:
+        """What the rule finds, as evidence has it."""
+        found = self.find(column)
+        return [{"turn": found[0], "said": found[1], "chosenBy": "rule"}] if found else []
 
     @cached_property
     def _answers(self) -> dict[int, str]:

@@ -13,8 +13,17 @@ from urllib.parse import quote, urlsplit
 from pydantic import MISSING, Field
 
 from aural_mcp._version import __version__
-from aural_mcp.api.models import Record, SessionSummary
-from aural_mcp.api.operations import GetInterview, Id, InterviewId, ListCandidates, Operation, Text
+from aural_mcp.api.errors import AuralError, NotOffered
+from aural_mcp.api.models import Decision, Record, SessionSummary
+from aural_mcp.api.operations import (
+    GetInterview,
+    GetSessionReport,
+    Id,
+    InterviewId,
+    ListCandidates,
+    Operation,
+    Text,
+)
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.exposure import Guarded
@@ -24,7 +33,10 @@ from aural_mcp.workflows import formats as sheets
 from aural_mcp.workflows import packets
 from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, not_now, refused, remain
 from aural_mcp.workflows.comparing import chosen
-from aural_mcp.workflows.evidence import Rule
+from aural_mcp.workflows.decisions import decisions_of
+from aural_mcp.workflows.evidence import Rule, evaluated
+from aural_mcp.workflows.explained import explained_html, explained_markdown
+from aural_mcp.workflows.explaining import explanation
 from aural_mcp.workflows.ranking import LIST_ENDED, Candidate, look_at_rows, look_at_transcript, sentences
 from aural_mcp.workflows.report import as_html
 from aural_mcp.workflows.saving import new_file, save
@@ -33,7 +45,6 @@ from aural_mcp.workflows.scores import (
     Rubric,
     as_number,
     card_of,
-    evidence_for,
     is_locked,
     read_session,
     rubric_of,
@@ -44,6 +55,7 @@ EXTENSIONS: dict[Format, str] = {"markdown": "md", "csv": "csv", "json": "json",
 MOST_INLINE = 60_000
 """Bytes of an export that an answer still holds."""
 TOO_LARGE = "It is {size} KB, too much for an answer: {read}say {less}fewer sessionIds, or csv."
+TOO_LONG = "It is {size} KB, too much for an answer: {step}."
 BLIND = (
     "Blind: names are pseudonyms, and no key to them is in the export. Left out: addresses, personal fields, tone, "
     "recordings, session ids, and in texts whatever the record names. A story can still tell who somebody is."
@@ -51,6 +63,7 @@ BLIND = (
 NOT_READ = (
     "{number} of {total} transcripts were not read, as time or budget ended: quotes and flags of these are missing."
 )
+NO_NOTICE = "What this person was told before they began, and asks of the team, could not be read just now."
 READ_IS_KEPT = ": finished sessions that were read need no request then"
 
 
@@ -59,7 +72,7 @@ class Exported(Record):
 
     form: str
     format: str
-    address: str = Field(default="", description="The resource; reading it makes the export anew. None with `blind`.")
+    address: str = Field(default="", description="The resource; reading it makes the export anew.")
     saved_as: str | None = Field(default=None, description="The file in the operator's folder.")
     bytes: int
     sessions: int = 0
@@ -74,8 +87,8 @@ class Exported(Record):
 class ExportResults(Operation[Exported]):
     """Export results of one interview as Markdown, CSV, JSON or HTML: scores, evidence, rubric version.
 
-    Of everybody, a shortlist or one candidate; nobody is ranked. form packet is all that is held on one person, and
-    where it can be erased.
+    Of everybody, a shortlist or one candidate; nobody is ranked. form packet: all that is held on one person.
+    explanation: why a decision turned one down, and a draft letter.
     """
 
     effect, toolset = "read", "workflows"
@@ -87,7 +100,9 @@ class ExportResults(Operation[Exported]):
         Id | MISSING,
         Field(description="From list_candidates, or the sessionId of somebody not registered."),
     ] = MISSING
-    form: Annotated[Literal["results", "packet"], Field(description="packet: needs candidateId.")] = "results"
+    form: Annotated[
+        Literal["results", "packet", "explanation"], Field(description="packet, explanation: need candidateId.")
+    ] = "results"
     format: Annotated[Format, Field(description="csv: a row each, scores only. html: to print.")] = "markdown"
     blind: Annotated[bool, Field(description="Pseudonyms in this export.")] = False
     save_as: Annotated[Text | MISSING, Field(max_length=200, description="A new file in the folder of --files.")] = (
@@ -113,21 +128,23 @@ async def export_results(client: Caller, given: ExportResults, spent: Spent) -> 
     found: dict[str, Any] = {
         "form": given.form,
         "format": given.format,
-        **({} if given.blind else {"address": _address(given, whole)}),
+        **({} if given.blind or given.form == "explanation" else {"address": _address(given, whole)}),
         "bytes": size,
         **whole.about,
         "sessionIds": whole.session_ids,
         **({"savedAs": path.name} if path is not None else {}),
         **({"content": content} if shown else {}),
         **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
-        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, size, blind=given.blind)])],
+        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, given, size)])],
     }
     return Exported.model_validate(found)
 
 
-def _too_large(client: Caller, size: int, *, blind: bool) -> str:
+def _too_large(client: Caller, given: ExportResults, size: int) -> str:
     saves = isinstance(client, Guarded) and client.files is not None
-    read = "" if blind else "read the resource, which asks for all of it again, or "
+    if given.form == "explanation":
+        return TOO_LONG.format(size=size // 1000, step="say saveAs" if saves else "start the server with --files DIR")
+    read = "" if given.blind else "read the resource, which asks for all of it again, or "
     return TOO_LARGE.format(size=size // 1000, read=read, less="saveAs, " if saves else "")
 
 
@@ -146,6 +163,8 @@ async def collected(client: Caller, given: ExportResults, spent: Spent) -> packe
     names = "lockdown" if seen and seen.lockdown else "blind" if seen and seen.blind else "named"
     if given.form == "packet":
         whole = await packets.packet(client, given.interview_id, _who(given, names), spent)
+    elif given.form == "explanation":
+        whole = await explanation(client, given.interview_id, _who(given, names), spent)
     else:
         whole = await _results(client, given, spent)
     export = {
@@ -166,22 +185,27 @@ def written(whole: packets.Collected, given: ExportResults) -> str:
         return sheets.as_json(whole.value)
     if given.format == "csv":
         return sheets.as_csv(whole.value)
+    if given.form == "explanation":
+        return explained_html(whole.value) if given.format == "html" else explained_markdown(whole.value)
     if given.format == "html":
         return as_html(whole.value)
     return packets.as_markdown(whole.value) if given.form == "packet" else sheets.as_markdown(whole.value)
 
 
 def _who(given: ExportResults, names: str) -> str:
-    """Whose packet may be made."""
+    """Whose packet or explanation may be made."""
+    what = f"{'An' if given.form == 'explanation' else 'A'} {given.form}"
     if names != "named":
         if given.blind:
-            raise refused("A packet names a person, and blind names nobody", "Leave blind out, or use form results")
+            raise refused(f"{what} names a person, and blind names nobody", "Leave blind out, or use form results")
         step = "Ask whoever runs the server for one without --blind and --lockdown"
-        raise refused(f"A packet names a person, and here nobody is named ({names})", step)
+        raise refused(f"{what} names a person, and here nobody is named ({names})", step)
     if given.candidate_id is MISSING:
-        raise refused("A packet is of one person", "Give candidateId, from list_candidates")
-    if given.format in ("csv", "html"):
-        raise refused("A packet is no table and no page", "Use format markdown or json")
+        raise refused(f"{what} is of one person", "Give candidateId, from list_candidates")
+    if given.form == "packet" and given.format in ("csv", "html"):
+        raise refused(f"{what} is no table and no page", "Use format markdown or json")
+    if given.format == "csv":
+        raise refused(f"{what} is no table", "Use format markdown, html or json")
     return given.candidate_id
 
 
@@ -199,6 +223,9 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     unread = await _read(client, people, rubric, spent) if given.format != "csv" else []
     missing = [NOT_READ.format(number=len(unread), total=len(people))] if unread else []
     missing += [] if complete else [LIST_ENDED]
+    decisions, one = decisions_of(client, rows), len(rows) == 1 and given.format != "csv"
+    rights = await _rights(client, rows[0], spent) if one else {}
+    missing += [NO_NOTICE] if one and not rights else []
     how = "" if given.save_as is MISSING else ", and another saveAs"
     then = [remain(len(unread), len(people), spent, then=how + READ_IS_KEPT)] if unread else []
     then += [] if complete or unread else [f"{again(spent).capitalize()} with the same arguments{how}."]
@@ -209,7 +236,9 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
         "rubric": [_column(each, rubric) for each in rubric.columns],
         "unsound": sentences(people),
         "candidates": [
-            _person(each, rubric, read=each.row.id not in unread, words=not is_locked(client)) for each in people
+            _person(each, rubric, read=each.row.id not in unread, words=not is_locked(client))
+            | {"decision": _decision(decisions.get(each.row.id), whole=one), **rights}
+            for each in people
         ],
     }
     if given.blind:
@@ -253,6 +282,25 @@ async def _read(client: Caller, people: Sequence[Candidate], rubric: Rubric, spe
     return []
 
 
+async def _rights(client: Caller, row: SessionSummary, spent: Spent) -> dict[str, Any]:
+    """What one person was told and asks of the team; nothing where that could not be read."""
+    try:
+        found = packets.told(await client.call(GetSessionReport(session_id=row.id), spent=spent))
+    except NotOffered:
+        return {"notice": None, "requests": []}
+    except AuralError:
+        return {}
+    if found["notice"] and isinstance(client, Guarded) and client.exposure.anonymous:
+        found["notice"] |= {"text": "", "agreed": ""}
+    return found
+
+
+def _decision(decision: Decision | None, *, whole: bool) -> dict[str, Any] | None:
+    """What was decided, when and by whom; with the reason where the export is of one person."""
+    row = packets.decided(decision) if decision else {}
+    return {name: each for name, each in row.items() if whole or name in ("decision", "at", "by", "verified")} or None
+
+
 def _without_ids(value: dict[str, Any]) -> None:
     """Take out the ids of sessions, which lead whoever has the workspace to a name."""
     names = {each["sessionId"]: each["name"] for each in value["candidates"]}
@@ -269,7 +317,8 @@ def _column(column: Column, rubric: Rubric) -> dict[str, Any]:
 
 def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict[str, Any]:
     rule = Rule(rubric, each.session) if each.session and words else None
-    scores = [_score(each, column, rule) for column in rubric.columns]
+    messages = each.session.messages if each.session else []
+    scores = [evaluated(column, each.card, messages, rule) for column in rubric.columns]
     asked = [row for row in scores if row["column"].startswith("Q")]
     more = (each.session.model_extra if each.session else None) or {}
     return {
@@ -286,23 +335,6 @@ def _person(each: Candidate, rubric: Rubric, *, read: bool, words: bool) -> dict
         "flags": more.get("flags", []),
         "summary": each.row.summary,
         "scores": scores,
-    }
-
-
-def _score(each: Candidate, column: Column, rule: Rule | None) -> dict[str, Any]:
-    evaluation = each.card.evaluations.get(column.id, {})
-    messages, score = each.session.messages if each.session else [], each.card.score(column.id)
-    evidence = evidence_for(evaluation, messages) if evaluation else []
-    if not evidence and score is not None and rule:
-        found = rule.find(column)
-        evidence = [{"turn": found[0], "said": found[1], "chosenBy": "rule"}] if found else []
-    return {
-        "column": column.id,
-        "score": score,
-        "why": evaluation.get("evaluation") or evaluation.get("reasoning"),
-        "highlights": evaluation.get("highlights") or [],
-        "improvements": evaluation.get("improvements") or [],
-        "evidence": evidence,
     }
 
 

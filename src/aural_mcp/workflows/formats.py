@@ -5,7 +5,8 @@ objective), `rubric` (column, name, description), `unsound` (sentences), and `ca
 begunAt, mean, scored, scoredBy, transcriptRead, unsound, flags (turn, reasons), summary, and `scores` (column, score,
 why, highlights, improvements, evidence as turn and said, with `chosenBy` where it was not the scorer). A score or mean
 of null is not scored. Where the rubric has weights, its criteria have `weight` and candidates `weightedMean`; `export`
-has `weightsNotUsed` where there are such.
+has `weightsNotUsed` where there are such. Candidates have `decision`, null where none is recorded; of one alone there
+are its reason, the `notice` that the person agreed to and their open `requests` too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, cast
 from unicodedata import combining
@@ -25,6 +26,7 @@ from aural_mcp.tools.formatting import moment, outline
 BEFORE, WEIGHTED = ("sessionId", "name", "status", "begunAt", "mean"), "weightedMean"
 AFTER = ("scored", "scoredBy", "unsound")
 VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
+DECIDED = ("decision", "decidedAt")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
 BEHIND = re.compile(r"(?<=\\[bfnrt])[\u0300-\uffff]+")
@@ -34,6 +36,9 @@ MARK = "\ufeff"
 LABELS = {"mean": "Mean", WEIGHTED: "Weighted mean"}
 BY_RULE, NO_EVIDENCE = ", chosen by rule, not by the scorer", "- No evidence given."
 NOT_SCORED = "not scored"
+NO_NOTICE = "none on record"
+UNVERIFIED = "is not verified"
+"""Who decided, where nobody signed in."""
 DECIDES = (
     "Assembled from what was said and how it was scored. Nobody is ranked; a person decides and answers for it. Means "
     "are of the question scores, else of the criteria, as Aural has them; flags prove nothing and change no score."
@@ -60,8 +65,9 @@ def _numbered(found: re.Match[str]) -> str:
 
 
 def header(whole: Whole) -> list[str]:
-    """The columns of the table: facts, a score for each criterion and question, versions."""
-    return [*_facts(whole), *(f"{each['column']} {_line(each['name'])}" for each in whole["rubric"]), *VERSIONS]
+    """The columns of the table: facts, a score for each criterion and question, versions, what was decided."""
+    rubric = (f"{each['column']} {_line(each['name'])}" for each in whole["rubric"])
+    return [*_facts(whole), *rubric, *VERSIONS, *DECIDED]
 
 
 def _facts(whole: Whole) -> list[str]:
@@ -84,7 +90,8 @@ def as_csv(whole: Whole) -> str:
     for each in whole["candidates"]:
         facts = {**each, "unsound": ", ".join(each["unsound"]), "begunAt": moment(each["begunAt"])}
         scores = [row["score"] for row in each["scores"]]
-        rows.writerow([cell(value) for value in [*(facts[name] for name in _facts(whole)), *scores, *last]])
+        decided = [of_decision(each, "decision"), moment(of_decision(each, "at"))]
+        rows.writerow([cell(value) for value in [*(facts[name] for name in _facts(whole)), *scores, *last, *decided]])
     return out.getvalue()
 
 
@@ -135,9 +142,12 @@ def bullets(sentences: Sequence[str]) -> str:
 def _scores(whole: Whole) -> str:
     columns = [each["column"] for each in whole["rubric"]]
     means = ["mean", *([WEIGHTED] if weights_of(whole) else [])]
-    lines = [["", "Name", *(LABELS[name] for name in means), *columns], ["---"] * (2 + len(means) + len(columns))]
+    decided = ["Decision"] if any(each["decision"] for each in whole["candidates"]) else []
+    heads = ["", "Name", *(LABELS[name] for name in means), *columns, *decided]
+    lines = [heads, ["---"] * len(heads)]
     for number, each in enumerate(whole["candidates"], 1):
         scores = [as_score(row["score"]) for row in each["scores"]]
+        scores += [of_decision(each, "decision") for _ in decided]
         lines.append([str(number), literal(_line(each["name"])), *(as_score(each[name]) for name in means), *scores])
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -157,6 +167,8 @@ def _candidate(each: Whole, whole: Whole) -> str:
         "Weighted mean": as_score(each[WEIGHTED]) if WEIGHTED in each else None,
         "Scored": each["scored"],
         "Scored by": each["scoredBy"],
+        "Decision": decision_said(each["decision"]),
+        "Reason": of_decision(each, "reason"),
         "Unsound": ", ".join(each["unsound"]),
         "Transcript": None if each["transcriptRead"] else "not read for this export: no quotes, no flags",
     }
@@ -164,11 +176,43 @@ def _candidate(each: Whole, whole: Whole) -> str:
     parts = ["\n".join([listed(facts), *flagged]), f"Summary:\n{quote(each['summary'])}" if each["summary"] else ""]
     names = {column["column"]: column["name"] for column in whole["rubric"]}
     read = each["transcriptRead"] and whole["export"]["names"] != "lockdown"
-    parts += [_evaluation(row, names[row["column"]], read=read) for row in each["scores"]]
+    parts += [evaluation(row, names[row["column"]], read=read) for row in each["scores"]]
+    parts += [rights_said(each)] if "requests" in each else []
     return "\n\n".join(part for part in parts if part)
 
 
-def _evaluation(row: Whole, name: str, *, read: bool) -> str:
+def of_decision(each: Whole, field: str) -> str:
+    """A field of the decision on somebody; nothing where there is none."""
+    made = each["decision"]
+    return str(made.get(field, "")) if made else ""
+
+
+def decision_said(made: Whole | None, when: Callable[[str], str] = moment) -> str:
+    """What was decided, when and by whom, on a line; nothing where nothing was."""
+    return f"{made['decision']}, {when(made['at'])}, {who_decided(made)}" if made else ""
+
+
+def who_decided(made: Whole) -> str:
+    """Who decided, as far as anybody can vouch for it."""
+    by = f"by {made['by']}" if made["by"] else "by whom"
+    return by if made["verified"] else f"{by} {UNVERIFIED}"
+
+
+def rights_said(each: Whole) -> str:
+    """What somebody was told before they began and agreed to, and what they ask of the team."""
+    notice, asked = each["notice"], [f"{row['kind']}, since {moment(row['at'])}" for row in each["requests"]]
+    facts = {
+        "Notice": f"version {notice['version']}, {notice['language']}, {moment(notice['at'])}" if notice else NO_NOTICE,
+        "Agreed to": notice["agreed"] if notice else None,
+        **{f"Open request {number}": said for number, said in enumerate(asked, 1)},
+    }
+    said = {"The notice, word for word": notice["text"] if notice else ""}
+    said |= {f"Request {number}, word for word": row["text"] for number, row in enumerate(each["requests"], 1)}
+    return "\n\n".join([listed(facts), *(f"- {name}:\n\n{quote(text)}" for name, text in said.items() if text)])
+
+
+def evaluation(row: Whole, name: str, *, read: bool) -> str:
+    """A score with its reasons and evidence."""
     kind = "Criterion" if row["column"].startswith("C") else "Question"
     lines = [f"### {row['column']}: {as_score(row['score'])}\n", f"- {kind}: {literal(_line(name))}"]
     for label, field in (("Strong", "highlights"), ("Missing", "improvements")):

@@ -7,27 +7,30 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aural_mcp.api.errors import AuralError, NotFound, NotOffered
-from aural_mcp.api.models import Candidate, ReportMessage, SessionReport, SessionSummary
+from aural_mcp.api.models import Candidate, Decision, ReportMessage, SessionReport, SessionSummary
 from aural_mcp.api.operations import GetInterview, GetSession, GetSessionReport, ListCandidates
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.within import Within
-from aural_mcp.safety import code_block, quoted
+from aural_mcp.safety import code_block, inert_all, quoted
 from aural_mcp.tools.candidates import NEWEST, cut
 from aural_mcp.tools.formatting import outline, transcript
 from aural_mcp.tools.transcripts import all_of
 from aural_mcp.workflows.base import all_sessions, not_now
+from aural_mcp.workflows.decisions import decisions_of
 from aural_mcp.workflows.finding import with_address
 from aural_mcp.workflows.formats import bullets, listed
 from aural_mcp.workflows.scores import rubric_of
 
 ERASE = (
     "The API erases nothing: no candidate, no session, no transcript, no recording.",
+    "In a local workspace: the command aural-mcp erase, with the candidate's id, erases all of this person there. It "
+    "is run by a person on the computer that has the workspace; --dry-run only shows what it would erase.",
     "At Aural: erase the candidate and the session in the Aural dashboard, or ask Aural to; links to recordings and "
-    "pictures end after 24 hours, the files do not.",
+    "pictures end after 24 hours, the files do not. aural-mcp erase names what to erase there, and erases what this "
+    "program keeps of the person by itself.",
     "What the API can do: update_candidate with null clears the fields of the candidate record; name, address and "
     "words in the session stay.",
-    "In a local workspace: docs/privacy.md, Delete, says how one person is taken out of it.",
     "Copies: files that were exported, and conversations of the host that read them. The decision log has ids only.",
 )
 ELSEWHERE = (
@@ -64,12 +67,12 @@ async def packet(client: Caller, interview_id: str, candidate_id: str, spent: Sp
         NotFound: nobody has this id.
     """
     interview = await client.call(GetInterview(interview_id=interview_id), spent=spent)
-    people = await _people(client, interview_id, spent)
+    people = await people_of(client, interview_id, spent)
     person = next((each for each in people if candidate_id in (each.id, each.session_id)), None)
     rows, complete = await all_sessions(client, interview_id, spent)
     own = person.session_id if person else candidate_id
     if person is None and own not in {row.id for row in rows}:
-        raise _nobody(candidate_id, people) if complete else not_now("all sessions were listed", spent)
+        raise nobody(candidate_id, people) if complete else not_now("all sessions were listed", spent)
     session = await _session(client, own, spent) if own else None
     address = (person.email if person else None) or (session or {}).get("participantEmail")
     others, told = await _others(client, interview_id, address, spent)
@@ -110,28 +113,48 @@ async def _others(
     return others, [*notes, *([NOT_READ.format(ids=", ".join(unread))] if unread else [])]
 
 
-def _nobody(identifier: str, people: Sequence[Candidate]) -> AuralError:
+def nobody(identifier: str, people: Sequence[Candidate]) -> AuralError:
+    """The refusal where an id is nobody's."""
     said = " ".join([f"Nobody here has the id {quoted(identifier)}.", *cut(people)])
     step = "Take the id from list_candidates, or from list_sessions for who is not in that list."
     return NotFound(said, step, status=404, code="NOT_FOUND")
 
 
-async def _people(client: Caller, interview_id: str, spent: Spent) -> list[Candidate]:
+async def people_of(client: Caller, interview_id: str, spent: Spent) -> list[Candidate]:
+    """Who is registered for an interview, as far as the deployment tells."""
     try:
         return (await client.call(ListCandidates(interview_id=interview_id), spent=spent)).data
     except NotOffered:
         return []
 
 
-async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, Any]:
+async def report_of(client: Caller, session_id: str, spent: Spent) -> SessionReport:
     """The report, with all that Aural has; on an older deployment the session."""
     try:
-        report = await client.call(GetSessionReport(session_id=session_id), spent=spent)
+        return await client.call(GetSessionReport(session_id=session_id), spent=spent)
     except NotOffered:
         session = await client.call(GetSession(session_id=session_id), spent=spent)
-        report = SessionReport.model_validate(session.model_dump(by_alias=True, exclude_unset=True))
+        return SessionReport.model_validate(session.model_dump(by_alias=True, exclude_unset=True))
+
+
+async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, Any]:
+    """The report, and the decision where only this computer has it."""
+    report = await report_of(client, session_id, spent)
+    decision = report.decision or decisions_of(client, [SessionSummary(id=session_id)]).get(session_id)
     row = report.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return {"id": session_id, **row}
+    return {"id": session_id, **row, **({"decision": decided(decision)} if decision else {})}
+
+
+def decided(decision: Decision) -> dict[str, Any]:
+    """A decision as an export has it."""
+    row = inert_all(decision.model_dump(mode="json", by_alias=True, exclude={"id", "explained_at"}))
+    return row | ({"explainedAt": decision.explained_at} if decision.explained_at else {})
+
+
+def told(report: SessionReport) -> dict[str, Any]:
+    """What the person was told before they began and agreed to, and what they ask of the team."""
+    notice, asked = report.notice, [each.model_dump(by_alias=True, exclude={"id"}) for each in report.requests]
+    return {"notice": notice.model_dump(by_alias=True) if notice else None, "requests": asked}
 
 
 def _record(person: Candidate | None) -> dict[str, Any] | None:
