@@ -9,7 +9,7 @@ from aural_mcp.api.languages import PAGES, page_language
 from aural_mcp.backend.interview import sessions
 from aural_mcp.backend.interview.words import catalogue, counted, lasting, words_for
 
-UNITS = ("question", "minute", "second")
+UNITS = ("question", "minute", "second", "day")
 OTHER_THAN_ENGLISH = {code: catalogue(code) for code in PAGES if code != "en"}
 SCRIPTS = {"zh": "CJK", "ja": "CJK|HIRAGANA|KATAKANA", "ar": "ARABIC"}
 NAMES = ("lang", "dir", "between", "minute.second")

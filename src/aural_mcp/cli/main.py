@@ -90,6 +90,7 @@ def commands() -> Group:
     from aural_mcp.cli.doctor import doctor
     from aural_mcp.cli.groups import Group
     from aural_mcp.cli.install.command import install
+    from aural_mcp.cli.requests import requests_
     from aural_mcp.cli.serve import serve
     from aural_mcp.cli.sign_ins import sign_ins
     from aural_mcp.cli.status import status
@@ -141,6 +142,6 @@ def commands() -> Group:
         if made_by is not None:
             click.echo(made_by(context.find_root().command, {}, "aural-mcp", COMPLETING).source())
 
-    for command in (apply_, audit, backend, doctor, install, open_, serve, sign_ins, status, watch):
+    for command in (apply_, audit, backend, doctor, install, open_, requests_, serve, sign_ins, status, watch):
         group.add_command(command)
     return group
