@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,6 @@ from aural_mcp.cli.groups import Group
 from aural_mcp.cli.webhooks import DATABASE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from aural_mcp.backend.storage.store import Row, Store
     from aural_mcp.cli.setup import Setup
     from aural_mcp.config import Settings
@@ -45,7 +43,7 @@ class Open:
     due: str | None
     ids: Mapping[str, str | None]
     text: str = ""
-    close: Callable[[Connection, str], bool] = lambda db, by: True
+    close: Callable[[Any, str], bool] = lambda db, by: True
 
     @property
     def cells(self) -> tuple[str | None, ...]:
@@ -163,14 +161,14 @@ class Desk:
     def _asked(self, row: Row) -> Open:
         from aural_mcp.backend.storage.rights import close_request
 
-        ids = {"requestId": row["id"], "sessionId": row["sessionId"], "candidateId": row["candidateId"]}
+        ids = {"interviewId": row["interviewId"], "sessionId": row["sessionId"], "candidateId": row["candidateId"]}
         shown, text = (ASKED[row["kind"]], self._who(row), row["title"], row["at"], None), row["text"]
         return Open(row["id"], *shown, ids, text if self._names else "", lambda db, by: close_request(db, row, by))
 
     def _owed(self, row: Row) -> Open:
         from aural_mcp.backend.storage.rights import note_explained
 
-        ids = {"decisionId": row["id"], "sessionId": row["sessionId"]}
+        ids = {"sessionId": row["sessionId"]}
         shown = EXPLANATION, self._who(row), row["title"], row["at"], row["due"]
         return Open(row["id"], *shown, ids, close=lambda db, by: note_explained(db, row["id"]))
 

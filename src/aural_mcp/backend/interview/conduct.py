@@ -123,6 +123,8 @@ class Conduct:
                 if closed.door is None:
                     raise
                 door = closed.door
+            if not (door.session or door.candidate):
+                raise Closed(403, "foreign", door.words)
             ask_as_written(db, door, form)
 
     def answer(self, link: Link, form: FormData) -> None:
