@@ -32,7 +32,7 @@ def contact(door: Door) -> Html:
 
 def alone(door: Door) -> Html:
     """The form to which the fields belong where a page has no other."""
-    return fill("alone", path=door.path, form=ALONE)
+    return fill("alone", path=door.path, form=ALONE, offline=door.words["offline"])
 
 
 def person(door: Door, error: str, typed: FormData | None, *, form: str) -> Html:
