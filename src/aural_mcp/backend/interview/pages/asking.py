@@ -112,8 +112,9 @@ def noted(door: Door) -> Html:
             key = "request.open" if each["closedAt"] is None else "request.closed"
             times = {"time": _time(each["at"]), "closed": _time(each["closedAt"] or each["at"])}
             said.append(words[key].format(request=words[f"request.{each['kind']}"], **times))
-    lines = Html("".join(f'<p dir="auto">{escape(each)}</p>' for each in said))
-    return fill("noted", lines=lines) if said else NOTHING
+    strong = ' class="strong"' if door.wish else ""
+    lines = [f'<p dir="auto"{strong if not number else ""}>{escape(each)}</p>' for number, each in enumerate(said)]
+    return fill("noted", lines=Html("".join(lines))) if said else NOTHING
 
 
 def _of_wish(door: Door, wish: Row) -> list[str]:
