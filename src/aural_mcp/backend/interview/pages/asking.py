@@ -82,7 +82,13 @@ def rights(door: Door, error: str, typed: FormData | None, *, form: str = ALONE)
     ]
     reach = NOTHING
     if not (door.candidate or door.reach):
-        field = {"id": "reach", "label": words["email"], "why": words["email.person"], "at": NOTHING, "form": form}
+        field = {
+            "id": "reach",
+            "label": words["request.reach"],
+            "why": words["email.person"],
+            "at": NOTHING,
+            "form": form,
+        }
         reach = fill("email", **field, email=str(given.get("reach") or ""))
     mine = error and (chosen or text or error == words["need.request"])
     return fill(
