@@ -215,8 +215,10 @@ async def published(agent: Client, questions: list[dict[str, Any]], **interview:
 
 
 async def begin(browser: httpx.AsyncClient, url: str, name: str = "Robin Vega") -> httpx.Response:
-    """Agree and start the interview at a link."""
-    return await browser.post(f"{url}/start", data={"name": name, "consent": "yes"})
+    """Agree to what the first page says, and start the interview at a link."""
+    told = re.search(r'name="notice" value="(\w+)"', (await browser.get(url)).text)
+    form = {"name": name, "consent": "yes", **({"notice": told[1]} if told else {})}
+    return await browser.post(f"{url}/start", data=form)
 
 
 async def answer(browser: httpx.AsyncClient, page: httpx.Response, *answers: str, **fields: str) -> httpx.Response:

@@ -38,7 +38,11 @@ class Receiver:
         self.accepted: dict[str, str] = {}
         self.headers: list[dict[str, str]] = []
         self.unsigned = self.changed = 0
-        self.port = 0
+        self.port, self.heard = 0, asyncio.Event()
+
+    def trust(self, secret: str) -> None:
+        """Verify with this secret from now on."""
+        self._webhook = standardwebhooks.Webhook(secret)
 
     @property
     def url(self) -> str:
@@ -88,6 +92,7 @@ class Receiver:
         if way in ("ok", "huge"):
             self.changed += self.accepted.get(identifier, body) != body
             self.accepted[identifier] = body
+        self.heard.set()
         writer.write(ANSWERS[way])
         await writer.drain()
         return way == "ok"

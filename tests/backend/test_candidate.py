@@ -98,7 +98,7 @@ async def test_choices_are_taken_from_the_options_only(agent, world):
     made = await published(agent, questions)
     async with world.browser() as browser:
         page = await begin(browser, made["url"])
-        assert page.text.count('type="radio"') == 2
+        assert page.text.count('type="radio" name="answer"') == 2
         for wrong in (["nothing of these"], ["A", "B & C"], []):
             page = await answer(browser, page, *wrong)
             assert page.status_code == 422

@@ -22,6 +22,7 @@ from rows import let_time_pass
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
 ASKED = "Your wish to speak with a person is stored."
+STANDS = "No clock runs until the team has closed your wish and you are back on this page."
 WISH = "I would rather speak with a person"
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
 
@@ -94,7 +95,7 @@ async def test_at_a_question_the_wish_is_stored_and_what_was_typed_stays_unsent(
     async with world.browser() as browser:
         page = await begin(browser, made["url"])
         assert WISH in page.text
-        assert "The clock goes on meanwhile." in page.text
+        assert STANDS in page.text
         turn = re.search(r'name="turn" value="([^"]+)"', page.text)[1]
         form = {"turn": turn, "answer": "Half an answ"}
         page = await browser.post(f"{made['url']}/person", data=form)

@@ -1,5 +1,7 @@
 """What candidates read, in every language, and how long a session took."""
 
+import hashlib
+import json
 import re
 import unicodedata
 
@@ -7,11 +9,14 @@ import pytest
 
 from aural_mcp.api.languages import PAGES, page_language
 from aural_mcp.backend.interview import sessions
+from aural_mcp.backend.interview.notice import SAID, VERSION
 from aural_mcp.backend.interview.words import catalogue, counted, lasting, words_for
 
-UNITS = ("question", "minute", "second")
+UNITS = ("question", "minute", "second", "day")
 OTHER_THAN_ENGLISH = {code: catalogue(code) for code in PAGES if code != "en"}
 SCRIPTS = {"zh": "CJK", "ja": "CJK|HIRAGANA|KATAKANA", "ar": "ARABIC"}
+VERSIONS = {"2026-12": "5e9b0f2c0e8ff190"}
+"""What the words of each version of the notice were."""
 NAMES = ("lang", "dir", "between", "minute.second")
 
 
@@ -87,3 +92,12 @@ def test_a_duration_leaves_out_pauses_longer_than_an_hour():
     assert sessions.active_seconds(times) == 50 * 60 + 30
     assert sessions.active_seconds(times[:2]) == 50 * 60
     assert sessions.active_seconds([]) == 0
+
+
+def test_the_words_of_a_notice_change_only_with_its_version():
+    said = {
+        language: {key: text for key, text in catalogue(language).items() if key.partition(".")[0] in SAID}
+        for language in PAGES
+    }
+    made = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+    assert VERSIONS.get(VERSION) == made, "notice.py: the words changed: give VERSION a new name, and add it here"

@@ -109,7 +109,8 @@ def relayed(url):
 
 
 def test_a_fresh_computer_is_all_right(tmp_path):
-    code, out, err = aural_mcp(tmp_path / "data", "doctor", HOME=str(tmp_path / "home"), AURAL_PAGE_PORT="")
+    told = {"AURAL_CONTACT": "people@acme.test", "AURAL_ORGANIZATION": "Acme"}
+    code, out, err = aural_mcp(tmp_path / "data", "doctor", HOME=str(tmp_path / "home"), AURAL_PAGE_PORT="", **told)
     assert (code, err) == (0, "")
     lines = dict(re.findall(r"^ok  +(\S+(?: \S+)*?)  +(.+)$", out, re.MULTILINE))
     assert len(lines) == out.count("\n")
@@ -117,6 +118,12 @@ def test_a_fresh_computer_is_all_right(tmp_path):
     assert lines["settings"] == "No key is set here, so the workspace on this computer is used."
     assert lines["workspace"] == "There is none yet: the first call makes it."
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["state.db"]
+
+
+def test_what_candidates_are_not_told_is_a_warning_and_no_problem(tmp_path):
+    code, out, _ = aural_mcp(tmp_path, "doctor", "--offline", HOME=str(tmp_path), AURAL_ORGANIZATION="Acme")
+    assert code == 0
+    assert re.search(r"warning +notice +Candidates are not told whom they can ask. Set AURAL_CONTACT.\n", out)
 
 
 async def test_a_backend_takes_its_key_and_refuses_another(tmp_path, examined):

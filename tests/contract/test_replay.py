@@ -23,7 +23,8 @@ async def test_the_backend_answers_as_aural_did(tmp_path, database):
     assert (code, err) == (0, "")
     assert "13 interviews" in out
     port = free_port()
-    async with backend(tmp_path, port, "--database", database) as printed:
+    told = {"AURAL_CONTACT": "people@acme.test", "AURAL_ORGANIZATION": "Acme"}  # else it says what is lacking
+    async with backend(tmp_path, port, "--database", database, **told) as printed:
         assert "dlv_" not in printed
         command = [sys.executable, str(HERE / "replay.py"), f"http://127.0.0.1:{port}"]
         replayed = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -149,7 +149,11 @@ async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent
     criteria = [{"name": "n", "description": "d"}]
     whole = (await ok(agent, "create_interview", title="T", assessmentCriteria=criteria))["id"]
     await ok(agent, "create_questions", interviewId=whole, questions=[{"text": "Q"}])
-    (said,) = (await ok(agent, "publish_interview", interviewId=whole))["remarks"]
+    untold, said = (await ok(agent, "publish_interview", interviewId=whole))["remarks"]
+    assert untold == (
+        "Candidates are not told whom they can ask (AURAL_CONTACT) or who invites them "
+        "(AURAL_ORGANIZATION or companyName): set it where the backend runs."
+    )
     assert said == (
         "Candidates first see: 1 question, in writing, no time limit, in “en”; "
         "that an AI asks, that answers are recorded."
@@ -172,7 +176,7 @@ async def test_publishing_says_what_candidates_see_and_what_a_local_page_does_no
     async with Client(AuralServer(OneClient(local), backend="T.", confirm="never")) as agent:
         made = await ok(agent, "create_interview", title="T", assessmentCriteria=rubric, **settings)
         await ok(agent, "create_questions", interviewId=made["id"], questions=[{"text": "Was?"}])
-        first, *more = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
+        _, first, *more = (await ok(agent, "publish_interview", interviewId=made["id"]))["remarks"]
     assert f"1 question, in writing, at most 1 minute, in “{language}”" in first
     assert "that follow-ups are prepared (or that an AI asks, where AURAL_LLM_MODEL is set)" in first
     assert "leaving the page and pasting are logged" in first

@@ -147,7 +147,8 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
         try:
             store = Store(self._url)
             key = LocalKey(self.secret, owner(store).user_id)
-            return store, create_app(store, origin=self.origin, local_key=key, model=self._model)
+            app = create_app(store, origin=self.origin, local_key=key, model=self._model, employer=self._employer)
+            return store, app
         except CannotOpen as error:
             raise Unreachable(str(error), "Tell the user; nothing was done.") from error
 

@@ -39,6 +39,17 @@ def note_session(db: Connection, kind: str, session: Row, *, at: str) -> None:
         outbox.note(db, [happened], now=time.time())
 
 
+def note_request(
+    db: Connection, kind: str, interview: str, session: Row | None, candidate: str | None, *, at: str
+) -> None:
+    """Note that somebody asked something of the team, in the transaction in which they do."""
+    if session:
+        note_session(db, outbox.REQUESTED[kind], session, at=at)
+    else:
+        happened = Happened(outbox.REQUESTED[kind], interview, at, "REGISTERED", None, candidate)
+        outbox.note(db, [happened], now=time.time())
+
+
 def note_candidates(db: Connection, made: Sequence[Row]) -> None:
     """Note that people were registered."""
     happened = [

@@ -106,6 +106,8 @@ class Doctor:
             state = State(lambda: folder / "state.db")
             await self._look("state file", partial(_state, state))
             await self._look("decision log", partial(_log, settings))
+            if settings.embedded:
+                await self._look("notice", partial(_notice, settings))
             if settings.embedded and await self._look("workspace", partial(_workspace, folder / "workspace.db")):
                 await self._look("page port", partial(_port, settings, folder / "workspace.db"))
         if settings.api_key and not offline:
@@ -252,6 +254,16 @@ def _remembered(file: Path) -> tuple[str | None, int | None]:
         return None, None
     with closing(Store(database_url(file.parent))) as store, store.reading() as db:
         return setting(db, "workspace"), setting(db, "page_port")
+
+
+async def _notice(settings: Settings) -> Check:
+    told = {"AURAL_CONTACT": settings.employer.contact, "AURAL_ORGANIZATION": settings.employer.organization}
+    if lacks := [name for name, said in told.items() if not said]:
+        said = f"Candidates are not told {'whom they can ask' if 'AURAL_CONTACT' in lacks else 'who invites them'}"
+        both = " and who invites them" if len(lacks) == 2 else ""
+        more = " An interview's companyName stands for the second." if "AURAL_ORGANIZATION" in lacks else ""
+        return Check("warning", f"{said}{both}.", f"Set {' and '.join(lacks)}.{more}")
+    return Check("ok", "Candidates are told who invites them and whom they can ask.")
 
 
 async def _port(settings: Settings, file: Path) -> Check:

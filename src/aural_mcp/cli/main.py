@@ -93,6 +93,7 @@ def commands() -> Group:
     from aural_mcp.cli.install.command import install
     from aural_mcp.cli.privacy import privacy
     from aural_mcp.cli.retention import retention
+    from aural_mcp.cli.requests import requests_
     from aural_mcp.cli.serve import serve
     from aural_mcp.cli.sign_ins import sign_ins
     from aural_mcp.cli.status import status
@@ -153,6 +154,7 @@ def commands() -> Group:
         install,
         open_,
         privacy,
+        requests_,
         retention,
         serve,
         sign_ins,

@@ -125,7 +125,7 @@ def set_up(
         confirm=settings.confirm,
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
-        audit=AuditLog(partial(decision_log, settings), _hashing(settings, state)),
+        audit=AuditLog(partial(decision_log, settings), hashing(settings, state)),
         require_reason=settings.require_reason,
         files=settings.files,
         mail=None if per_request else read_mail(os.environ),
@@ -134,7 +134,7 @@ def set_up(
     return Setup(server, client, workspace)
 
 
-def _hashing(settings: Settings, state: State) -> Callable[[], bytes] | None:
+def hashing(settings: Settings, state: State) -> Callable[[], bytes] | None:
     """What makes hashes of the names in the decision log; None where they stand there in clear."""
     keys = settings.state_keys
     return (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None

@@ -28,7 +28,14 @@ from sqlalchemy import (
 
 STARTED, COMPLETED, ABANDONED = "session.started", "session.completed", "session.abandoned"
 SCORED, REGISTERED = "session.scored", "candidate.registered"
-TYPES = (STARTED, COMPLETED, ABANDONED, SCORED, REGISTERED)
+REQUESTED = {
+    "person": "session.person_requested",
+    "data": "session.data_requested",
+    "correct": "session.correction_requested",
+    "delete": "session.deletion_requested",
+}
+"""What it is called when somebody asks something of the team, by the kind of the request."""
+TYPES = (STARTED, COMPLETED, ABANDONED, SCORED, REGISTERED, *REQUESTED.values())
 PENDING, DELIVERED, PARKED = "pending", "delivered", "parked"
 
 metadata = MetaData()

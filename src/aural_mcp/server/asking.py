@@ -31,6 +31,7 @@ from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.stored import Homes, home_of
 from aural_mcp.safety import quoted
 from aural_mcp.server.parts import Part, Parts, changes, digest_of, interview_parts, key, part, parts, question_part
+from aural_mcp.tools.first_screen import not_told
 from aural_mcp.tools.people import told_apart
 from aural_mcp.tools.sessions import EndedRow, duration, end_interview_sessions, seconds_since
 from aural_mcp.tools.standing import told
@@ -124,6 +125,7 @@ async def _publish(looking: Looking, operation: PublishInterview) -> Seen:
     found = await looking.interview(operation.interview_id)
     said = [f"Open {_title(found)} to everyone who has its link?", _holds(found), _begun(found)]
     said += ["It is archived: that takes candidates again."] if not found.is_active else []
+    said += not_told(found)
     return [*said, "Aural cannot make it invite-only again."], interview_parts(found)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import MISSING
 
 from aural_mcp.api.languages import PAGES, is_other_script, page_language
-from aural_mcp.api.models import Interview
+from aural_mcp.api.models import Interview, Record
 from aural_mcp.api.operations import CreateInterview
 from aural_mcp.client.caller import Caller
 
@@ -20,6 +20,16 @@ LOGGED = ", that leaving the page and pasting are logged"
 NO_LANGUAGE = "This workspace's page is not in {language}: around your own words it speaks English. It has {pages}."
 SIMPLIFIED = "This workspace's page is in simplified Chinese only, around your own words."
 NOT_HERE = "This workspace's page is in writing only: {what} will not be offered."
+NOT_TOLD = {
+    "contact": "whom they can ask (AURAL_CONTACT)",
+    "organization": "who invites them (AURAL_ORGANIZATION or companyName)",
+}
+
+
+def not_told(found: Record) -> list[str]:
+    """What candidates are not told, as the embedded backend says it of an interview."""
+    lacks = [said for name, said in NOT_TOLD.items() if name in ((found.model_extra or {}).get("notTold") or ())]
+    return [f"Candidates are not told {' or '.join(lacks)}: set it where the backend runs."] if lacks else []
 
 
 def first_screen(client: Caller, interview: Interview | CreateInterview, questions: int) -> list[str]:

@@ -35,7 +35,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.tools.clearing import CLEAR, check_clear, cleared
-from aural_mcp.tools.first_screen import first_screen
+from aural_mcp.tools.first_screen import first_screen, not_told
 from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitting, plain, said, search
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
@@ -308,7 +308,7 @@ async def publish_interview(client: Caller, given: PublishInterview, spent: Spen
         return published
     missing = [] if interview.questions else [NO_QUESTIONS]
     missing += [] if interview.assessment_criteria else [NO_CRITERIA]
-    remarks = [*missing, *first_screen(client, interview, len(interview.questions))]
+    remarks = [*missing, *not_told(interview), *first_screen(client, interview, len(interview.questions))]
     return Published.model_validate({**published.model_dump(exclude_unset=True), "remarks": remarks})
 
 

@@ -216,6 +216,7 @@ class ReportPage(SessionPage):
     """A session with everything that Aural has on it and one page of its transcript."""
 
     interview: ReportedInterview | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  read only
+    told: str = Field(default="", description="Version, language and time of the notice that they agreed to.")
     integrity_counts: dict[str, int] = Field(default={}, description="Events of each kind.")
     integrity_log: list[IntegrityNote] = []
     audio_duration: Number | None = Field(default=None, description="Seconds.")
@@ -250,7 +251,9 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     media, remarks = media_of(report, MOST_LINKS, given.session_id)
     integrity, left_out = integrity_of(report, MOST_EVENTS, given.session_id)
     about = {"title": report.interview_title, "objective": report.interview_objective}
-    first = {**integrity, **media} if given.from_turn == 1 else {}
+    notice = report.notice
+    told = {"told": f"{notice.version}, {notice.language}, {notice.at}"} if notice else {}
+    first = {**integrity, **media, **told} if given.from_turn == 1 else {}
     turns = range(1, len(report.messages) + 1)
     decided = report.decision or kept_here(client, [given.session_id]).get(given.session_id)
     head = {**_head(report, given), **beside(report, decided, alone=True), "interview": about, **first}

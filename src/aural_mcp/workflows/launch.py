@@ -18,7 +18,7 @@ from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
 from aural_mcp.client.ledger import Ledger
 from aural_mcp.safety import inert, quoted
-from aural_mcp.tools.first_screen import first_screen
+from aural_mcp.tools.first_screen import first_screen, not_told
 from aural_mcp.tools.shape import plain
 from aural_mcp.workflows.base import OUT_OF_BUDGET, agreements, begin, digest, is_over, remain
 from aural_mcp.workflows.cloning import InterviewInput, Resolved, connect, resolved
@@ -220,7 +220,7 @@ class _Launch:
         if each.publish:
             self._check_time()
             opened = await self._client.call(PublishInterview(interview_id=done["id"]), spent=self._spent)
-            row.url = opened.url
+            row.url, row.warnings = opened.url, [*row.warnings, *not_told(opened)]
         self._note(item, done, complete=True, url=row.url)
 
     def _check_time(self) -> None:

@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 from aural_mcp.backend.interview.answers import Unclear, typed_texts
 from aural_mcp.backend.interview.conduct import Conduct
 from aural_mcp.backend.interview.doors import Closed, Link
-from aural_mcp.backend.interview.pages import Page, message_page, page_of
+from aural_mcp.backend.interview.pages import Page, closed_page, page_of
 from aural_mcp.backend.storage.store import Store, setting
 from aural_mcp.bounds import LARGE, aside
 
@@ -68,6 +68,9 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
     async def person(request: Request) -> Response:
         return _try_cookies(request) or await _guarded(conduct, request, origin(), conduct.ask_for_person, keep=True)
 
+    async def ask(request: Request) -> Response:
+        return await _guarded(conduct, request, origin(), conduct.ask_for_data, keep=True)
+
     async def answer(request: Request) -> Response:
         return await _guarded(conduct, request, origin(), conduct.answer)
 
@@ -87,6 +90,7 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
             Route(path + "/start", start, methods=["POST"]),
             Route(path + "/answer", answer, methods=["POST"]),
             Route(path + "/person", person, methods=["POST"]),
+            Route(path + "/request", ask, methods=["POST"]),
             Route(path + "/event", event, methods=["POST"]),
         ]
     assets = StaticFiles(directory=Path(__file__).parent / "pages" / "assets")
@@ -106,6 +110,7 @@ async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | N
     )
     if not _is_ours(request, origin):
         return _elsewhere()
+    error, form = "", None
     try:
         if act is None:
             return await _shown(conduct, link)
@@ -118,10 +123,10 @@ async def _guarded(conduct: Conduct, request: Request, origin: str, act: Act | N
                 return await _shown(conduct, link, typed=form)
             return _back(request, link, cookie, "#noted" if keep else "")
         except Unclear as unclear:
-            return await _shown(conduct, link, error=str(unclear), typed=form)
+            error = str(unclear)
+            return await _shown(conduct, link, error=error, typed=form)
     except Closed as closed:
-        words = closed.words
-        return _page(message_page(words[closed.key], words[f"{closed.key}.text"], words), closed.status)
+        return _page(closed_page(closed, error=error, typed=form), 422 if error else closed.status)
 
 
 def _try_cookies(request: Request) -> Response | None:

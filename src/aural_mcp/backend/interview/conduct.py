@@ -17,12 +17,15 @@ from starlette.datastructures import FormData
 from aural_mcp.api.analysis import columns
 from aural_mcp.backend.interview.analyst import AnalysisFailed, Analyst, NoAnalyst
 from aural_mcp.backend.interview.answers import Answer, Unclear, answer_of, typed_texts
+from aural_mcp.backend.interview.asking import ask, ask_as_written, field, resume
 from aural_mcp.backend.interview.doors import Closed, Door, Host, Link, find_door
 from aural_mcp.backend.interview.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
-from aural_mcp.backend.interview.sessions import NO_GRACE, complete, is_over, question_ends, revive, session_ends
+from aural_mcp.backend.interview.notice import keep, notice_for
+from aural_mcp.backend.interview.sessions import NO_GRACE, complete, is_over, revive
 from aural_mcp.backend.interview.starting import Place, begun_before, note_start, refusal
+from aural_mcp.backend.storage.rights import waits_for_person
 from aural_mcp.backend.storage.store import (
-    UNSTORABLE,
+    PERSON,
     Row,
     Store,
     digest,
@@ -34,7 +37,7 @@ from aural_mcp.backend.storage.store import (
     stamp_after,
     turns_of,
 )
-from aural_mcp.backend.storage.tables import ASKS, candidates, conducted, interviews, messages, sessions
+from aural_mcp.backend.storage.tables import candidates, conducted, interviews, messages, sessions
 from aural_mcp.backend.webhooks import note_session
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.events.outbox import ABANDONED, SCORED, STARTED
@@ -67,7 +70,8 @@ class Conduct:
     @property
     def host(self) -> Host:
         """What is said of this side at every door."""
-        return Host(self.interviewer.by_ai, self.employer.organization, self.employer.contact)
+        by = self.employer
+        return Host(self.interviewer.by_ai, by.organization, by.contact, by.retention_days)
 
     def arrive(self, link: Link) -> Door:
         """Where the candidate stands now, once what their time demands was done."""
@@ -86,9 +90,14 @@ class Conduct:
             if door.begun:
                 return cookie
             name = _name(form, door)
+            told, shown = notice_for(door), form.get("notice")
+            if shown and shown != told.digest:
+                raise Unclear(door.words["need.reading"])
             if not form.get("consent"):
                 raise Unclear(door.words["need.consent"])
             door = self._enter(db, link, door, form, cookie, name, self.starts)
+            if shown:  # a page of an earlier version told something else
+                keep(db, door, told)
             door = self._go_on(db, _greet(db, door, name))
         self._think(replace(link, cookie=cookie or link.cookie), door)
         return cookie
@@ -97,16 +106,26 @@ class Conduct:
         """Store that somebody would rather speak with a person, once and with its time; the answer as of `begin`."""
         with self.store.writing() as db:
             door, cookie = self._arriving(db, link, form)
-            name, email = _name(form, door), _field(form, "email", 320)
+            name, email = _name(form, door), field(form, "email", 320)
             if not (door.candidate or door.reach or "@" in email):
                 raise Unclear(door.words["need.contact"])
             if door.session is None:
                 door = self._enter(db, link, door, form, cookie, name, replace(self.starts, once=False), wish=True)
-            session = door.session or {}
-            if not session[ASKS]:
-                reach = {} if door.reach or not email else {"participantEmail": email}
-                _update(db, session, **{ASKS: now()}, **reach)
+            ask(db, resume(db, door), PERSON, "", email)
             return cookie
+
+    def ask_for_data(self, link: Link, form: FormData) -> None:
+        """Store that somebody asks for their data, a correction or deletion; also where the interview takes nobody."""
+        with self.store.writing() as db:
+            try:
+                door = self._door(db, link)
+            except Closed as closed:
+                if closed.door is None:
+                    raise
+                door = closed.door
+            if not (door.session or door.candidate):
+                raise Closed(403, "foreign", door.words)
+            ask_as_written(db, door, form)
 
     def answer(self, link: Link, form: FormData) -> None:
         """Store an answer, then say what comes next. A form sent twice is taken once."""
@@ -130,17 +149,22 @@ class Conduct:
             if not (door.running and session and door.interview["antiCheatingEnabled"] and kind in EVENTS):
                 return
             known: list[Row] = session["antiCheatingLog"]
-            event = {"type": kind, "timestamp": _milliseconds(), "detail": _field(form, "detail", 200)}
+            event = {"type": kind, "timestamp": _milliseconds(), "detail": field(form, "detail", 200)}
             if len(known) < MOST_EVENTS:
                 _update(db, session, antiCheatingLog=[*known, event])
 
     def analyse(self, session_id: str) -> None:
-        """Have a finished session analysed, once; what cannot be scored stays open, and the transcript says why."""
+        """Have a finished session analysed, once; what cannot be scored stays open, and the transcript says why.
+
+        Nobody who waits for a person is scored.
+        """
         with self.store.reading() as db:
             session = one(db, select(sessions).where(sessions.c.id == session_id))
             if session is None or session["status"] != "COMPLETED" or session["insights"] is not None:
                 return
             turns = turns_of(db, session_id)
+            if waits_for_person(db, session_id):
+                return
             if not turns or turns[-1]["role"] == "SYSTEM":  # it was tried, and the transcript says why it failed
                 return
             interview = one(db, select(interviews).where(interviews.c.id == session["interviewId"])) or {}
@@ -156,6 +180,8 @@ class Conduct:
             still_open = sessions.c.id == session_id, sessions.c.insights.is_(None)
             with self.store.writing() as db:
                 moment = now()
+                if waits_for_person(db, session_id):
+                    return
                 if db.execute(update(sessions).where(*still_open).values(**found, updatedAt=moment)).rowcount:
                     note_session(db, SCORED, session, at=moment)
 
@@ -170,7 +196,7 @@ class Conduct:
         door = self._door(db, link)
         if door.session is not None or not link.slug:
             return door, None
-        own = _field(form, "own", 24)
+        own = field(form, "own", 24)
         cookie = own if OWN.fullmatch(own) else new_token(24)
         door = self._door(db, replace(link, cookie=cookie))
         taken = select(conducted.c.sessionId).where(conducted.c.cookie == digest(cookie))
@@ -189,7 +215,7 @@ class Conduct:
         wish: bool = False,
     ) -> Door:
         """Give somebody a session, or begin the one that they have; `wish` is for one that is not begun."""
-        place, email = Place.of(door.interview["id"], link.address, link.agent), _field(form, "email", 320)
+        place, email = Place.of(door.interview["id"], link.address, link.agent), field(form, "email", 320)
         mine = (door.session or {}).get("id")
         doubles = begun_before(db, place, name, (door.candidate or {}).get("email") or email, but=mine)
         public = link.slug or door.own_address
@@ -203,14 +229,15 @@ class Conduct:
 
     def _keep_time(self, db: Connection, door: Door) -> Door:
         """Revive an abandoned session, or end what has run out of time: the question, or the whole interview."""
+        door = resume(db, door)
         session = door.session
         if session is None or not door.begun or session["status"] == "COMPLETED":
             return door
-        if is_over(session_ends(door.interview, session)):
+        if is_over(door.ends):
             return _close(db, door, time_up=True) if door.running else door
         if not door.running:
             door = replace(door, session=revive(db, session))
-        if door.waiting and is_over(question_ends(door.question, door.turns)):
+        if door.waiting and is_over(door.question_ends(door.question)):
             late = Answer(door.words["too_late"])
             door = _say(db, door, "USER", late, question_id=door.waiting["questionId"])
         return door
@@ -238,7 +265,7 @@ class Conduct:
             return None
         last = door.turns[-1] if door.turns else {"questionId": None}
         asked = next((row for row in door.script if row["id"] == last["questionId"]), None)
-        spent = is_over(question_ends(asked, door.turns), grace=NO_GRACE)
+        spent = is_over(door.question_ends(asked), grace=NO_GRACE)
         turns = [*door.turns[:-1], last | {"wordCount": 0}] if spent else door.turns
         return self.interviewer.next(door.interview, door.script, [turn for turn in turns if turn["role"] != "SYSTEM"])
 
@@ -256,14 +283,16 @@ def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS, emplo
 def _is_due(door: Door) -> bool:
     """Whether something must happen before the candidate does: an abandoned session, a time that is over."""
     session = door.session
+    if door.returns:
+        return True
     if session is None or not door.begun or session["status"] == "COMPLETED":
         return False
-    late = is_over(session_ends(door.interview, session)) or is_over(question_ends(door.question, door.turns))
+    late = is_over(door.ends) or is_over(door.question_ends(door.question))
     return late or not door.waiting
 
 
 def _out_of_time(door: Door) -> bool:
-    return door.session is not None and is_over(session_ends(door.interview, door.session), grace=NO_GRACE)
+    return is_over(door.ends, grace=NO_GRACE)
 
 
 def _given(form: FormData, door: Door, waiting: Row) -> Answer:
@@ -271,7 +300,7 @@ def _given(form: FormData, door: Door, waiting: Row) -> Answer:
     try:
         return answer_of(form, door.question, follow_up=waiting["isFollowUp"], words=door.words)
     except Unclear:
-        if _out_of_time(door) or is_over(question_ends(door.question, door.turns), grace=NO_GRACE):
+        if _out_of_time(door) or is_over(door.question_ends(door.question), grace=NO_GRACE):
             return Answer(door.words["too_late"])
         raise
 
@@ -279,7 +308,7 @@ def _given(form: FormData, door: Door, waiting: Row) -> Answer:
 def _name(form: FormData, door: Door) -> str:
     """Who somebody says they are, else who is known here."""
     known = (door.session or {}).get("participantName") or (door.candidate or {}).get("name", "")
-    name = _field(form, "name", 200) or known
+    name = field(form, "name", 200) or known
     if not name:
         raise Unclear(door.words["need.name"])
     return name
@@ -306,7 +335,7 @@ def _open_session(db: Connection, door: Door, name: str, email: str, cookie: str
         mine = candidates.c.id == door.candidate["id"]
         db.execute(update(candidates).where(mine).values(sessionId=session["id"], updatedAt=moment))
     note_session(db, STARTED if begun else ABANDONED, session, at=moment)
-    return replace(door, session=session | {ASKS: None})
+    return replace(door, session=session)
 
 
 def _begin_session(db: Connection, door: Door, name: str, email: str) -> Door:
@@ -380,11 +409,6 @@ def _say(
 
 def _update(db: Connection, session: Row, **changes: Any) -> None:
     db.execute(update(sessions).where(sessions.c.id == session["id"]).values(**changes, updatedAt=now()))
-
-
-def _field(form: FormData, name: str, most: int) -> str:
-    text = form.get(name)
-    return UNSTORABLE.sub("", text).strip()[:most] if isinstance(text, str) else ""
 
 
 def _milliseconds() -> int:

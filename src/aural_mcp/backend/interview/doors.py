@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from aural_mcp.backend.interview.sessions import question_ends, session_ends
 from aural_mcp.backend.interview.words import words_for
-from aural_mcp.backend.storage.store import UNNAMED, Row, digest, one, questions_of, turns_of
-from aural_mcp.backend.storage.tables import ASKS, candidates, conducted, interviews, organizations, projects, sessions
+from aural_mcp.backend.storage.rights import requests_of
+from aural_mcp.backend.storage.store import PERSON, UNNAMED, Row, digest, one, questions_of, turns_of
+from aural_mcp.backend.storage.tables import candidates, conducted, interviews, organizations, projects, sessions
+from aural_mcp.config import Employer
 
 TURN = "id role content contentType whiteboardData questionId isFollowUp wordCount timestamp".split()
 """What the conduct needs of a turn."""
 
 
 class Closed(Exception):
-    """A door that does not open; `words` and `key` name the kind page that says why."""
+    """A door that does not open; `words` and `key` name the kind page that says why.
 
-    def __init__(self, status: int, key: str, words: Mapping[str, str] = words_for(None)) -> None:
+    `door` is that of somebody who is known there: what they ask of the team is taken all the same.
+    """
+
+    def __init__(
+        self, status: int, key: str, words: Mapping[str, str] = words_for(None), door: Door | None = None
+    ) -> None:
         super().__init__(key)
-        self.status, self.key, self.words = status, key, words
+        self.status, self.key, self.words, self.door = status, key, words, door
 
 
 @dataclass(frozen=True)
@@ -41,11 +50,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Host:
-    """The other side: what conducts the interview, who invites to it, and where to ask."""
+    """The other side: what conducts the interview, who invites to it, where to ask, how long what is said is kept."""
 
     by_ai: bool = False
     organization: str = ""
     contact: str = ""
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,16 +71,37 @@ class Door:
     host: Host = Host()
     own_address: bool = False
     """Whether this address is all that leads back."""
+    asked: Sequence[Row] = ()
+    """What this person asked of the team, closed or not, earliest first."""
 
     @property
     def begun(self) -> bool:
         """Whether the interview was begun: who only asked for a person has a session too."""
-        return self.session is not None and not (self.session["startedAt"] is None and self.session[ASKS])
+        return self.session is not None and (self.session["startedAt"] is not None or self.wish is None)
+
+    @property
+    def wish(self) -> Row | None:
+        """The latest request to speak with a person."""
+        return next((each for each in reversed(self.asked) if each["kind"] == PERSON), None)
 
     @property
     def asks(self) -> bool:
-        """Whether this person would rather speak with a person."""
-        return self.session is not None and self.session[ASKS] is not None
+        """Whether this person waits for a person they asked for."""
+        return self.wish is not None and self.wish["closedAt"] is None
+
+    @property
+    def returns(self) -> bool:
+        """Whether this person is here for the first time since the wish was closed: the clocks run from now on."""
+        return self.wish is not None and self.wish["closedAt"] is not None and self.wish["resumedAt"] is None
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the interview's time is over; None without a limit."""
+        return session_ends(self.interview, self.session, self.asked) if self.session else None
+
+    def question_ends(self, question: Row | None) -> datetime | None:
+        """When the time for a question is over; None without a limit."""
+        return question_ends(question, self.turns, self.asked)
 
     @property
     def reach(self) -> str:
@@ -128,15 +159,28 @@ def find_door(db: Connection, link: Link, host: Host = Host()) -> Door:
     words = words_for(interview["language"])
     if interview["requireInvite"] and not candidate and session is None:
         raise Closed(403, "by_invitation", words)
-    if not interview["isActive"] and (session is None or session["status"] != "COMPLETED"):
-        raise Closed(410, "closed", words)
     script = questions_of(db, interview["id"])
-    if session is None and not script:
-        raise Closed(404, "empty", words)
     turns = turns_of(db, session["id"], *TURN) if session else []
-    organization = interview["companyName"] or host.organization or _organization(db, interview)
-    host = replace(host, organization=organization)
-    return Door(link.path, interview, candidate, session, script, turns, host, own is not None)
+    host = replace(host, organization=_inviting(db, interview, host.organization))
+    asked = requests_of(db, session, candidate)
+    door = Door(link.path, interview, candidate, session, script, turns, host, own is not None, asked)
+    known = door if candidate or session else None
+    if not interview["isActive"] and (session is None or session["status"] != "COMPLETED"):
+        raise Closed(410, "closed", words, known)
+    if session is None and not script:
+        raise Closed(404, "empty", words, known)
+    return door
+
+
+def not_told(db: Connection, interview: Row, employer: Employer) -> list[str]:
+    """What of who invites the page of an interview cannot say, as nobody has set it."""
+    said = {"contact": employer.contact, "organization": _inviting(db, interview, employer.organization)}
+    return [name for name, text in said.items() if not text]
+
+
+def _inviting(db: Connection, interview: Row, organization: str) -> str:
+    """Who invites to an interview: its own company comes first."""
+    return interview["companyName"] or organization or _organization(db, interview)
 
 
 def _of_candidate(db: Connection, candidate: Row) -> Row | None:

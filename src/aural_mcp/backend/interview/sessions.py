@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from sqlalchemy import Connection, select, update
 
-from aural_mcp.backend.storage.store import Row, Store, now, rows, seconds_between, turns_of
-from aural_mcp.backend.storage.tables import conducted, sessions, stamp_of, stamp_text
+from aural_mcp.backend.storage.store import PERSON, Row, Store, now, rows, seconds_between, turns_of
+from aural_mcp.backend.storage.tables import conducted, requests, sessions, stamp_of, stamp_text
 from aural_mcp.backend.webhooks import note_session
 from aural_mcp.events.outbox import ABANDONED, COMPLETED
 
@@ -46,9 +46,14 @@ def active_seconds(times: Sequence[str]) -> int:
 
 
 def idle_sessions(db: Connection) -> Sequence[str]:
-    """The sessions conducted here in which nobody has said anything for `IDLE`; imported ones are left as they are."""
+    """The sessions conducted here in which nobody has said anything for `IDLE`; imported ones are left as they are.
+
+    Who waits for a person they asked for is not idle.
+    """
     before = stamp_text(stamp_of(datetime.now(UTC) - IDLE))
-    quiet = sessions.c.status == "IN_PROGRESS", sessions.c.lastActivityAt < before
+    wish = requests.c.sessionId == sessions.c.id, requests.c.kind == PERSON, requests.c.closedAt.is_(None)
+    waits = select(requests.c.id).where(*wish).exists()
+    quiet = sessions.c.status == "IN_PROGRESS", sessions.c.lastActivityAt < before, ~waits
     return db.execute(select(sessions.c.id).join(conducted).where(*quiet)).scalars().all()
 
 
@@ -78,18 +83,37 @@ def revive(db: Connection, session: Row) -> Row:
     return session | changes
 
 
-def session_ends(interview: Row, session: Row) -> datetime | None:
-    """When the interview's time is over for this candidate; None without a limit."""
+def session_ends(interview: Row, session: Row, asked: Sequence[Row] = ()) -> datetime | None:
+    """When the interview's time is over for this candidate; None without a limit.
+
+    Args:
+        asked: their requests: while somebody waits for a person, no clock runs.
+    """
     minutes = interview["timeLimitMinutes"]
-    return datetime.fromisoformat(session["startedAt"]) + timedelta(minutes=minutes) if minutes else None
+    return _ends(session["startedAt"], timedelta(minutes=minutes), asked) if minutes else None
 
 
-def question_ends(question: Row | None, turns: Sequence[Row]) -> datetime | None:
+def question_ends(question: Row | None, turns: Sequence[Row], asked: Sequence[Row] = ()) -> datetime | None:
     """When the time for the open question is over, its follow-ups included; None without a limit."""
     if question is None or not question["timeLimitSeconds"]:
         return None
-    asked = [turn["timestamp"] for turn in turns if turn["questionId"] == question["id"]]
-    return datetime.fromisoformat(asked[0]) + timedelta(seconds=question["timeLimitSeconds"]) if asked else None
+    said = [turn["timestamp"] for turn in turns if turn["questionId"] == question["id"]]
+    return _ends(said[0], timedelta(seconds=question["timeLimitSeconds"]), asked) if said else None
+
+
+def waited(asked: Sequence[Row]) -> list[tuple[str, str | None]]:
+    """From when until when somebody waited for a person, and to be back on the page; None for who still waits."""
+    return [(each["at"], each["resumedAt"]) for each in asked if each["kind"] == PERSON]
+
+
+def _ends(begun: str, limit: timedelta, asked: Sequence[Row]) -> datetime:
+    """So long after the beginning, and as much later as no clock ran since."""
+    start, moment = datetime.fromisoformat(begun), datetime.now(UTC)
+    stood = timedelta(0)
+    for since, until in waited(asked):
+        end = datetime.fromisoformat(until) if until else moment
+        stood += max(timedelta(0), end - max(start, datetime.fromisoformat(since)))
+    return start + limit + stood
 
 
 def is_over(end: datetime | None, *, grace: timedelta = GRACE) -> bool:

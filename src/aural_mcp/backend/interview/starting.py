@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from aural_mcp.backend.storage.store import digest
-from aural_mcp.backend.storage.tables import ASKS, sessions, starts
+from aural_mcp.backend.storage.store import PERSON, digest
+from aural_mcp.backend.storage.tables import requests, sessions, starts
 from aural_mcp.config import Starts
 
 HOUR = 3_600.0
@@ -41,7 +41,8 @@ def begun_before(db: Connection, place: Place, name: str, email: str | None, *, 
     """The sessions of the interview with the same name, e-mail or device, newest first; not those never begun."""
     column, known = sessions.c, sessions.outerjoin(starts, starts.c.sessionId == sessions.c.id)
     query = select(column.id, column.participantName, column.participantEmail, starts.c.device).select_from(known)
-    begun = or_(column.startedAt.is_not(None), column[ASKS].is_(None))
+    asked = select(requests.c.id).where(requests.c.sessionId == column.id, requests.c.kind == PERSON).exists()
+    begun = or_(column.startedAt.is_not(None), ~asked)
     query = query.where(column.interviewId == place.interview, begun, column.id != (but or ""))
     there = db.execute(query.order_by(column.createdAt.desc()))
     found: list[Double] = []

@@ -106,6 +106,7 @@ class Backend:
     rate_limit: RateLimit
     workers: anyio.CapacityLimiter
     generation: int
+    employer: Employer
 
     def answer(self, operation: AnyOperation, request: Request, raw: bytes) -> Response:
         """Authenticate, count, carry out, write down. Runs in a worker thread, as one transaction."""
@@ -119,7 +120,8 @@ class Backend:
             if scope is None:
                 raise Refused(403, "No organization found for this API key user.")
             raw = raw if self.generation > 1 else older.body(operation, raw)
-            call = Call(db, scope, request.path_params, request.query_params, raw, self.origin())
+            told = self.employer if self.generation > 2 else None
+            call = Call(db, scope, request.path_params, request.query_params, raw, self.origin(), told)
             found = HANDLERS[operation](call)
         found = found if self.generation > 1 else older.answer(operation, found)
         beside = (
@@ -171,7 +173,7 @@ def create_app(
         generation: 1 answers as deployments with 15 operations do, 2 as Aural does, for tests; 3 is all of this one.
     """
     limit = rate_limit_of(store, requests_per_minute)
-    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation)
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation, employer)
     paths: dict[str, dict[str, AnyOperation]] = {}
     for operation in (
         each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED, *ERASING) if each.since <= generation

@@ -11,6 +11,7 @@ from aural_mcp.api import operations as ops
 from aural_mcp.api.analysis import SaveSessionAnalysis, columns, problems
 from aural_mcp.api.decisions import SaveDecision
 from aural_mcp.api.erasing import FindErased
+from aural_mcp.backend.interview.doors import not_told
 from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.rest import intake
 from aural_mcp.backend.rest.checks import INT4, Refused, bad
@@ -28,7 +29,13 @@ from aural_mcp.backend.rest.scope import (
     row_of,
 )
 from aural_mcp.backend.storage.erasing import buried, erased_before, has_erased
-from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, keep_decision, notice_of
+from aural_mcp.backend.storage.rights import (
+    beside_candidates,
+    beside_sessions,
+    keep_decision,
+    notice_of,
+    waits_for_person,
+)
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
     candidates,
@@ -97,7 +104,7 @@ def get_interview(call: Call) -> Row:
     row = own_interview(call)
     row["questions"] = questions_of(call.db, row["id"])
     row["_count"] = {"sessions": _counts(call.db, sessions, [row["id"]]).get(row["id"], 0)}
-    return row
+    return row | _not_told(call, row)
 
 
 @handles(ops.UpdateInterview)
@@ -121,7 +128,13 @@ def publish_interview(call: Call) -> Row:
     row = own_interview(call)
     slug = row["publicSlug"] or new_token(10)
     _change(call.db, interviews, row, {"isActive": True, "requireInvite": False, "publicSlug": slug})
-    return {"id": row["id"], "publicSlug": slug, "url": f"{call.origin}/i/{slug}"}
+    return {"id": row["id"], "publicSlug": slug, "url": f"{call.origin}/i/{slug}"} | _not_told(call, row)
+
+
+def _not_told(call: Call, interview: Row) -> Row:
+    """What candidates are not told, as nobody has set it, only where there is any."""
+    lacks = not_told(call.db, interview, call.employer) if call.employer else []
+    return {"notTold": lacks} if lacks else {}
 
 
 # ── Questions ───────────────────────────────────────────────────────────────────────────────────
@@ -280,6 +293,9 @@ def save_session_analysis(call: Call) -> Row:
     if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
         raise Refused(403, "MEMBER role or higher required.")
     given = intake.extension(SaveSessionAnalysis, call.body("Invalid JSON body."), row["id"])
+    if wish := waits_for_person(call.db, row["id"]):
+        said = "This candidate would rather speak with a person, so nobody is scored here before a person closes that:"
+        raise Refused(409, f"{said} aural-mcp requests close {wish['id']}")
     turns = turns_of(call.db, row["id"], "id")
     asked = [question["text"] for question in questions_of(call.db, interview["id"])]
     rubric: list[Row] = interview["assessmentCriteria"] or []

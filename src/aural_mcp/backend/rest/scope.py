@@ -20,6 +20,7 @@ from aural_mcp.backend.storage.tables import (
     questions,
     sessions,
 )
+from aural_mcp.config import Employer
 
 ROLES = ("VIEWER", "MEMBER", "ADMIN", "OWNER")
 NO_INTERVIEW_ACCESS = "You do not have access to this interview"
@@ -40,7 +41,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Call:
-    """One request being answered: who asks, what for, and the open transaction."""
+    """One request being answered: who asks, what for, and the open transaction.
+
+    `employer` is what candidates are told of who invites them; None where nothing is said of that.
+    """
 
     db: Connection
     scope: Scope
@@ -48,6 +52,7 @@ class Call:
     query: Mapping[str, str]
     raw: bytes
     origin: str
+    employer: Employer | None = None
 
     def body(self, refusal: str) -> Any:
         """The JSON body; read only when the route gets to it, since checks before it answer first."""

@@ -2,6 +2,7 @@
 
 Keys come in clear on import, are hashed at once and never leave again: an export has none, so
 make new ones where it is imported. Nothing else is left out, but what belongs to one installation.
+What candidates were told and ask, and what was decided, is there where there is any.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Table, insert, select
 
-from aural_mcp.backend.storage.store import Row, Store, digest, rows
-from aural_mcp.backend.storage.tables import api_keys, metadata
+from aural_mcp.backend.storage.store import Row, Store, digest, rows, take_up_wishes
+from aural_mcp.backend.storage.tables import agreements, api_keys, decisions, metadata, notices, requests
 
 OURS = "aural_mcp_"
-TABLES = [table for table in metadata.sorted_tables if not table.name.startswith(OURS)]
-"""Aural's tables, parents before children."""
+BESIDE = (notices, agreements, requests, decisions)
+"""Tables of ours that go along."""
+TABLES = [table for table in metadata.sorted_tables if table in BESIDE or not table.name.startswith(OURS)]
+"""Aural's tables and those, parents before children."""
 
 
 class CannotImport(Exception):
@@ -43,20 +46,23 @@ def import_workspace(
     with store.writing() as db:
         if any(db.execute(select(table).limit(1)).first() for table in TABLES):
             raise CannotImport("The database is not empty. Import into a new one: --database sqlite:///new.db")
-        return {
+        counts = {
             table.name: _import_table(db, table, given.get(table.name, []), lambda name: tell(next(done), total, name))
             for table in TABLES
         }
+        take_up_wishes(db)
+        return counts
 
 
 def export_workspace(store: Store) -> dict[str, list[Row]]:
-    """Every row of Aural's tables, keys left out."""
+    """Every row of Aural's tables, keys left out, and of ours what other versions need not know where there is none."""
     with store.reading() as db:
-        return {
+        found = {
             table.name: [_theirs(row) for row in rows(db, select(table).order_by(*table.primary_key.columns))]
             for table in TABLES
             if table is not api_keys
         }
+    return {name: listed for name, listed in found.items() if listed or not name.startswith(OURS)}
 
 
 def _theirs(row: Row) -> Row:

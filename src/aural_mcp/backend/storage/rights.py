@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, func, insert, or_, select, update
 
-from aural_mcp.backend.storage.store import Row, new_id, now, one, rows
-from aural_mcp.backend.storage.tables import ASKS, agreements, decisions, notices, requests
+from aural_mcp.api.decisions import ADVERSE
+from aural_mcp.backend.storage.store import PERSON, Row, new_id, now, one, rows
+from aural_mcp.backend.storage.tables import (
+    ASKS,
+    agreements,
+    candidates,
+    decisions,
+    interviews,
+    notices,
+    requests,
+    sessions,
+)
 
-PERSON = "person"
 KINDS = (PERSON, "data", "correct", "delete")
 """What a candidate can ask of the team."""
 
@@ -44,6 +54,15 @@ def notice_of(db: Connection, session_id: str) -> Row | None:
     return one(db, mine.where(agreements.c.sessionId == session_id))
 
 
+def keep_notice(db: Connection, session_id: str, notice: Row, agreed: str) -> None:
+    """Store what the candidate of a session was told and agreed to; a text that many were told is there once."""
+    known = select(notices.c.digest).where(notices.c.digest == notice["digest"])
+    if not db.execute(known).first():
+        db.execute(insert(notices).values(notice))
+    told = {"sessionId": session_id, "notice": notice["digest"], "agreed": agreed, "at": now()}
+    db.execute(insert(agreements).values(told))
+
+
 def keep_decision(db: Connection, session_id: str, made: Row) -> Row:
     """Store a decision beside the earlier ones; as it is shown."""
     row = {"id": new_id(), "sessionId": session_id, **made, "at": now(), "explainedAt": None}
@@ -54,6 +73,79 @@ def keep_decision(db: Connection, session_id: str, made: Row) -> Row:
 def shown_decision(row: Row) -> Row:
     """A decision as the API gives it."""
     return {name: value for name, value in row.items() if name != "sessionId" and value is not None}
+
+
+# ── What candidates ask of the team ─────────────────────────────────────────────────────────────
+
+
+def requests_of(db: Connection, session: Row | None, candidate: Row | None) -> list[Row]:
+    """Everything that somebody asked of the team, closed or not, earliest first."""
+    whose = (("sessionId", session), ("candidateId", candidate))
+    mine = [requests.c[column] == row["id"] for column, row in whose if row]
+    return rows(db, select(requests).where(or_(*mine)).order_by(requests.c["at"], requests.c.id)) if mine else []
+
+
+def waits_for_person(db: Connection, session_id: str) -> Row | None:
+    """The open request of the candidate of a session to speak with a person."""
+    mine = requests.c.sessionId == session_id, requests.c.kind == PERSON, requests.c.closedAt.is_(None)
+    return one(db, select(requests).where(*mine))
+
+
+def every_open_request(db: Connection) -> list[Row]:
+    """What is asked and nobody has closed, earliest first, each with who asks (`name`, `email`) and the `title`."""
+    asked = requests.outerjoin(sessions, sessions.c.id == requests.c.sessionId)
+    asked = asked.outerjoin(candidates, candidates.c.id == requests.c.candidateId)
+    asked = asked.join(interviews, interviews.c.id == requests.c.interviewId)
+    who = (
+        func.coalesce(sessions.c.participantName, candidates.c.name, "").label("name"),
+        func.coalesce(sessions.c.participantEmail, candidates.c.email, "").label("email"),
+        interviews.c.title,
+    )
+    found = select(requests, *who).select_from(asked).where(requests.c.closedAt.is_(None))
+    return rows(db, found.order_by(requests.c["at"], requests.c.id))
+
+
+def owed_explanations(db: Connection, days: int) -> list[Row]:
+    """The decisions that hold, are against somebody and were not explained yet, with `due`, who and the `title`."""
+    joined = decisions.join(sessions, sessions.c.id == decisions.c.sessionId)
+    joined = joined.join(interviews, interviews.c.id == sessions.c.interviewId)
+    who = sessions.c.participantName.label("name"), sessions.c.participantEmail.label("email"), interviews.c.title
+    found = select(decisions, *who).select_from(joined).order_by(decisions.c["at"], decisions.c.id)
+    latest = {row["sessionId"]: row for row in rows(db, found)}
+    owed = [row for row in latest.values() if row["decision"] in ADVERSE and row["explainedAt"] is None]
+    return [row | {"due": _later(row["at"], days)} for row in sorted(owed, key=lambda row: row["at"])]
+
+
+def closed_request(db: Connection, beginning: str) -> Row | None:
+    """The closed request whose id begins so."""
+    return one(
+        db,
+        select(requests).where(requests.c.id.startswith(beginning, autoescape=True), requests.c.closedAt.is_not(None)),
+    )
+
+
+def close_request(db: Connection, request: Row, by: str) -> bool:
+    """Note who closed a request and when; who waited for a person may go on. False: it was closed meanwhile."""
+    moment = now()
+    still = requests.c.id == request["id"], requests.c.closedAt.is_(None)
+    if not db.execute(update(requests).where(*still).values(closedAt=moment, closedBy=by)).rowcount:
+        return False
+    if request["kind"] == PERSON:
+        mine = sessions.c.id == request["sessionId"]
+        db.execute(update(sessions).where(mine).values({ASKS: None, "updatedAt": moment}))
+        running = mine, sessions.c.status == "IN_PROGRESS"
+        db.execute(update(sessions).where(*running).values(lastActivityAt=moment))
+    return True
+
+
+def note_explained(db: Connection, decision_id: str) -> bool:
+    """Note that somebody was told why; False: that was noted meanwhile."""
+    still = decisions.c.id == decision_id, decisions.c.explainedAt.is_(None)
+    return db.execute(update(decisions).where(*still).values(explainedAt=now())).rowcount > 0
+
+
+def _later(at: str, days: int) -> str:
+    return (datetime.fromisoformat(at) + timedelta(days=days)).isoformat()
 
 
 def _request(row: Row) -> Row:

@@ -28,6 +28,7 @@ from aural_mcp.backend.storage.tables import (
     profiles,
     projects,
     questions,
+    requests,
     sessions,
     settings,
     stamp_of,
@@ -40,6 +41,8 @@ from aural_mcp.events import outbox
 SCHEMA_VERSION = 2
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text."""
+PERSON = "person"
+"""The kind of request by which somebody would rather speak with a person."""
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 UNNAMED = "Local workspace"
 """What an organization is called that nobody has named."""
@@ -108,6 +111,18 @@ def _bring_up_to_date(db: Connection) -> None:
         table.create(db, checkfirst=True)
     if ASKS not in {column["name"] for column in inspect(db).get_columns(sessions.name)}:
         db.execute(DDL(f'ALTER TABLE {sessions.name} ADD COLUMN "{ASKS}" BIGINT'))
+    take_up_wishes(db)
+
+
+def take_up_wishes(db: Connection) -> None:
+    """Make a request of each wish for a person that an earlier version stored, so that somebody can close it."""
+    open_ones = select(requests.c.sessionId).where(requests.c.kind == PERSON, requests.c.closedAt.is_(None))
+    column = sessions.c
+    known = open_ones.where(requests.c.sessionId == column.id).exists()
+    wishes = select(column.id, column.interviewId, column[ASKS]).where(column[ASKS].is_not(None), ~known)
+    for session, interview, at in db.execute(wishes).all():
+        row = {"id": new_id(), "interviewId": interview, "sessionId": session, "kind": PERSON, "at": at}
+        db.execute(insert(requests).values(row))
 
 
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}

@@ -306,6 +306,7 @@ requests = Table(  # what candidates ask of the team; by their session, or by th
     Column("at", Stamp, nullable=False),
     Column("closedAt", Stamp),
     Column("closedBy", Text),
+    Column("resumedAt", Stamp),  # when who asked for a person was back on the page after that: until then no clock runs
 )
 decisions = Table(
     "aural_mcp_decisions",

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Sequence
-from functools import cache
 from html import escape
-from pathlib import Path
-from string import Template
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import FormData
 
 from aural_mcp.backend.interview.answers import BOARD, fenced_code, languages_of, typed_texts
 from aural_mcp.backend.interview.interviewer import CHOICES, may_come
-from aural_mcp.backend.interview.sessions import question_ends, seconds_left, session_ends
+from aural_mcp.backend.interview.notice import notice_for
+from aural_mcp.backend.interview.pages.asking import ALONE, alone, contact, noted, person, rights
+from aural_mcp.backend.interview.pages.filling import NOTHING, Html, Page, fill, paragraphs
+from aural_mcp.backend.interview.sessions import seconds_left
 from aural_mcp.backend.interview.words import Words, counted, lasting, words_for
 from aural_mcp.backend.storage.store import Row, new_token
 
 if TYPE_CHECKING:
-    from aural_mcp.backend.interview.doors import Door
+    from aural_mcp.backend.interview.doors import Closed, Door
 
-Page = NewType("Page", str)
-Html = NewType("Html", str)
-NOTHING = Html("")
-MAIL, LINK = re.compile(r"[^\s@:/?&]+@[^\s@:/?&]+"), re.compile(r"https?://\S+")
 NEEDED = {"name": "need.name", "email": "need.contact", "consent": "need.consent"}
 """Which field of the first page a refusal is about."""
 
 
-def message_page(heading: str, text: str, words: Words = words_for(None)) -> Page:  # noqa: B008  a constant
-    """A page that only says something."""
-    return _page(heading, _fill("message", heading=heading, text=text), words, words["footer"])
+def message_page(heading: str, text: str, words: Words = words_for(None), **more: Html) -> Page:  # noqa: B008  a constant
+    """A page that only says something, with what may be done there all the same."""
+    asking = dict.fromkeys(("contact", "error", "noted", "rights"), NOTHING) | more
+    return _page(heading, fill("message", heading=heading, text=text, **asking), words, words["footer"])
+
+
+def closed_page(closed: Closed, *, error: str = "", typed: FormData | None = None) -> Page:
+    """The page that says why a door does not open; who is known there may ask the team something all the same."""
+    words, door = closed.words, closed.door
+    asking: dict[str, Html] = {}
+    if door:
+        form = Html(alone(door) + rights(door, error, typed))
+        asking = {"contact": contact(door), "error": _error(error), "noted": noted(door), "rights": form}
+    return message_page(words[closed.key], words[f"{closed.key}.text"], words, **asking)
 
 
 def page_of(door: Door, *, error: str = "", typed: FormData | None = None) -> Page:
@@ -41,11 +47,11 @@ def page_of(door: Door, *, error: str = "", typed: FormData | None = None) -> Pa
     body = _interview(door, error, typed) if door.begun else _welcome(door, error, typed or FormData())
     words, by = door.words, door.host.organization
     footer = words["footer.by"].format(organization=by) if by else words["footer"]
-    return _page(door.interview["title"], body, words, footer, _contact(door) if door.begun else NOTHING)
+    return _page(door.interview["title"], body, words, footer, contact(door) if door.begun else NOTHING)
 
 
 def _error(text: str) -> Html:
-    return _fill("error", text=text) if text else NOTHING
+    return fill("error", text=text) if text else NOTHING
 
 
 # ── Before ──────────────────────────────────────────────────────────────────────────────────────
@@ -53,21 +59,22 @@ def _error(text: str) -> Html:
 
 def _welcome(door: Door, error: str, typed: FormData) -> Html:
     """What a candidate sees first: what this is, who conducts it, what is noted, and the consent to give."""
-    words, interview, by = door.words, door.interview, door.host.organization
-    known, kind = door.session or door.candidate or {}, "ai" if door.host.by_ai else "rules"
+    words, interview, notice = door.words, door.interview, notice_for(door)
+    known = door.session or door.candidate or {}
     at = next((name for name, key in NEEDED.items() if error == words[key]), "")
     marks = {f"{name}_at": Html(' aria-invalid="true" aria-describedby="error" autofocus') for name in NEEDED}
-    return _fill(
+    return fill(
         "welcome",
         path=door.path,
-        invited=words["invited.by"].format(organization=by) if by else words["invited"],
+        invited=notice.invited,
         title=interview["title"],
-        description=_paragraphs(interview["description"] or ""),
+        description=paragraphs(interview["description"] or ""),
         facts=" · ".join(_facts(door)),
-        contact=_contact(door),
-        how=words["how"],
-        points=Html("".join(f"<li>{escape(point)}</li>" for point in _points(door))),
-        noted=_noted(door),
+        contact=contact(door),
+        how=notice.heading,
+        points=Html("".join(f"<li>{escape(point)}</li>" for point in notice.points)),
+        notice=notice.digest,
+        noted=noted(door),
         error=_error(error),
         own=new_token(24),
         name_label=words["name"],
@@ -75,14 +82,15 @@ def _welcome(door: Door, error: str, typed: FormData) -> Html:
         email=NOTHING
         if door.candidate
         else _email(words, typed, known, marks["email_at"] if at == "email" else NOTHING),
-        consent=words[f"consent.{kind}"],
+        consent=notice.agreed,
         checked=Html(" checked" if typed.get("consent") else ""),
         name_at=marks["name_at"] if at == "name" else NOTHING,
         consent_at=marks["consent_at"] if at == "consent" else NOTHING,
         begin=words["begin"],
         next_timed=_next_timed(door),
         offline=words["offline"],
-        person=_person(door, NOTHING if door.candidate else _hint(words["need.contact"]), form="begin-form"),
+        person=person(door, error, typed, form="begin-form"),
+        rights=rights(door, error, typed, form="begin-form"),
     )
 
 
@@ -92,71 +100,11 @@ def _facts(door: Door) -> list[str]:
     return [*facts, words["at_most"].format(time=lasting(words, 60 * minutes))] if minutes else facts
 
 
-def _points(door: Door) -> list[str]:
-    words, interview = door.words, door.interview
-    points = [words["how.ai" if door.host.by_ai else "how.rules"].format(ai=interview["aiName"])]
-    if interview["voiceEnabled"] or interview["videoEnabled"]:
-        points.append(words["how.writing"])
-    points.append(words["how.saved.anywhere" if door.candidate else "how.saved.here"])
-    if minutes := interview["timeLimitMinutes"]:
-        points.append(words["how.time"].format(time=lasting(words, 60 * minutes)))
-    if limits := sorted({each["timeLimitSeconds"] for each in door.script if each["timeLimitSeconds"]}):
-        times = " · ".join(lasting(words, seconds) for seconds in limits)
-        points.append(words["how.time.questions"].format(times=times))
-    if interview["antiCheatingEnabled"]:
-        points.append(words["how.integrity"])
-    return [*points, words["how.reads"], words["how.scored"]]
-
-
 def _email(words: Words, typed: FormData, known: Row, at: Html) -> Html:
     email = str(typed.get("email") or known.get("participantEmail") or "")
-    return _fill("email", label=words["email"], why=words["email.why"], email=email, at=at)
-
-
-def _contact(door: Door) -> Html:
-    """Where a candidate may ask, as a link if it is one."""
-    given = door.host.contact
-    if not given:
-        return NOTHING
-    address = f"mailto:{given}" if MAIL.fullmatch(given) else given if LINK.fullmatch(given) else ""
-    shown = _fill("link", address=address, text=given) if address else Html(escape(given))
-    return _fill("contact", label=door.words["contact"], contact=shown)
-
-
-# ── A person instead ────────────────────────────────────────────────────────────────────────────
-
-
-def _person(door: Door, email: Html, *, form: str, opened: bool = False) -> Html:
-    """The wish for a person: a button that says what follows, and one that is it."""
-    words = door.words
-    if door.asks:
-        return NOTHING
-    timed = door.begun and (door.interview["timeLimitMinutes"] or (door.question or {}).get("timeLimitSeconds"))
-    return _fill(
-        "person",
-        path=door.path,
-        form=form,
-        opened=Html(" open" if opened else ""),
-        person=words["person"],
-        explain=words["person.explain"],
-        clock=words["person.clock"] if timed else "",
-        email=email,
-        confirm=words["person.confirm"],
+    return fill(
+        "email", id="email", form="begin-form", label=words["email"], why=words["email.why"], email=email, at=at
     )
-
-
-def _hint(text: str) -> Html:
-    return Html(f"<p>{escape(text)}</p>")
-
-
-def _noted(door: Door) -> Html:
-    """That a person was asked for, and what happens next."""
-    if not door.asks:
-        return NOTHING
-    words = door.words
-    reach = words["person.reach"].format(address=door.reach) if door.reach else ""
-    over = (door.session or {}).get("status") == "COMPLETED"
-    return _fill("noted", noted=words["person.noted"], next="" if over else words["person.next"], reach=reach)
 
 
 # ── The interview ───────────────────────────────────────────────────────────────────────────────
@@ -168,7 +116,7 @@ def _interview(door: Door, error: str, typed: FormData | None) -> Html:
     shown = [turn for turn in door.turns if turn["role"] != "SYSTEM" and turn is not waiting]
     done = waiting is None
     number, total, value = _progress(door)
-    return _fill(
+    return fill(
         "interview",
         title=door.interview["title"],
         ai=words["with.ai"].format(ai=ai) if door.host.by_ai else words["with.rules"],
@@ -179,10 +127,10 @@ def _interview(door: Door, error: str, typed: FormData | None) -> Html:
         conversation=words["conversation"],
         turns=Html("".join(_turn(turn, door) for turn in shown)),
         clocks=NOTHING if done else _clocks(door),
-        own=_fill("own", text=words["own.address"]) if door.own_address and not done else NOTHING,
-        noted=_noted(door),
+        own=fill("own", text=words["own.address"]) if door.own_address and not done else NOTHING,
+        noted=noted(door),
         error=_error(error),
-        form=_finished(door, typed) if waiting is None else _form(door, waiting, typed, error),
+        form=_finished(door, typed, error) if waiting is None else _form(door, waiting, typed, error),
     )
 
 
@@ -202,23 +150,32 @@ def _next_timed(door: Door) -> str:
     return door.words["next_timed"].format(time=lasting(door.words, seconds)) if seconds else ""
 
 
-def _finished(door: Door, typed: FormData | None) -> Html:
-    """The end; words that came too late are shown, so that they can be copied."""
+def _finished(door: Door, typed: FormData | None, error: str) -> Html:
+    """The end, and what may be asked after it; words that came too late are shown, so that they can be copied."""
     words, late = door.words, "\n".join(typed_texts(typed)) if typed else ""
     name = (door.session or {}).get("participantName") or ""
     text = words["done.text" if not door.session or door.session["status"] == "COMPLETED" else "time_up"]
-    shown = _fill("late", text=late, label=words["your_answer"]) if late else NOTHING
-    return _fill("finished", heading=words["done"], text=text.format(name=name), late=shown)
+    shown = fill("late", text=late, label=words["your_answer"]) if late else NOTHING
+    return fill(
+        "finished",
+        heading=words["done"],
+        text=text.format(name=name),
+        late=shown,
+        alone=alone(door),
+        person=person(door, error, typed, form=ALONE),
+        rights=rights(door, error, typed),
+    )
 
 
 def _clocks(door: Door) -> Html:
-    """What time is left, for the interview and for the question."""
-    ends = {
-        "time_left": session_ends(door.interview, door.session or {}),
-        "time_left.question": question_ends(door.question, door.turns),
-    }
+    """What time is left, for the interview and for the question; it stands still for who waits for a person."""
+    ends = {"time_left": door.ends, "time_left.question": door.question_ends(door.question)}
+    stands = {"seconds": "", "stands": door.words["time_stands"]} if door.asks else {"stands": ""}
     clocks = [
-        _fill("clock", label=door.words[key], seconds=str(left), time=f"{left // 60}:{left % 60:02}")
+        fill(
+            "clock",
+            **{"label": door.words[key], "seconds": str(left), "time": f"{left // 60}:{left % 60:02}"} | stands,
+        )
         for key, end in ends.items()
         if end and (left := seconds_left(end)) >= 0
     ]
@@ -227,28 +184,25 @@ def _clocks(door: Door) -> Html:
 
 def _form(door: Door, waiting: Row, typed: FormData | None, error: str) -> Html:
     words, question = door.words, door.question
-    unknown = not (door.candidate or door.reach)
-    email = str((typed and typed.get("email")) or "")
-    field = {"label": words["email"], "why": words["email.person"], "email": email, "at": NOTHING}
-    reach = _fill("email", **field) if unknown else NOTHING
     new = question if question and not waiting["isFollowUp"] else None
     event = f"{door.path}/event" if door.interview["antiCheatingEnabled"] else ""
-    return _fill(
+    return fill(
         "form",
         path=door.path,
         event=event,
         turn=waiting["id"],
         follow=words["follow_up"] if waiting["isFollowUp"] else "",
-        question=_paragraphs(waiting["content"]),
+        question=paragraphs(waiting["content"]),
         read_aloud=words["read_aloud"],
-        description=_paragraphs((new or {}).get("description") or ""),
+        description=paragraphs((new or {}).get("description") or ""),
         field=_field(new, waiting["id"], typed, words),
         send=words["send"],
-        skip=_fill("skip", text=words["skip"]) if question and not question["isRequired"] else NOTHING,
+        skip=fill("skip", text=words["skip"]) if question and not question["isRequired"] else NOTHING,
         draft=words["draft"],
         offline=words["offline"],
         next_timed=_next_timed(door),
-        person=_person(door, reach, form="answer-form", opened=error == words["need.contact"]),
+        person=person(door, error, typed, form="answer-form"),
+        rights=rights(door, error, typed, form="answer-form"),
     )
 
 
@@ -262,7 +216,7 @@ def _field(question: Row | None, turn: str, typed: FormData | None, words: Words
         return _editor(question, turn, text, typed, words)
     if kind == "WHITEBOARD":
         return _board(turn, text, typed, words)
-    return _fill("text", text=text, turn=turn, label=words["your_answer"])
+    return fill("text", text=text, turn=turn, label=words["your_answer"])
 
 
 def _choices(question: Row, given: Sequence[str]) -> Html:
@@ -270,7 +224,7 @@ def _choices(question: Row, given: Sequence[str]) -> Html:
     options: list[str] = question["options"] or []
     return Html(
         "".join(
-            _fill("choice", kind=kind, text=option, checked=Html(" checked" if option in given else ""))
+            fill("choice", kind=kind, text=option, checked=Html(" checked" if option in given else ""))
             for option in options
         )
     )
@@ -284,7 +238,7 @@ def _editor(question: Row, turn: str, text: str, typed: FormData | None, words: 
         f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>{escape(name)}</option>'
         for name in languages
     ]
-    return _fill(
+    return fill(
         "editor",
         language=words["language"],
         options=Html("".join(options)),
@@ -297,7 +251,7 @@ def _editor(question: Row, turn: str, text: str, typed: FormData | None, words: 
 
 
 def _board(turn: str, text: str, typed: FormData | None, words: Words) -> Html:
-    return _fill(
+    return fill(
         "board",
         label=words["board.label"],
         help=words["board.help"],
@@ -317,59 +271,20 @@ def _turn(turn: Row, door: Door) -> str:
     mine = turn["role"] == "USER"
     speaker = door.words["you"] if mine else door.interview["aiName"]
     follow = door.words["follow_up"] if turn["isFollowUp"] and not mine else ""
-    return _fill("turn", side="you" if mine else "ai", speaker=speaker, follow=follow, words=_said(turn, door.words))
+    return fill("turn", side="you" if mine else "ai", speaker=speaker, follow=follow, words=_said(turn, door.words))
 
 
 def _said(turn: Row, words: Words) -> Html:
     """What a turn says: words, code, or a drawing with its words."""
     if turn["contentType"] == "CODE":
         language, code = fenced_code(turn["content"])
-        return _fill("code", language=language, code=code)
+        return fill("code", language=language, code=code)
     if turn["contentType"] == "WHITEBOARD" and turn["whiteboardData"]:
         svg = base64.b64encode(turn["whiteboardData"]["svg"].encode()).decode()
-        return Html(_fill("drawing", svg=svg, label=words["board.label"]) + _paragraphs(turn["content"]))
-    return _paragraphs(turn["content"])
-
-
-# ── Templates ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _paragraphs(text: str) -> Html:
-    """Plain text as paragraphs, line breaks kept."""
-    blocks = [escape(block).replace("\n", "<br>") for block in text.strip().split("\n\n") if block.strip()]
-    return Html("".join(f'<p dir="auto">{block}</p>' for block in blocks))
+        return Html(fill("drawing", svg=svg, label=words["board.label"]) + paragraphs(turn["content"]))
+    return paragraphs(turn["content"])
 
 
 def _page(title: str, body: Html, words: Words, footer: str, contact: Html = NOTHING) -> Page:
     lang, way = words["lang"], words["dir"]
-    return Page(_fill("layout", title=title, body=body, lang=lang, dir=way, footer=footer, contact=contact))
-
-
-def _fill(template: str, **values: str | Html) -> Html:
-    """A template with its `$names` replaced. Every value is escaped, unless it is Html that these functions made."""
-    safe = HTML_FIELDS.get(template, ())
-    return Html(_template(template).substitute({k: v if k in safe else escape(str(v)) for k, v in values.items()}))
-
-
-HTML_FIELDS: dict[str, tuple[str, ...]] = {
-    "layout": ("body", "contact"),
-    "welcome": (
-        *("description", "contact", "points", "noted", "error", "email", "checked", "person"),
-        *("name_at", "consent_at"),
-    ),
-    "email": ("at",),
-    "contact": ("contact",),
-    "person": ("opened", "email"),
-    "interview": ("turns", "clocks", "own", "noted", "error", "form"),
-    "finished": ("late",),
-    "form": ("question", "description", "field", "skip", "person"),
-    "choice": ("checked",),
-    "editor": ("options",),
-    "turn": ("words",),
-}
-"""Which names of a template take HTML; all others are text and are escaped."""
-
-
-@cache
-def _template(name: str) -> Template:
-    return Template((Path(__file__).parent / f"{name}.html").read_text(encoding="utf-8"))
+    return Page(fill("layout", title=title, body=body, lang=lang, dir=way, footer=footer, contact=contact))

@@ -255,7 +255,7 @@ function sends(each) {
     if (each.dataset.ready) return;
     event.preventDefault();
     const { submitter } = event;
-    if (each === form && submitter?.id !== "person") { send(submitter); return; }
+    if (each === form && !submitter?.hasAttribute("formaction")) { send(submitter); return; }
     if (sending) return;
     sending = true;
     await untilReached(() => fetch("/assets/aural.svg", { method: "HEAD", cache: "no-store" }));
@@ -289,21 +289,24 @@ if (form) {
   if (drawing) board(drawing, `${key}:drawing`);
   if (form.dataset.event) watch(form.dataset.event);
   readAloud(document.getElementById("read-aloud"));
-  document.querySelectorAll(".clock").forEach(clock);
-  document.getElementById("email")?.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault(); // else it would send the answer
-    document.getElementById("person").click();
-  });
-  const noted = location.hash === "#noted" || location.pathname.endsWith("/person");
+  document.querySelectorAll(".clock").forEach((line) => { if (line.dataset.seconds) clock(line); });
+  const noted = location.hash === "#noted" || /\/(person|request)$/.test(location.pathname);
   const stop = (noted && document.getElementById("noted")) || document.querySelector(".person[open]") || form;
   stop.scrollIntoView({ block: stop === form ? "start" : "nearest" });
   if (!code && !drawing) (field ?? form.querySelector(".choice input"))?.focus({ preventScroll: true });
 } else if (document.querySelector(".finished")) {
   drafts.forgetAll();
-  document.querySelector(".finished").scrollIntoView({ block: "nearest" });
+  const noted = location.hash === "#noted" && document.getElementById("noted");
+  (noted || document.querySelector(".person[open]") || document.querySelector(".finished")).scrollIntoView({ block: "nearest" });
 }
 
+for (const each of document.querySelectorAll(".person input")) {
+  each.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // else it would send the answer, or begin
+    each.closest(".person").querySelector("button").click();
+  });
+}
 for (const each of document.querySelectorAll("form")) {
   mends(each);
   sends(each);
