@@ -9,9 +9,8 @@ from typing import get_args
 import pytest
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.decisions import UNLISTED
-from aural_mcp.api.erasing import ERASING
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation, Toolset
+from aural_mcp.backend.rest.extensions import UNLISTED
 from aural_mcp.backend.rest.handlers import HANDLERS
 from aural_mcp.server.access import BY_NAME, arguments_of
 from aural_mcp.server.tools import tool_for
@@ -41,7 +40,7 @@ def properties(schema):
 
 def test_no_operation_is_left_out():
     with_a_path = {kind for kind in all_subclasses(Operation) if "path" in vars(kind)}
-    forgotten = [kind.__name__ for kind in with_a_path - {*ALL, *UNLISTED, *ERASING}]
+    forgotten = [kind.__name__ for kind in with_a_path - {*ALL, *UNLISTED}]
     assert not forgotten, f"src/aural_mcp/api/operations.py: {forgotten} name no toolset"
     assert len({(operation.method, operation.path) for operation in OPERATIONS}) == len(OPERATIONS)
 

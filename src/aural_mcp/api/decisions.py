@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from aural_mcp.api.models import Decision
-from aural_mcp.api.operations import AnyOperation, Operation, SessionId, Text
+from aural_mcp.api.operations import Operation, SessionId, Text
 
 Verdict = Literal["advance", "hold", "reject", "hired", "withdrawn"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -25,7 +25,3 @@ class SaveDecision(Operation[Decision]):
     by: Annotated[str, Field(description="Who decided; empty where nobody knows.")] = ""
     verified: bool = False
     looked_at: list[str] = []
-
-
-UNLISTED: tuple[AnyOperation, ...] = (SaveDecision,)
-"""What the embedded backend offers to workflows, and no tool is."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aural_mcp.api.models import Record, Rows
-from aural_mcp.api.operations import AnyOperation, CandidateInput, CreateCandidates, InterviewId, Operation
+from aural_mcp.api.operations import CandidateInput, CreateCandidates, InterviewId, Operation
 
 ERASED_BEFORE = "erasedBefore"
 """What stands beside a list of candidates where somebody was erased from the workspace, so that it is worth asking."""
@@ -33,7 +33,3 @@ class ReturnCandidates(CreateCandidates):
 
     def location(self) -> str:
         return f"{super().location()}?erased=return"
-
-
-ERASING: tuple[AnyOperation, ...] = (FindErased,)
-"""What the embedded backend offers to workflows, and no tool is."""

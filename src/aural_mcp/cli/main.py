@@ -92,8 +92,8 @@ def commands() -> Group:
     from aural_mcp.cli.groups import Group
     from aural_mcp.cli.install.command import install
     from aural_mcp.cli.privacy import privacy
-    from aural_mcp.cli.retention import retention
     from aural_mcp.cli.requests import requests_
+    from aural_mcp.cli.retention import retention
     from aural_mcp.cli.serve import serve
     from aural_mcp.cli.sign_ins import sign_ins
     from aural_mcp.cli.status import status

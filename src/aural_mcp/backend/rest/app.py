@@ -37,8 +37,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.decisions import UNLISTED
-from aural_mcp.api.erasing import ERASED_BEFORE, ERASING
+from aural_mcp.api.erasing import ERASED_BEFORE
 from aural_mcp.api.operations import (
     OPERATIONS,
     AnyOperation,
@@ -54,6 +53,7 @@ from aural_mcp.backend.interview.pages import message_page
 from aural_mcp.backend.interview.sessions import sweep
 from aural_mcp.backend.rest import older
 from aural_mcp.backend.rest.checks import Refused
+from aural_mcp.backend.rest.extensions import UNLISTED
 from aural_mcp.backend.rest.handlers import HANDLERS, Paged, Told
 from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
 from aural_mcp.backend.rest.scope import Call, scope_of
@@ -175,9 +175,7 @@ def create_app(
     limit = rate_limit_of(store, requests_per_minute)
     backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation, employer)
     paths: dict[str, dict[str, AnyOperation]] = {}
-    for operation in (
-        each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED, *ERASING) if each.since <= generation
-    ):
+    for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
     routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts, employer), origin)]

@@ -8,9 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
 
 from aural_mcp.api import operations as ops
-from aural_mcp.api.analysis import SaveSessionAnalysis, columns, problems
-from aural_mcp.api.decisions import SaveDecision
-from aural_mcp.api.erasing import FindErased
 from aural_mcp.backend.interview.doors import not_told
 from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.rest import intake
@@ -29,13 +26,7 @@ from aural_mcp.backend.rest.scope import (
     row_of,
 )
 from aural_mcp.backend.storage.erasing import buried, erased_before, has_erased
-from aural_mcp.backend.storage.rights import (
-    beside_candidates,
-    beside_sessions,
-    keep_decision,
-    notice_of,
-    waits_for_person,
-)
+from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, notice_of
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
     candidates,
@@ -48,8 +39,7 @@ from aural_mcp.backend.storage.tables import (
     sessions,
     settings,
 )
-from aural_mcp.backend.webhooks import note_candidates, note_session
-from aural_mcp.events.outbox import SCORED
+from aural_mcp.backend.webhooks import note_candidates
 
 Handler = Callable[[Call], Any]
 HANDLERS: dict[ops.AnyOperation, Handler] = {}
@@ -209,13 +199,6 @@ def create_candidates(call: Call) -> list[Row]:
     ]
 
 
-@handles(FindErased)
-def find_erased(call: Call) -> list[Row]:
-    interview = interview_of(call, NO_INTERVIEW_ACCESS)["id"]
-    found = buried(call.db, interview, intake.new_candidates(call.body("Invalid JSON body"), most=20_000))
-    return [{"id": str(number), "position": number, "at": at} for number, at in found.items()]
-
-
 @handles(ops.UpdateCandidate)
 def update_candidate(call: Call) -> Row:
     interview = interview_of(call, NO_INTERVIEW_ACCESS)
@@ -276,38 +259,6 @@ def get_session_report(call: Call) -> Row:
     ours, notice = beside_sessions(call.db, [row])[row["id"]], notice_of(call.db, row["id"])
     ours |= {"notice": notice} if notice else {}
     return head | _only(row, REPORT_FIELDS) | ours | {"messages": turns_of(call.db, row["id"])}
-
-
-@handles(SaveDecision)
-def save_decision(call: Call) -> Row:
-    row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
-    if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
-        raise Refused(403, "MEMBER role or higher required.")
-    given = intake.extension(SaveDecision, call.body("Invalid JSON body."), row["id"])
-    return keep_decision(call.db, row["id"], given.payload())
-
-
-@handles(SaveSessionAnalysis)
-def save_session_analysis(call: Call) -> Row:
-    row, interview = own_session(call, "Session not found.", NO_INTERVIEW_ACCESS)
-    if rank(call.scope.role_in(interview["projectId"])) < rank("MEMBER"):
-        raise Refused(403, "MEMBER role or higher required.")
-    given = intake.extension(SaveSessionAnalysis, call.body("Invalid JSON body."), row["id"])
-    if wish := waits_for_person(call.db, row["id"]):
-        said = "This candidate would rather speak with a person, so nobody is scored here before a person closes that:"
-        raise Refused(409, f"{said} aural-mcp requests close {wish['id']}")
-    turns = turns_of(call.db, row["id"], "id")
-    asked = [question["text"] for question in questions_of(call.db, interview["id"])]
-    rubric: list[Row] = interview["assessmentCriteria"] or []
-    if row["status"] == "IN_PROGRESS":
-        bad("This session is still in progress: score it when it is finished.")
-    if wrong := problems(given, asked, [each["name"] for each in rubric], len(turns)):
-        bad(" ".join(wrong))
-    moment = now()
-    made = columns(given, scored_by=given.scored_by, kind="agent", at=moment)
-    call.db.execute(update(sessions).where(sessions.c.id == row["id"]).values(**made, updatedAt=moment))
-    note_session(call.db, SCORED, row, at=moment)
-    return get_session(call)
 
 
 @handles(ops.EndInterviewSessions)
