@@ -155,9 +155,10 @@ def preview(operation: AnyOperation, question: str, code: str, why: str = "", *,
         number: tells the question from others to a view that may be shown beside this.
     """
     asked = f"{operation.tool_title()}: nothing was done yet. {why}Ask the user, word for word: {question}"
+    more = "" if "reason" in operation.model_fields else "; if they say why, add it as reason"
     again = (
         f"Only after a yes, call {operation.tool_name()} again with the same arguments and confirmation {code}, which "
-        "is good once, for 10 minutes; if they say why, add it as reason."
+        f"is good once, for 10 minutes{more}."
     )
     structured: dict[str, Any] = {"confirmation": code}
     structured |= {"approval": {"tool": operation.tool_name(), "number": number}} if number else {}

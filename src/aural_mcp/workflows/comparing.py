@@ -403,7 +403,8 @@ class _Comparing:
             if mean > less
             for one in (known, other)
         }
-        return [AGAINST.format(all=len(means), against=len(against))] if means else []
+        said = AGAINST.format(all=len(means), against=len(against))
+        return [said] if rejected and selected else []
 
     def _about_means(self) -> list[str]:
         """How a mean comes about, and what of the rubric is in none."""
