@@ -290,7 +290,7 @@ def access_token(provider, head=None, **changed):
         ({"aud": ["another", RESOURCE], "head": {"typ": "at+jwt"}}, {READ}),
         ({"head": {"typ": "application/at+JWT"}, "typ": "Bearer"}, {READ}),
     ],
-    ids=str,
+    ids=lambda each: str(sorted(each) if isinstance(each, set) else each),  # the same in every process
 )
 async def test_an_access_token_for_us_may_read_and_changes_where_it_says_so(changed, scopes):
     provider = Provider()
