@@ -486,7 +486,7 @@ async def test_columns_that_do_not_exist_are_named_and_those_that_do_are_taken(r
     file = people.file(tmp_path, "level", "office", "sex")
     given = {"interviewId": people._interview, "file": file}
     assert {each["by"] for each in (await ok(reader, "impact_report", **given))["tables"]} == {"sex"}
-    found = await ok(reader, "impact_report", **given, columns=["Office", "column 2"])
+    found = await ok(reader, "impact_report", **given, columns=["Off\u200bice", "column 2"])
     assert {each["by"] for each in found["tables"]} >= {"office", "level"}
     said = await refused(reader, "impact_report", {**given, "columns": ["color"]})
     assert "columns names “color”, which is no heading of the file" in said
@@ -501,6 +501,8 @@ async def test_a_spreadsheet_and_bytes_in_two_encodings_are_refused_with_what_to
     given = {"interviewId": people._interview, "file": "groups.xlsx"}
     (tmp_path / "groups.xlsx").write_bytes(b"PK\x03\x04" + bytes(400))
     assert "Save it as CSV (UTF-8)" in await refused(reader, "impact_report", given)
+    (tmp_path / "groups.xlsx").write_bytes(b"<table><tr><td>email</td><td>sex</td></tr></table>")
+    assert "This is HTML or XML. Save it as CSV (UTF-8)" in await refused(reader, "impact_report", given)
     (tmp_path / "groups.xlsx").write_bytes("é,x\n".encode() * 5 + "é,y\n".encode("cp1252"))
     assert "Line 6 is in another encoding" in await refused(reader, "impact_report", given)
     text = "email,Größe\n" + "\n".join(f"{row['email']},groß" for row in people.rows)

@@ -107,7 +107,7 @@ def groupings_in(
         BadRequest: nobody of the interview is in it, somebody is in two groups, or what is a group must be asked.
     """
     text = decoded(raw)
-    check_size(text.text)
+    check_size(text.text, "Save it as CSV (UTF-8)")
     read = Sheet()
     found = records(text.text.removeprefix("\ufeff").replace("\0", ""), read)
     if read.unreadable:
@@ -189,7 +189,7 @@ def _wanted(headings: Sequence[str], wanted: Sequence[str], own: int) -> list[in
 
 
 def _key(heading: str) -> str:
-    return " ".join(heading.casefold().split())
+    return " ".join(inert(heading).casefold().split())
 
 
 def _guessed(headings: Sequence[str], rows: Sequence[Record], own: int, *, blind: bool) -> list[int]:
