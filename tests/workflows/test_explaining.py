@@ -109,7 +109,7 @@ async def test_a_turn_is_quoted_once_and_by_its_number_however_a_scorer_wrote_it
     scored = evaluated()
     scored["questionEvaluations"][0]["evidence"] = evidence
     async with team(world) as agent:
-        given, session = await turned_down(agent, world, scored)
+        given, _ = await turned_down(agent, world, scored)
         with world.store.writing() as db:
             here = tables.messages.c.content == ANSWERS[0]
             db.execute(update(tables.messages).where(here).values(whiteboardData={"lines": []}))
