@@ -99,7 +99,7 @@ async def test_where_nobody_is_named_nobody_is(home):
 
 def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tmp_path):
     settings = {"AURAL_API_KEY": "dlv_test_cloud", "AURAL_BASE_URL": "https://aural.example/api/v1"}
-    session = "11111111-0000-4000-8000-000000000001"
+    session = "aBcD1111-0000-4000-8000-000000000001"
     client = AuralClient(
         settings["AURAL_API_KEY"], settings["AURAL_BASE_URL"], state=State(lambda: Path(tmp_path) / "state.db")
     )
@@ -109,7 +109,7 @@ def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tm
     code, out, err = aural_mcp(tmp_path, "requests", "list", COLUMNS="200", **settings)
     assert (code, "Aural stores no requests of candidates" in err) == (0, True)
     assert re.search(
-        rf"11111111 +an explanation +session {session} +- +2026-10-01 10:00 +2026-10-31 10:00 \(over\)", out
+        rf"aBcD1111 +an explanation +session {session} +- +2026-10-01 10:00 +2026-10-31 10:00 \(over\)", out
     )
-    assert aural_mcp(tmp_path, "requests", "close", "1111", **settings)[0] == 0
+    assert aural_mcp(tmp_path, "requests", "close", "aBcD1111", **settings)[0] == 0
     assert "Nobody waits for anything." in aural_mcp(tmp_path, "requests", "list", **settings)[1]

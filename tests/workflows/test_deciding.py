@@ -212,6 +212,33 @@ async def test_a_reason_that_names_somebody_is_refused_and_nowhere_written(agent
     assert stored(world) == []
 
 
+SPELLINGS = [
+    ("Robin Vega", "See https://x.test/robin for more."),
+    ("Robin Vega", "linkedin.com/in/rvega/vega"),
+    ("김민준", "민준은 부족합니다"),
+    ("田中 太郎", "太郎さんは経験が少ない"),
+    ("田中 太郎", "田中さんは経験が少ない"),
+    ("Łukasz Żółć", "Lukasz lacks depth"),
+    ("Søren Ærø", "Soren lacks depth"),
+    ("İsmail Işık", "Isik lacks depth"),
+]
+
+
+@pytest.mark.parametrize(("name", "reason"), SPELLINGS)
+async def test_a_name_is_found_in_links_and_as_others_write_it(agent, world, name, reason):
+    session, _ = await taken(agent, world, name)
+    said = await refused(agent, "record_decision", {"sessionId": session, "decision": "hold", "reason": reason})
+    assert "Say why, not whom" in said
+
+
+@pytest.mark.parametrize("reason", ["Weaker than Quillfeather, Jürgen.", "Weaker than Juergen Quillfeather."])
+async def test_the_whole_name_of_another_is_found_in_either_order_and_without_umlauts(agent, world, reason):
+    session, interview = await taken(agent, world)
+    await ok(agent, "create_candidates", interviewId=interview, candidates=[{"name": "Jürgen Quillfeather"}])
+    said = await refused(agent, "record_decision", {"sessionId": session, "decision": "hold", "reason": reason})
+    assert "Say why, not whom" in said
+
+
 FINE = [
     "Young team, and a strong one.",
     "Kim asked better of both.",

@@ -101,6 +101,24 @@ def date_of(moment):
     return date.fromisoformat(moment[:10])
 
 
+ODD = [[2, 2, 2.0], [True, 2], [[2], {"turn": 2}, "2", None, 2], [2.5, 2]]
+
+
+@pytest.mark.parametrize("evidence", ODD)
+async def test_a_turn_is_quoted_once_and_by_its_number_however_a_scorer_wrote_it(world, evidence):
+    scored = evaluated()
+    scored["questionEvaluations"][0]["evidence"] = evidence
+    async with team(world) as agent:
+        given, _ = await turned_down(agent, world, scored)
+        with world.store.writing() as db:
+            here = tables.messages.c.content == ANSWERS[0]
+            db.execute(update(tables.messages).where(here).values(whiteboardData={"lines": []}))
+        whole = await explained(agent, given)
+    (row,) = [each for each in whole["factors"] if each["column"] == "Q1"]
+    assert [(str(each["turn"]), each["said"]) for each in row["evidence"]] == [("2", ANSWERS[0])]
+    assert whole["data"][0]["held"] == "5 turns of 10, 1 with a drawing"
+
+
 async def test_who_decided_is_not_named_where_nobody_can_vouch_for_it_and_what_was_not_looked_at_is_not_said(world):
     async with team(world) as agent:
         given, session = await turned_down(agent, world)
@@ -255,7 +273,7 @@ async def test_with_the_evidence_removed_it_refuses_and_says_why_and_writes_noth
         with world.store.writing() as db:
             db.execute(delete(tables.messages).where(tables.messages.c.sessionId == session))
         said = await refused(agent, "export_results", {**given, "saveAs": "letter"})
-        assert "The transcript has no answer of this person." in said
+        assert "The transcript has no words of this person." in said
     assert list(folder.iterdir()) == []
 
 

@@ -398,6 +398,39 @@ async def test_people_are_known_by_session_candidate_or_address_under_any_headin
     assert table(found, "selection", "Sex") == table(expected, "selection", "sex")
 
 
+@pytest.mark.parametrize("around", ["'{id}'", "'{id}", '="{id}"', '"=""{id}"""', "{{{id}}}", "\u200b{id}\u00a0"])
+async def test_an_id_is_known_whatever_a_spreadsheet_put_around_it(reader, world, tmp_path, around):
+    people = by_chance(await people_of(reader, world), 60)
+    expected = await report_of(reader, people, tmp_path, "sex")
+    lines = ["sessionId,sex", *(f"{around.format(**row)},{row['sex']}" for row in people.rows)]
+    (tmp_path / "around.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = await ok(reader, "impact_report", interviewId=people._interview, file="around.csv")
+    assert found["tables"] == expected["tables"]
+
+
+async def test_who_is_registered_and_has_not_begun_is_no_stranger(reader, world, tmp_path):
+    people = by_chance(await people_of(reader, world), 60)
+    given = [{"name": "Bo", "email": "bo@x.test"}, {"name": "Cy"}]
+    made = await ok(reader, "create_candidates", interviewId=people._interview, candidates=given)
+    lines = [f"{row['email']},{row['sex']}" for row in people.rows]
+    lines = ["email,sex", *lines, "bo@x.test,Female", f"{made['data'][1]['id']},Male", "ana@y.test,Male"]
+    (tmp_path / "groups.csv").write_text("\n".join(lines), encoding="utf-8")
+    report = await ok(reader, "impact_report", interviewId=people._interview, file="groups.csv")
+    assert "Rows of the file that are of nobody in this interview: 1." in report["remarks"]
+    assert report["tables"] == (await report_of(reader, people, tmp_path, "sex"))["tables"]
+
+
+async def test_columns_of_the_same_heading_are_told_apart(reader, world, tmp_path):
+    people = by_chance(await people_of(reader, world), 60)
+    lines = ["email,sex,sex", *(f"{row['email']},{row['sex']},{row['origin']}" for row in people.rows)]
+    (tmp_path / "groups.csv").write_text("\n".join(lines), encoding="utf-8")
+    given = {"interviewId": people._interview, "file": "groups.csv"}
+    report = await ok(reader, "impact_report", **given)
+    assert {each["by"] for each in report["tables"]} >= {"sex", "sex (column 3)"}
+    alone = await ok(reader, "impact_report", **given, columns=["sex (column 3)"])
+    assert table(alone, "selection", "sex (column 3)").keys() == {*ORIGINS}
+
+
 async def test_who_is_not_in_the_file_or_did_not_say_is_unknown_and_strangers_are_counted(reader, world, tmp_path):
     people = by_chance(await people_of(reader, world), 60, sexes=("Female", "FEMALE ", "Prefer not to say", "n/a"))
     outside = [people.add("Female", decision="hired") for _ in range(6)]
@@ -453,7 +486,7 @@ async def test_columns_that_do_not_exist_are_named_and_those_that_do_are_taken(r
     file = people.file(tmp_path, "level", "office", "sex")
     given = {"interviewId": people._interview, "file": file}
     assert {each["by"] for each in (await ok(reader, "impact_report", **given))["tables"]} == {"sex"}
-    found = await ok(reader, "impact_report", **given, columns=["Office", "column 2"])
+    found = await ok(reader, "impact_report", **given, columns=["Off\u200bice", "column 2"])
     assert {each["by"] for each in found["tables"]} >= {"office", "level"}
     said = await refused(reader, "impact_report", {**given, "columns": ["color"]})
     assert "columns names “color”, which is no heading of the file" in said
@@ -468,6 +501,8 @@ async def test_a_spreadsheet_and_bytes_in_two_encodings_are_refused_with_what_to
     given = {"interviewId": people._interview, "file": "groups.xlsx"}
     (tmp_path / "groups.xlsx").write_bytes(b"PK\x03\x04" + bytes(400))
     assert "Save it as CSV (UTF-8)" in await refused(reader, "impact_report", given)
+    (tmp_path / "groups.xlsx").write_bytes(b"<table><tr><td>email</td><td>sex</td></tr></table>")
+    assert "This is HTML or XML. Save it as CSV (UTF-8)" in await refused(reader, "impact_report", given)
     (tmp_path / "groups.xlsx").write_bytes("é,x\n".encode() * 5 + "é,y\n".encode("cp1252"))
     assert "Line 6 is in another encoding" in await refused(reader, "impact_report", given)
     text = "email,Größe\n" + "\n".join(f"{row['email']},groß" for row in people.rows)

@@ -111,7 +111,7 @@ class Desk:
 
     def chosen(self, id_: str) -> Open:
         """What an ID, or its beginning, means."""
-        found = [each for each in self.open() if each.id.startswith(id_.strip().lower())] if id_.strip() else []
+        found = [each for each in self.open() if each.id.lower().startswith(id_.strip().lower())] if id_.strip() else []
         if len(found) == 1:
             return found[0]
         said = "more than one begins so; give more of it" if found else self._closed(id_.strip().lower())

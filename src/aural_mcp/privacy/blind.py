@@ -152,6 +152,10 @@ def folded(text: str) -> tuple[str, Sequence[int]]:
     return plain, [place for place, letter in enumerate(text) for _ in _folds[ord(letter)]]
 
 
+STROKES = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
+"""Letters that Unicode does not take apart, and people write without their strokes."""
+
+
 class _Folds(dict[int, str]):
     """What each letter is without case and accents."""
 
@@ -160,7 +164,7 @@ class _Folds(dict[int, str]):
         """Letters of which none remains, or more than one."""
 
     def __missing__(self, code: int) -> str:
-        parts = unicodedata.normalize("NFKD", chr(code).casefold())
+        parts = unicodedata.normalize("NFKD", chr(code).casefold()).translate(STROKES)
         self[code] = plain = "".join(each for each in parts if not unicodedata.combining(each))
         if len(plain) != 1:
             self.uneven.add(chr(code))
@@ -196,7 +200,7 @@ def _names(name: str) -> Iterator[str]:
         parts = [part for part in BETWEEN.split(outside(spelled)) if part]
         yield from (_fold(" ".join(parts)), _fold("".join(parts)))
         for part in parts:
-            given = part[1:] if GLUED.match(part) else part
+            given = part[1:] if GLUED.match(part) and len(parts) == 1 else part
             yield _fold(given) if len(given) > 1 else ""
 
 
@@ -207,8 +211,8 @@ BETWEEN = re.compile(r"[\s\-/,.'’&()_]+")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "å": "aa", "ø": "oe"})
 GLUED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts in which a family name of one letter stands before the given name."""
-APART = re.compile(r"[\u0000-\u2fff]")
-"""Scripts that set words apart."""
+APART = re.compile(r"[\u0000-\u10ff\u1200-\u2fff]")
+"""Scripts that set words apart and put nothing at their ends; folded, Hangul is the letters left out here."""
 
 
 def _word(phrase: str) -> str:

@@ -176,13 +176,16 @@ async def _registered(client: Caller, session: Session, spent: Spent) -> Sequenc
 
 def _names_somebody(reason: str, session: Session, people: Sequence[Candidate]) -> bool:
     """Whether a text has a part of this candidate's name, the whole name of another, an address or a number to call."""
-    from aural_mcp.privacy.blind import Facts, Redactor  # its patterns take a while, and a start does without
+    from aural_mcp.privacy.blind import UMLAUTS, Facts, Redactor  # its patterns take a while, and a start does without
 
     person = next((each for each in people if each.session_id == session.id), None)
     names = {session.participant_name or "", person.name if person else ""}
     facts = Facts(names=frozenset(names), phone=(person.phone if person else None) or "")
     if Redactor(facts)(reason) != inert(reason, "(link)"):
         return True
-    said = f" {' '.join(tokens(reason))} "
-    others = [tokens(each.name) for each in people]
-    return any(len(each) > 1 and f" {' '.join(each)} " in said for each in others)
+    words = [each for each in tokens(reason) if each.isalpha()]
+    if Redactor(Facts(names=frozenset(names)))(plain := " ".join(words)) != plain:  # also in a link
+        return True
+    others = [tokens(spelled) for each in people for spelled in (each.name, each.name.translate(UMLAUTS))]
+    orders = [way for each in others if len(each) > 1 for way in (each, [each[-1], *each[:-1]])]
+    return any(f" {' '.join(each)} " in f" {plain} " for each in orders)

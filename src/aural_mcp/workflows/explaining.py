@@ -42,7 +42,7 @@ NO_RUBRIC = "The interview has neither questions nor criteria, so there is no ru
 STRANGE = "{name} was scored and is not in the interview any more: put it back, or have the session scored anew."
 NO_WORDS = "{column} {name} has the score {score}, and no words of this person are named or found for it."
 UNREAD = "The transcript could not be read just now."
-NO_ANSWER = "The transcript has no answer of this person."
+NO_ANSWER = "The transcript has no words of this person."
 LATER = (
     "The scores are of {scored}, after the decision of {decided}: which ones there were before is not known. Have the "
     "decision looked at again and recorded anew."
@@ -273,8 +273,10 @@ def _data(case: _Case, report: SessionReport, *, scored: bool) -> list[dict[str,
     insights = report.insights if isinstance(report.insights, dict) else {}
     more |= {"tone": insights.get("toneAnalysis"), "key insights": insights.get("keyInsights")}
     answers = sum(each.role == "USER" for each in report.messages)
+    drawings = sum(bool(each.whiteboard_data or each.whiteboard_image_url) for each in report.messages)
+    drawn = f", {drawings} with a drawing" if drawings else ""
     found = [
-        ("answers", "the interview", f"{answers} turns of {len(report.messages)}"),
+        ("answers", "the interview", f"{answers} turns of {len(report.messages)}{drawn}"),
         ("record", "the person, or the team that registered them", ", ".join(_held(case))),
         ("recordings", "the interview", _counted(media)),
         ("log", "the candidate's browser", _counted(events)),

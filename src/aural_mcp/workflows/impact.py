@@ -183,6 +183,10 @@ class _People:
             person = self.of[row.id] = next(iter(addresses), row.id)
             for each in (row.id.casefold(), *([own.id.casefold()] if own else []), *addresses):
                 self.known.setdefault(each, person)
+        for own in candidates:
+            for each in (own.id, own.email or ""):
+                self.known.setdefault(each.strip().casefold(), own.id)
+        self.known.pop("", None)
 
     @property
     def names(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ and numbering, and a question that was cut short counts as itself. What is not s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -164,7 +164,7 @@ def quote_for(
     evaluation: dict[str, Any], messages: Sequence[Message], most: int = LONGEST_QUOTE
 ) -> tuple[int, str] | None:
     """A turn of the candidate's that supports an evaluation, and a short part of it; None where none does."""
-    evidence, highlights = _listed(evaluation.get("evidence")), _listed(evaluation.get("highlights"))
+    evidence, highlights = _turns(evaluation), _listed(evaluation.get("highlights"))
     if not evidence and not highlights:
         return None
     answers = {turn: each.content for turn, each in enumerate(messages, 1) if each.role == "USER"}
@@ -181,7 +181,7 @@ def quote_for(
 
 def evidence_for(evaluation: dict[str, Any], messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The turns that an evaluation names, with the candidate's words where the transcript was read."""
-    named = [turn for turn in _listed(evaluation.get("evidence")) if isinstance(turn, int)][:MOST_EVIDENCE]
+    named = _turns(evaluation)[:MOST_EVIDENCE]
     if not named:
         found = quote_for(evaluation, messages)
         return [{"turn": found[0], "said": found[1]}] if found else []
@@ -197,6 +197,12 @@ def excerpt(text: str, at: int = 0, most: int = LONGEST_QUOTE) -> str:
     part = re.sub(r"^\S{1,20}\s", "", part) if start else part
     part = part if whole else re.sub(r"\s\S{1,20}$", "", part)
     return f"{'…' if start else ''}{part}{'' if whole else '…'}"
+
+
+def _turns(evaluation: Mapping[str, Any]) -> list[int]:
+    """The turns that an evaluation names, each once."""
+    numbers = [each for each in _listed(evaluation.get("evidence")) if isinstance(each, int | float)]
+    return list(dict.fromkeys(int(each) for each in numbers if not isinstance(each, bool) and each == each // 1))
 
 
 def _listed(value: Any) -> list[Any]:

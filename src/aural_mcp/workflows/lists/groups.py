@@ -20,6 +20,8 @@ MOST, VALUES, LONGEST, LISTED = 2, 20, 60, 30
 USUAL = re.compile(r"\brac(?:e|ial)|ethni|hispanic|latin[oax]|\bsex\b|gender", re.IGNORECASE)
 """Headings of columns that are meant where others are there too."""
 ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+AROUND = " '\"={}"
+"""What spreadsheets and people put around an id, so that it stays one."""
 ANSWERS = frozenset(
     (
         *("undisclosed", "not disclosed", "declined", "decline to state", "decline to answer", "not specified"),
@@ -49,7 +51,7 @@ class Known:
     def person(self, cell: str) -> str | None:
         """Who is meant by a cell."""
         found = addresses(cell)
-        return self.people.get((found[0] if found else cell).strip().casefold())
+        return self.people.get((found[0] if found else inert(cell)).strip(AROUND).casefold())
 
     def is_of_somebody(self, cell: str) -> bool:
         """Whether a cell is an id, an address or a name, and no heading."""
@@ -105,7 +107,7 @@ def groupings_in(
         BadRequest: nobody of the interview is in it, somebody is in two groups, or what is a group must be asked.
     """
     text = decoded(raw)
-    check_size(text.text)
+    check_size(text.text, "Save it as CSV (UTF-8)")
     read = Sheet()
     found = records(text.text.removeprefix("\ufeff").replace("\0", ""), read)
     if read.unreadable:
@@ -116,6 +118,7 @@ def groupings_in(
     place = place_of_headings(found) or 0
     above = found[place][1] if found else ()
     headings = [" ".join(inert(each)[:LONGEST].split()) or f"column {at}" for at, each in enumerate(above, 1)]
+    headings = [each if each not in headings[:at] else f"{each} (column {at + 1})" for at, each in enumerate(headings)]
     if len(headings) < 2 or any(map(known.is_of_somebody, above)):
         raise refused(
             "The file has no row of headings above at least two columns",
@@ -186,7 +189,7 @@ def _wanted(headings: Sequence[str], wanted: Sequence[str], own: int) -> list[in
 
 
 def _key(heading: str) -> str:
-    return " ".join(heading.casefold().split())
+    return " ".join(inert(heading).casefold().split())
 
 
 def _guessed(headings: Sequence[str], rows: Sequence[Record], own: int, *, blind: bool) -> list[int]:

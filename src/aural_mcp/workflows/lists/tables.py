@@ -27,8 +27,11 @@ FORMS = {
 }
 
 
-def check_size(text: str) -> None:
+def check_size(text: str, instead: str = AS_ROWS) -> None:
     """Hold a text to the bounds before anything is done with it.
+
+    Args:
+        instead: what to do where it is no list.
 
     Raises:
         BadRequest: it is larger, or no list.
@@ -37,7 +40,7 @@ def check_size(text: str) -> None:
         raise unusable(f"There are more than {CHARACTERS:,} characters", "Split the list")
     for form, name in FORMS.items():
         if re.match(form, text[:2_000], re.IGNORECASE):
-            raise unusable(f"This is {name}", AS_ROWS)
+            raise unusable(f"This is {name}", instead)
     if max(text.count("\n"), text.count("\r")) > LINES + 1_000:
         raise unusable(f"There are more than {LINES:,} rows", "Split the list")
     for number, line in enumerate(io.StringIO(text), 1):
