@@ -231,10 +231,42 @@ async def test_whoever_is_at_the_file_is_named(office):
         reader.execute("begin")
         reader.execute("select count(*) from messages").fetchone()
         code, out, _ = erase(folder, ADDRESS, "--yes")
-        assert (code, "Another process was at" in out) == (0, True)
+        assert (code, "workspace.db could not be rewritten" in out) == (0, True)
         reader.execute("rollback")
-    assert "Another process" not in erase(folder, ADDRESS)[1]
+    assert "could not be rewritten" not in erase(folder, ADDRESS)[1]
     assert found_in(folder, [ADDRESS, WORDS]) == []
+
+
+async def test_what_is_left_where_another_process_read_state_db_goes_with_the_same_command_again(office):
+    folder, _, sessions = office
+    with sqlite3.connect(folder / "state.db", isolation_level=None) as host:
+        host.execute("begin")
+        host.execute("select count(*) from creates").fetchone()
+        code, out, _ = erase(folder, ADDRESS, "--yes")
+        assert (code, "state.db could not be rewritten" in out) == (0, True)
+        host.execute("commit")
+        assert found_in(folder, [ADDRESS])
+        assert "could not be rewritten" not in erase(folder, ADDRESS)[1]
+        assert found_in(folder, [ADDRESS, PHONE], sessions) == [], "though the host still has the file open"
+
+
+async def test_where_state_db_or_the_decision_log_cannot_be_written_nobody_is_erased_in_part(office):
+    folder, _, sessions = office
+    with sqlite3.connect(folder / "state.db", isolation_level=None) as host:
+        host.execute("begin immediate")
+        code, out, err = erase(folder, ADDRESS, "--yes")
+        host.execute("rollback")
+    assert (code, "Erased" in out, "nothing was erased" in err) == (1, False, True)
+    log = folder / "audit.jsonl"
+    log.rename(folder / "kept")
+    log.mkdir()
+    code, out, err = erase(folder, ADDRESS, "--yes")
+    assert (code, "Erased" in out, "The decision log" in err, "Traceback" in err) == (1, False, True, False)
+    log.rmdir()
+    (folder / "kept").rename(log)
+    assert {name for name, _ in found_in(folder, [ADDRESS], sessions)} == {"workspace.db", "state.db"}
+    assert erase(folder, ADDRESS, "--yes")[0] == 0
+    assert found_in(folder, [ADDRESS, PHONE, WORDS], sessions) == []
 
 
 # ── Not brought back unasked ────────────────────────────────────────────────────────────────────

@@ -150,6 +150,18 @@ def test_of_a_thousand_sessions_what_a_dry_run_shows_is_what_is_then_erased(offi
     assert aural_mcp(office.folder, "audit", "verify")[0] == 0
 
 
+def test_what_is_left_where_another_process_read_the_file_goes_with_the_same_command_again(office):
+    (old,) = office.sessions(1, 300)
+    with office.store.engine.connect() as host:
+        host.exec_driver_sql("select count(*) from messages")
+        out = retention(office.folder, "--older-than", "180d", "--yes")[1]
+        assert "workspace.db could not be rewritten" in out
+        host.rollback()
+        assert "could not be rewritten" not in retention(office.folder, "--older-than", "180d", "--yes")[1]
+        content = b"".join(each.read_bytes() for each in office.folder.glob("workspace.db*"))
+        assert old.encode() not in content, "though the host still has the file open"
+
+
 def test_who_waits_for_something_stays_and_is_named(office):
     gone = office.sessions(2, 300)
     hired, rejected, told, asking, deleting = office.sessions(5, 300)
