@@ -162,6 +162,18 @@ def test_what_is_left_where_another_process_read_the_file_goes_with_the_same_com
         assert old.encode() not in content, "though the host still has the file open"
 
 
+def test_whoever_is_new_in_another_interview_stays_invited_there(office):
+    address = "sam@example.org"
+    office.sessions(1, 300, participantEmail=address)
+    office.sessions(1, 10, interview=1, participantEmail=address)
+    with office.store.writing() as db:
+        db.execute(update(tables.interviews).values(invitedEmails=[address.upper(), "bo@example.org"]))
+    retention(office.folder, "--older-than", "180d", "--yes")
+    with office.store.reading() as db:
+        invited = dict(db.execute(select(tables.interviews.c.title, tables.interviews.c.invitedEmails)).all())
+    assert invited == {"Harbour engineer": ["bo@example.org"], "Night watch": [address.upper(), "bo@example.org"]}
+
+
 def test_who_waits_for_something_stays_and_is_named(office):
     gone = office.sessions(2, 300)
     hired, rejected, told, asking, deleting = office.sessions(5, 300)

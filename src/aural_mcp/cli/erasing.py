@@ -97,7 +97,7 @@ def carry_out(
                 return Done()
             traces = erase_traces(data_place(settings), people_of(found), titles(db) if whole else None)
             done = Done(found, held(db, found), traces)
-            remove(db, found, bury)
+            remove(db, found, bury, whole=whole)
             noted += found
             note(log, tool, "done", found)
     except Exception as error:
