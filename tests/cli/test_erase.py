@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 import unicodedata
 from datetime import UTC, datetime
 
@@ -225,6 +226,18 @@ async def test_what_it_cannot_reach_is_named(office, tmp_path):
     assert "content" in out.partition("Others' rows")[2].partition("\n\n")[0]
 
 
+async def test_a_name_too_short_to_be_looked_for_is_said(world, tmp_path, database):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "list.csv").write_text("Al\n")
+    async with Client(world.server) as agent:
+        made = (await ok(agent, "create_interview", title="A"))["id"]
+        await ok(agent, "create_candidates", interviewId=made, candidates=[{"name": "Al", "email": "al@example.org"}])
+    code, out, _ = erase(tmp_path, "al", "--yes", "--database", database, "--files", str(files))
+    assert (code, "names them" in out) == (0, False)
+    assert "The name “Al” is too short to be looked for" in out
+
+
 async def test_whoever_is_at_the_file_is_named(office):
     folder, _, _ = office
     with sqlite3.connect(folder / "workspace.db") as reader:
@@ -375,6 +388,13 @@ async def test_where_the_api_cannot_erase_it_lists_what_to_delete_and_erases_our
         assert db.execute("select count(*) from journal where task like 'import %'").fetchone() == (1,)
         (result,) = db.execute("select result from creates where tool = 'create_candidates'").fetchone()
     assert [each["email"] for each in json.loads(result)["data"]] == [OTHER["email"]]
+    with sqlite3.connect(state) as db:  # of somebody whom the API lists no more
+        decided = json.dumps({"decision": "reject", "reason": f"{NAME} lacks"})
+        gone = "11111111-2222-4333-8444-555555555555"
+        db.execute("insert into journal values ('t', 'decided', ?, ?, ?)", (gone, decided, time.time()))
+    code, out, _ = erase(folder, gone, "--yes", **cloud)
+    assert (code, "1 trace was erased" in out) == (0, True)
+    assert found_in(folder, [NAME], [gone]) == []
     code, out, _ = erase(folder, "nobody@example.org", "--yes", **cloud)
     assert "No interview of this key has" in out
     out = aural_mcp(folder, "retention", "--older-than", "1d", "--yes", **cloud)[1]

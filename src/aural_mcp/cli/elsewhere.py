@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 THERE = "To delete at {host}, whose API cannot: in its dashboard, or ask those who run it. A backend of your own has "
 COMMAND = "`{command} --database ...` on its computer."
+AGAIN = "What is still there is noted again by the next call: afterwards give each of these ids to the same command."
 CUT = "Of {number} interviews only the newest 1,000 registered people are listed: look there for others yourself."
 TRACES = "Erase what this computer keeps of them (journals, results, what was watched)?"
 NONE = "This computer keeps nothing of them."
@@ -41,6 +42,7 @@ NONE = "This computer keeps nothing of them."
 def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes: bool, dry_run: bool) -> bool:
     """List what is held of one person, and erase our traces; whether anything was erased here."""
     from aural_mcp.config import decision_log
+    from aural_mcp.privacy.audit import ID
     from aural_mcp.privacy.persons import Entry, Person, meant, people_of
     from aural_mcp.safety import quoted
 
@@ -50,14 +52,17 @@ def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes:
         for each in people:
             show(each, found.titles)
         raise click.ClickException(SEVERAL.format(number=len(people)))
-    if not people and "@" not in wanted:
+    is_id = ID.fullmatch(wanted.strip()) is not None
+    if not people and not is_id and "@" not in wanted:
         click.echo(NOBODY.format(wanted=quoted(wanted)))
         _say_cut(found)
         return False
-    person = people[0] if people else Person((Entry("candidate", "", "", email=wanted),))
+    gone = Entry("candidate", wanted.strip(), "") if is_id else Entry("candidate", "", "", email=wanted)
+    person = people[0] if people else Person((gone,))
     if people:
         show(person, found.titles)
         _say_where(settings, "aural-mcp erase")
+        click.echo(AGAIN)
     else:
         click.echo(f"No interview of this key has {quoted(wanted)}.")
     _say_cut(found)

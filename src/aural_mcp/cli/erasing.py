@@ -190,6 +190,7 @@ def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[
     """The files in a folder that name somebody, which stay; and lines of the decision log that do."""
     from aural_mcp.privacy.audit import read
     from aural_mcp.privacy.persons import Mentions
+    from aural_mcp.safety import quoted
 
     looked = Mentions(person)
     if log is not None and log.exists():
@@ -197,6 +198,8 @@ def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[
         if number := sum(isinstance(each, str) and looked.are_in(each) for each in reasons):
             lines = "1 line gives" if number == 1 else f"{number} lines give"
             yield f"{log}: {lines} a reason that names them. A line of it cannot be changed: the file goes as a whole."
+    for each in looked.unsought if folder else ():
+        yield f"The name {quoted(each)} is too short to be looked for: files were searched for address, number and ids."
     if folder is None:
         return
     closed = 0
