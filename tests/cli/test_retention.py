@@ -250,6 +250,18 @@ def test_the_first_scheduled_run_only_reports_and_the_next_day_s_erases(office, 
     assert [re.search('"outcome":"([a-z]+)"', each)[1] for each in log] == ["preview", "preview", "done"]
 
 
+def test_a_clock_that_is_set_back_makes_nothing_due_before_its_day_is_over(office):
+    old = office.sessions(1, 300)
+    settings = read_settings({"AURAL_RETENTION": "180d", "AURAL_DATA_DIR": str(office.folder)})
+    moment = time.time()
+    assert run_if_due(office.store, settings, (), moment + 400 * DAY), "it reports, at a wrong time"
+    for later in (0, DAY - 1):
+        assert not run_if_due(office.store, settings, (), moment + later)
+    assert office.left() == set(old)
+    assert run_if_due(office.store, settings, (), moment + DAY)
+    assert office.left() == set()
+
+
 async def test_the_backend_does_it_while_it_serves_and_only_when_told(office):
     (old,) = office.sessions(1, 300)
     port = free_port()

@@ -191,8 +191,12 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
         return False
     policy = {"days": days, "keep": sorted(keep)}
     with store.reading() as db:
-        if not _is_due(_last(db), now):
-            return False
+        last = _last(db)
+    if last.get("at", now) > now:  # the clock was set back: a day begins anew, so that a report is a day old
+        with store.writing() as db:
+            save_setting(db, SETTING, {**last, "at": now})
+    if not _is_due(last, now):
+        return False
     ran, reported = False, cast("list[Old]", [])
 
     def choose(db: Any) -> Choice:
@@ -229,7 +233,7 @@ def _last(db: Any) -> dict[str, Any]:
 
 
 def _is_due(last: Mapping[str, Any], now: float) -> bool:
-    return not now - DAY < last.get("at", 0.0) <= now
+    return last.get("at", 0.0) <= now - DAY
 
 
 def _report(found: Old, days: int) -> str:
