@@ -164,6 +164,7 @@ async def test_it_asks_shows_what_goes_and_does_nothing_at_a_no(office):
         code, out, err = erase(folder, *arguments)
         assert "Harbour engineer" in out
         assert "In all: 2 sessions, 2 registered candidates," in out
+        assert not any(each in out for each in ("antiCheatingLog", "invitedEmails")), "what is cleaned does not stay"
         assert (code, "Aborted" in err) == ((0, False) if "--dry-run" in arguments else (1, True))
         assert found_in(folder, [WORDS], sessions)
 

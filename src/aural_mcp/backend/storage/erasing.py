@@ -328,8 +328,19 @@ def mentioned(db: Connection, person: Person) -> dict[tuple[str, str], list[str]
             continue
         query = select(table.c.id, *(each for each in texts if each.name != "id"))
         for row in rows(db, query.where(~or_(*(func.coalesce(each, False) for each in own)))):
-            for name, value in row.items():
+            for name, held in row.items():
+                value = _left(name, held, person)
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
                 if name != "id" and text and looked.are_in(text):
                     found.setdefault((table.name, row["id"]), []).append(name)
     return found
+
+
+def _left(name: str, value: Any, person: Person) -> Any:
+    """What stays of a column of somebody else's row: lists of who is invited and integrity logs are cleaned."""
+    if name == "invitedEmails":
+        addresses = set(map(plain, person.addresses))
+        return [each for each in value or [] if not (isinstance(each, str) and plain(each) in addresses)]
+    if name == "antiCheatingLog":
+        return [_without_ids(each, person.ids) for each in value or []]
+    return value
