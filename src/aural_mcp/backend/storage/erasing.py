@@ -338,9 +338,10 @@ def mentioned(db: Connection, person: Person) -> dict[tuple[str, str], list[str]
 
 def _left(name: str, value: Any, person: Person) -> Any:
     """What stays of a column of somebody else's row: lists of who is invited and integrity logs are cleaned."""
+    listed = cast("list[Any]", value) if isinstance(value, list) else []
     if name == "invitedEmails":
         addresses = set(map(plain, person.addresses))
-        return [each for each in value or [] if not (isinstance(each, str) and plain(each) in addresses)]
+        return [each for each in listed if not (isinstance(each, str) and plain(each) in addresses)]
     if name == "antiCheatingLog":
-        return [_without_ids(each, person.ids) for each in value or []]
-    return value
+        return [_without_ids(each, person.ids) for each in listed]
+    return cast("Any", value)
