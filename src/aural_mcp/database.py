@@ -48,8 +48,7 @@ class Database:
             cause = error.orig if isinstance(error, DatabaseError) else error
             if getattr(cause, "sqlite_errorcode", 0) in DAMAGED:
                 raise CannotOpen(_damaged(Path(str(self.engine.url.database)))) from error
-            reason = str(cause).partition("\n")[0].removesuffix(".")
-            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {reason}.") from error
+            raise CannotOpen(f"The database {self.engine.url!r} cannot be opened: {failure(error)}.") from error
 
     @property
     def shared(self) -> bool:
@@ -92,6 +91,14 @@ def compact(db: sqlite3.Connection) -> bool:
         return db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     except sqlite3.OperationalError:
         return False
+
+
+def failure(error: Exception) -> str:
+    """Why a database did not do what it was told, in its own words; nothing where it was not that."""
+    if not isinstance(error, DatabaseError | sqlite3.Error):
+        return ""
+    cause = error.orig if isinstance(error, DatabaseError) else error
+    return str(cause).partition("\n")[0].removesuffix(".")
 
 
 def _engine(url: str) -> Engine:

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 import unicodedata
 from datetime import UTC, datetime
 
@@ -163,6 +164,7 @@ async def test_it_asks_shows_what_goes_and_does_nothing_at_a_no(office):
         code, out, err = erase(folder, *arguments)
         assert "Harbour engineer" in out
         assert "In all: 2 sessions, 2 registered candidates," in out
+        assert not any(each in out for each in ("antiCheatingLog", "invitedEmails")), "what is cleaned does not stay"
         assert (code, "Aborted" in err) == ((0, False) if "--dry-run" in arguments else (1, True))
         assert found_in(folder, [WORDS], sessions)
 
@@ -225,16 +227,60 @@ async def test_what_it_cannot_reach_is_named(office, tmp_path):
     assert "content" in out.partition("Others' rows")[2].partition("\n\n")[0]
 
 
+async def test_a_name_too_short_to_be_looked_for_is_said(world, tmp_path, database):
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "list.csv").write_text("Al\n")
+    async with Client(world.server) as agent:
+        made = (await ok(agent, "create_interview", title="A"))["id"]
+        await ok(agent, "create_candidates", interviewId=made, candidates=[{"name": "Al", "email": "al@example.org"}])
+    code, out, _ = erase(tmp_path, "al", "--yes", "--database", database, "--files", str(files))
+    assert (code, "names them" in out) == (0, False)
+    assert "The name “Al” is too short to be looked for" in out
+
+
 async def test_whoever_is_at_the_file_is_named(office):
     folder, _, _ = office
     with sqlite3.connect(folder / "workspace.db") as reader:
         reader.execute("begin")
         reader.execute("select count(*) from messages").fetchone()
         code, out, _ = erase(folder, ADDRESS, "--yes")
-        assert (code, "Another process was at" in out) == (0, True)
+        assert (code, "workspace.db could not be rewritten" in out) == (0, True)
         reader.execute("rollback")
-    assert "Another process" not in erase(folder, ADDRESS)[1]
+    assert "could not be rewritten" not in erase(folder, ADDRESS)[1]
     assert found_in(folder, [ADDRESS, WORDS]) == []
+
+
+async def test_what_is_left_where_another_process_read_state_db_goes_with_the_same_command_again(office):
+    folder, _, sessions = office
+    with sqlite3.connect(folder / "state.db", isolation_level=None) as host:
+        host.execute("begin")
+        host.execute("select count(*) from creates").fetchone()
+        code, out, _ = erase(folder, ADDRESS, "--yes")
+        assert (code, "state.db could not be rewritten" in out) == (0, True)
+        host.execute("commit")
+        assert found_in(folder, [ADDRESS])
+        assert "could not be rewritten" not in erase(folder, ADDRESS)[1]
+        assert found_in(folder, [ADDRESS, PHONE], sessions) == [], "though the host still has the file open"
+
+
+async def test_where_state_db_or_the_decision_log_cannot_be_written_nobody_is_erased_in_part(office):
+    folder, _, sessions = office
+    with sqlite3.connect(folder / "state.db", isolation_level=None) as host:
+        host.execute("begin immediate")
+        code, out, err = erase(folder, ADDRESS, "--yes")
+        host.execute("rollback")
+    assert (code, "Erased" in out, "nothing was erased" in err) == (1, False, True)
+    log = folder / "audit.jsonl"
+    log.rename(folder / "kept")
+    log.mkdir()
+    code, out, err = erase(folder, ADDRESS, "--yes")
+    assert (code, "Erased" in out, "The decision log" in err, "Traceback" in err) == (1, False, True, False)
+    log.rmdir()
+    (folder / "kept").rename(log)
+    assert {name for name, _ in found_in(folder, [ADDRESS], sessions)} == {"workspace.db", "state.db"}
+    assert erase(folder, ADDRESS, "--yes")[0] == 0
+    assert found_in(folder, [ADDRESS, PHONE, WORDS], sessions) == []
 
 
 # ── Not brought back unasked ────────────────────────────────────────────────────────────────────
@@ -343,6 +389,13 @@ async def test_where_the_api_cannot_erase_it_lists_what_to_delete_and_erases_our
         assert db.execute("select count(*) from journal where task like 'import %'").fetchone() == (1,)
         (result,) = db.execute("select result from creates where tool = 'create_candidates'").fetchone()
     assert [each["email"] for each in json.loads(result)["data"]] == [OTHER["email"]]
+    with sqlite3.connect(state) as db:  # of somebody whom the API lists no more
+        decided = json.dumps({"decision": "reject", "reason": f"{NAME} lacks"})
+        gone = "11111111-2222-4333-8444-555555555555"
+        db.execute("insert into journal values ('t', 'decided', ?, ?, ?)", (gone, decided, time.time()))
+    code, out, _ = erase(folder, gone, "--yes", **cloud)
+    assert (code, "1 trace was erased" in out) == (0, True)
+    assert found_in(folder, [NAME], [gone]) == []
     code, out, _ = erase(folder, "nobody@example.org", "--yes", **cloud)
     assert "No interview of this key has" in out
     out = aural_mcp(folder, "retention", "--older-than", "1d", "--yes", **cloud)[1]

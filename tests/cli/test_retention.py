@@ -150,6 +150,30 @@ def test_of_a_thousand_sessions_what_a_dry_run_shows_is_what_is_then_erased(offi
     assert aural_mcp(office.folder, "audit", "verify")[0] == 0
 
 
+def test_what_is_left_where_another_process_read_the_file_goes_with_the_same_command_again(office):
+    (old,) = office.sessions(1, 300)
+    with office.store.engine.connect() as host:
+        host.exec_driver_sql("select count(*) from messages")
+        out = retention(office.folder, "--older-than", "180d", "--yes")[1]
+        assert "workspace.db could not be rewritten" in out
+        host.rollback()
+        assert "could not be rewritten" not in retention(office.folder, "--older-than", "180d", "--yes")[1]
+        content = b"".join(each.read_bytes() for each in office.folder.glob("workspace.db*"))
+        assert old.encode() not in content, "though the host still has the file open"
+
+
+def test_whoever_is_new_in_another_interview_stays_invited_there(office):
+    address = "sam@example.org"
+    office.sessions(1, 300, participantEmail=address)
+    office.sessions(1, 10, interview=1, participantEmail=address)
+    with office.store.writing() as db:
+        db.execute(update(tables.interviews).values(invitedEmails=[address.upper(), "bo@example.org"]))
+    retention(office.folder, "--older-than", "180d", "--yes")
+    with office.store.reading() as db:
+        invited = dict(db.execute(select(tables.interviews.c.title, tables.interviews.c.invitedEmails)).all())
+    assert invited == {"Harbour engineer": ["bo@example.org"], "Night watch": [address.upper(), "bo@example.org"]}
+
+
 def test_who_waits_for_something_stays_and_is_named(office):
     gone = office.sessions(2, 300)
     hired, rejected, told, asking, deleting = office.sessions(5, 300)
@@ -224,6 +248,18 @@ def test_the_first_scheduled_run_only_reports_and_the_next_day_s_erases(office, 
     assert office.left() == {old[0], *young}
     log = (office.folder / "audit.jsonl").read_text().splitlines()
     assert [re.search('"outcome":"([a-z]+)"', each)[1] for each in log] == ["preview", "preview", "done"]
+
+
+def test_a_clock_that_is_set_back_makes_nothing_due_before_its_day_is_over(office):
+    old = office.sessions(1, 300)
+    settings = read_settings({"AURAL_RETENTION": "180d", "AURAL_DATA_DIR": str(office.folder)})
+    moment = time.time()
+    assert run_if_due(office.store, settings, (), moment + 400 * DAY), "it reports, at a wrong time"
+    for later in (0, DAY - 1):
+        assert not run_if_due(office.store, settings, (), moment + later)
+    assert office.left() == set(old)
+    assert run_if_due(office.store, settings, (), moment + DAY)
+    assert office.left() == set()
 
 
 async def test_the_backend_does_it_while_it_serves_and_only_when_told(office):

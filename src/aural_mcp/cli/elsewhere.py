@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from aural_mcp.cli.erasing import (
+    BUSY,
     IN_MEMORY,
     NOBODY,
     SEVERAL,
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from aural_mcp.config import Settings
     from aural_mcp.privacy.persons import Entry, Person
     from aural_mcp.workflows.everybody import Everybody
-    from aural_mcp.workflows.traces import Traces
 
 THERE = "To delete at {host}, whose API cannot: in its dashboard, or ask those who run it. A backend of your own has "
 COMMAND = "`{command} --database ...` on its computer."
+AGAIN = "What is still there is noted again by the next call: afterwards give each of these ids to the same command."
 CUT = "Of {number} interviews only the newest 1,000 registered people are listed: look there for others yourself."
 TRACES = "Erase what this computer keeps of them (journals, results, what was watched)?"
 NONE = "This computer keeps nothing of them."
@@ -41,6 +42,7 @@ NONE = "This computer keeps nothing of them."
 def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes: bool, dry_run: bool) -> bool:
     """List what is held of one person, and erase our traces; whether anything was erased here."""
     from aural_mcp.config import decision_log
+    from aural_mcp.privacy.audit import ID
     from aural_mcp.privacy.persons import Entry, Person, meant, people_of
     from aural_mcp.safety import quoted
 
@@ -50,19 +52,22 @@ def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes:
         for each in people:
             show(each, found.titles)
         raise click.ClickException(SEVERAL.format(number=len(people)))
-    if not people and "@" not in wanted:
+    is_id = ID.fullmatch(wanted.strip()) is not None
+    if not people and not is_id and "@" not in wanted:
         click.echo(NOBODY.format(wanted=quoted(wanted)))
         _say_cut(found)
         return False
-    person = people[0] if people else Person((Entry("candidate", "", "", email=wanted),))
+    gone = Entry("candidate", wanted.strip(), "") if is_id else Entry("candidate", "", "", email=wanted)
+    person = people[0] if people else Person((gone,))
     if people:
         show(person, found.titles)
         _say_where(settings, "aural-mcp erase")
+        click.echo(AGAIN)
     else:
         click.echo(f"No interview of this key has {quoted(wanted)}.")
     _say_cut(found)
     traces = _erase_traces(settings, [person], found.titles, yes=yes, dry_run=dry_run)
-    if traces and people:
+    if traces is not None and people:
         note(decision_log_of(settings), "erase", "done", person.entries)
     say("What is left for you:", [*in_files(person, files or settings.files, decision_log(settings)), IN_MEMORY])
     return traces is not None
@@ -93,7 +98,7 @@ def retain_elsewhere(
     rows = [(found.titles[each.interview], each.name, each.kind, found.last[each.id][:10], each.id) for each in old]
     click.echo("\n".join(table(head, rows, columns())))
     _say_where(settings, "aural-mcp retention")
-    if _erase_traces(settings, people_of(old), None, yes=yes, dry_run=dry_run):
+    if _erase_traces(settings, people_of(old), None, yes=yes, dry_run=dry_run) is not None:
         note(decision_log_of(settings), "retention", "done", old)
 
 
@@ -118,10 +123,10 @@ def _everybody(settings: Settings) -> Everybody:
 
 def _erase_traces(
     settings: Settings, people: Sequence[Person], interviews: Collection[str] | None, *, yes: bool, dry_run: bool
-) -> Traces | None:
-    """Erase what this computer keeps of people, once that was agreed to."""
+) -> int | None:
+    """Erase what this computer keeps of people, once that was agreed to; how much."""
     from aural_mcp.config import data_place
-    from aural_mcp.workflows.traces import erase_traces
+    from aural_mcp.workflows.traces import compact_traces, erase_traces
 
     if dry_run:
         click.echo("\nA dry run: nothing was erased.")
@@ -130,8 +135,10 @@ def _erase_traces(
         click.confirm(f"\n{TRACES}", abort=True)
     decision_log_of(settings).check()
     traces = erase_traces(data_place(settings), people, interviews)
-    many = "1 trace was" if traces.erased == 1 else f"{traces.erased:,} traces were"
-    click.echo(f"\n{many} erased on this computer." if traces.erased else f"\n{NONE}")
+    many = "1 trace was" if traces == 1 else f"{traces:,} traces were"
+    click.echo(f"\n{many} erased on this computer." if traces else f"\n{NONE}")
+    for each in compact_traces(data_place(settings)):
+        click.echo(BUSY.format(file=each))
     return traces
 
 

@@ -123,7 +123,7 @@ def _nobody(store: Store, settings: Settings, wanted: str, at: str | None, *, fi
 
     done = Done()
     if finishes:
-        finish(store, done)
+        finish(store, settings, done)
     said = f"Nothing of {quoted(wanted)} is here. Who has this address was erased on {(at or '')[:10]}."
     click.echo(said if at else NOBODY.format(wanted=quoted(wanted)))
     say("What is left for you:", unreached(store, settings, done.unfinished) if at or done.unfinished else [])

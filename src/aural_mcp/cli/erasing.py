@@ -6,6 +6,7 @@ import getpass
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ VERDICTS = ("advance", "hold", "reject", "hired", "withdrawn")
 if TYPE_CHECKING:
     from aural_mcp.backend.storage.store import Store
     from aural_mcp.config import Settings
-    from aural_mcp.privacy.audit import AuditLog
+    from aural_mcp.privacy.audit import AuditLog, Outcome
     from aural_mcp.privacy.persons import Entry, Person
 
 Choice = tuple[Sequence["Entry"], Sequence["Entry"]]
@@ -45,9 +46,10 @@ POSTGRESQL = (
     "PostgreSQL: the rows are gone; their bytes go with `VACUUM FULL`, and from its log of changes (WAL), archives, "
     "replicas and backups as its administrator has set."
 )
+NOT_STORED = "The workspace cannot be written ({why}). Nobody was erased from it: run the same command again."
 BUSY = (
-    "Another process was at {file}: what was deleted may still stand in its free pages or its -wal. Stop the others "
-    "and run the same command again."
+    "{file} could not be rewritten, as another process was at it or the disk is full: what was deleted may still stand "
+    "in its free pages or its -wal. Stop the others, free some space, and run the same command again."
 )
 
 
@@ -77,30 +79,46 @@ def carry_out(
 
     Raises:
         LogUnwritable: the decision log cannot be written; nothing is erased.
+        StateUnwritable: what this computer keeps beside it cannot be; nothing is erased.
     """
+    from aural_mcp.api.errors import LogUnwritable
     from aural_mcp.backend.storage.erasing import held, remove, titles
     from aural_mcp.config import data_place
+    from aural_mcp.database import failure
     from aural_mcp.privacy.persons import people_of
     from aural_mcp.workflows.traces import erase_traces
 
-    log = decision_log_of(settings)
+    log, noted = decision_log_of(settings), list["Entry"]()
     log.check()
-    with store.writing() as db:
-        found, bury = choose(db)
-        if not found:
-            return Done()
-        traces = erase_traces(data_place(settings), people_of(found), titles(db) if whole else None)
-        done = Done(found, held(db, found), traces.erased, traces.unfinished)
-        remove(db, found, bury)
-    note(log, tool, "done", found)
-    finish(store, done)
+    try:
+        with store.writing() as db:
+            found, bury = choose(db)
+            if not found:
+                return Done()
+            traces = erase_traces(data_place(settings), people_of(found), titles(db) if whole else None)
+            done = Done(found, held(db, found), traces)
+            remove(db, found, bury, whole=whole)
+            noted += found
+            note(log, tool, "done", found)
+    except Exception as error:
+        if noted:
+            with suppress(LogUnwritable):
+                note(log, tool, "failed", noted)
+        if why := failure(error):
+            raise click.ClickException(NOT_STORED.format(why=why)) from error
+        raise
+    finish(store, settings, done)
     return done
 
 
-def finish(store: Store, done: Done) -> None:
-    """Rewrite the database's file, where it is one, without what was deleted."""
+def finish(store: Store, settings: Settings, done: Done) -> None:
+    """Rewrite the files, where the database is one, without what was deleted; also what an earlier run had to leave."""
+    from aural_mcp.config import data_place
+    from aural_mcp.workflows.traces import compact_traces
+
     if not store.compact() and not store.shared:
         done.unfinished.append(str(store.engine.url.database))
+    done.unfinished += compact_traces(data_place(settings))
 
 
 def decision_log_of(settings: Settings) -> AuditLog:
@@ -114,8 +132,12 @@ def decision_log_of(settings: Settings) -> AuditLog:
     return AuditLog(partial(decision_log, settings), hashes)
 
 
-def note(log: AuditLog, tool: str, outcome: str, found: Sequence[Entry]) -> None:
-    """Write down who was erased, by ids alone, when and by which user of this computer."""
+def note(log: AuditLog, tool: str, outcome: Outcome, found: Sequence[Entry]) -> None:
+    """Write down who was erased, by ids alone, when and by which user of this computer.
+
+    Raises:
+        LogUnwritable: it cannot be written.
+    """
     from aural_mcp.privacy.who import Who
 
     try:
@@ -127,7 +149,7 @@ def note(log: AuditLog, tool: str, outcome: str, found: Sequence[Entry]) -> None
         some = found[start : start + IN_A_LINE]
         ids = {f"{kind}Id": [each.id for each in some if each.kind == kind] for kind in ("session", "candidate")}
         where = {"interviewId": [each.interview for each in some]}
-        log.record(tool, "done" if outcome == "done" else "preview", tenant="", ids=ids | where, by=by)
+        log.record(tool, outcome, tenant="", ids=ids | where, by=by, waits=False)
 
 
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────
@@ -168,6 +190,7 @@ def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[
     """The files in a folder that name somebody, which stay; and lines of the decision log that do."""
     from aural_mcp.privacy.audit import read
     from aural_mcp.privacy.persons import Mentions
+    from aural_mcp.safety import quoted
 
     looked = Mentions(person)
     if log is not None and log.exists():
@@ -175,6 +198,8 @@ def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[
         if number := sum(isinstance(each, str) and looked.are_in(each) for each in reasons):
             lines = "1 line gives" if number == 1 else f"{number} lines give"
             yield f"{log}: {lines} a reason that names them. A line of it cannot be changed: the file goes as a whole."
+    for each in looked.unsought if folder else ():
+        yield f"The name {quoted(each)} is too short to be looked for: files were searched for address, number and ids."
     if folder is None:
         return
     closed = 0

@@ -39,6 +39,7 @@ Backend in use here: {backend}
 
 def main() -> None:
     """Entry point. Without arguments, and with a host on stdin, it serves MCP over stdio at once."""
+    from aural_mcp.api.errors import AuralError
     from aural_mcp.config import COMPLETING, BadSetting
 
     _open_closed_streams()
@@ -50,7 +51,7 @@ def main() -> None:
             if reconfigure := getattr(sys.stdout, "reconfigure", None):
                 reconfigure(errors="replace")  # a terminal may lack an arrow, or a letter of somebody's name
             commands()(prog_name="aural-mcp")
-    except BadSetting as error:
+    except (BadSetting, AuralError) as error:
         sys.exit(f"aural-mcp: {error}")
     except KeyboardInterrupt:  # before a command began
         sys.exit("\nAborted!")

@@ -16,11 +16,13 @@ from aural_mcp.cli.erasing import (
     DRY_RUN,
     KEEP,
     YES,
+    Done,
     before,
     carry_out,
     columns,
     counted,
     decision_log_of,
+    finish,
     note,
     say,
     unreached,
@@ -100,6 +102,9 @@ def _retain_here(
         said = counted(held(db, found.entries))
     show(found, called, days)
     if not found.gone:
+        if not dry_run:  # a run before may have had to leave something in the files
+            finish(store, settings, done := Done())
+            say("What is left for you:", unreached(store, settings, done.unfinished) if done.unfinished else [])
         return
     click.echo(f"\nIn all: {said}.")
     if dry_run:
@@ -186,8 +191,12 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
         return False
     policy = {"days": days, "keep": sorted(keep)}
     with store.reading() as db:
-        if not _is_due(_last(db), now):
-            return False
+        last = _last(db)
+    if last.get("at", now) > now:  # the clock was set back: a day begins anew, so that a report is a day old
+        with store.writing() as db:
+            save_setting(db, SETTING, {**last, "at": now})
+    if not _is_due(last, now):
+        return False
     ran, reported = False, cast("list[Old]", [])
 
     def choose(db: Any) -> Choice:
@@ -199,19 +208,19 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
         save_setting(db, SETTING, {"policy": policy, "at": now})
         found = old(db, before(days), (), keep)
         if last.get("policy") != policy:
+            note(decision_log_of(settings), "retention_schedule", "preview", found.entries)
             reported.append(found)
             return (), ()
         return _choice(found)
 
     done = carry_out(store, settings, choose, "retention_schedule")
     for found in reported:
-        note(decision_log_of(settings), "retention_schedule", "preview", found.entries)
         log.warning("%s", _report(found, days))
     if done.entries:
         log.warning("Retention: erased %s, older than %d days.", done.said, days)
     for each in done.unfinished:
         log.warning(
-            "Retention: another process was at %s, so that its free pages may still hold what was deleted.", each
+            "Retention: %s could not be rewritten, so that its free pages may still hold what was deleted.", each
         )
     return ran
 
@@ -224,7 +233,7 @@ def _last(db: Any) -> dict[str, Any]:
 
 
 def _is_due(last: Mapping[str, Any], now: float) -> bool:
-    return not now - DAY < last.get("at", 0.0) <= now
+    return last.get("at", 0.0) <= now - DAY
 
 
 def _report(found: Old, days: int) -> str:

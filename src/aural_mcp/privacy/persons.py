@@ -170,6 +170,8 @@ class Mentions:
 
     def __init__(self, person: Person) -> None:
         names = [each for each in map(_folded, person.names) if _can_be_found(each)]
+        self.unsought = [each for each in person.names if not _can_be_found(_folded(each))]
+        """The names that are too short to be looked for."""
         words = [*names, *map(_folded, person.addresses), *map(str.lower, person.ids)]
         self._words = re.compile("|".join(map(_pattern, words))) if words else None
         self._numbers = {each for each in map(digits, person.phones) if each}

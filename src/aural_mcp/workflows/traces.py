@@ -4,62 +4,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 from aural_mcp.api.errors import StateUnwritable
 from aural_mcp.client.state import State
 from aural_mcp.database import CannotOpen
+from aural_mcp.events.forgetting import forget_about
+from aural_mcp.events.run import open_outbox
 from aural_mcp.privacy.audit import MESSAGES
 from aural_mcp.privacy.persons import Person, plain
 from aural_mcp.workflows.lists.people import key_of
 from aural_mcp.workflows.mail.ledger import PLACE, item
 
-
-@dataclass
-class Traces:
-    """What was erased, and the files of which traces may be left because somebody else was at them."""
-
-    erased: int
-    unfinished: list[str]
+STATE, EVENTS = "state.db", "events.db"
+AT_IT = "{file} cannot be opened, so nothing was erased: another process writes it, or it is damaged."
+STOP_OTHERS = "Stop hosts and servers that are running and run the same command again."
 
 
-def erase_traces(folder: Path, people: Sequence[Person], interviews: Collection[str] | None = None) -> Traces:
-    """Erase what the files of a data folder hold of people: results of creates, journals, what was watched.
+def erase_traces(folder: Path, people: Sequence[Person], interviews: Collection[str] | None = None) -> int:
+    """Erase what the files of a data folder hold of people: results of creates, journals, what was watched; how much.
 
     Args:
         interviews: the ids of all there are, where nothing of these people stays; else only their own are looked at.
+
+    Raises:
+        StateUnwritable: state.db cannot be written.
+        CannotOpen: events.db cannot be opened.
     """
-    ids = {each for person in people for each in person.ids}
-    found = Traces(0, [])
-    if (path := folder / "state.db").exists():
-        state = State(lambda: path)
-        try:
-            found.erased += _in_state(state, people, ids, interviews)
-            found.unfinished += [] if state.compact() else [str(path)]
-        except StateUnwritable:
-            found.unfinished.append(str(path))
-        state.close()
-    if (path := folder / "events.db").exists():
-        found.erased += _in_events(path, ids, found.unfinished)
-    return found
-
-
-def _in_events(path: Path, ids: Collection[str], unfinished: list[str]) -> int:
-    from aural_mcp.events.forgetting import forget_about
-    from aural_mcp.events.run import open_outbox
-
-    try:
-        database = open_outbox(f"sqlite:///{path}")
-        with database.writing() as db:
-            number = forget_about(db, ids)
-    except CannotOpen:
-        unfinished.append(str(path))
-        return 0
-    unfinished += [] if database.compact() else [str(path)]
-    database.close()
+    ids, number = {each for person in people for each in person.ids}, 0
+    if (path := folder / STATE).exists():
+        with closing(State(lambda: path)) as state:
+            if not state.opens():
+                raise StateUnwritable(AT_IT.format(file=path), STOP_OTHERS)
+            number += _in_state(state, people, ids, interviews)
+    if (path := folder / EVENTS).exists():
+        with closing(open_outbox(f"sqlite:///{path}")) as database, database.writing() as db:
+            number += forget_about(db, ids)
     return number
+
+
+def compact_traces(folder: Path) -> list[str]:
+    """Rewrite these files without what was deleted; those with which that could not be done."""
+    unfinished = list[str]()
+    if (path := folder / STATE).exists():
+        with closing(State(lambda: path)) as state:
+            unfinished += [] if state.opens() and state.compact() else [str(path)]
+    if (path := folder / EVENTS).exists():
+        try:
+            with closing(open_outbox(f"sqlite:///{path}")) as database:
+                unfinished += [] if database.compact() else [str(path)]
+        except CannotOpen:
+            unfinished.append(str(path))
+    return unfinished
 
 
 def _in_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:

@@ -205,11 +205,12 @@ def _count(db: Connection, table: Any, name: str, ids: Sequence[str]) -> int:
     return sum(db.execute(counted.where(table.c[name].in_(some))).scalar() or 0 for some in in_parts(ids))
 
 
-def remove(db: Connection, found: Sequence[Entry], bury: Sequence[Entry] = ()) -> None:
+def remove(db: Connection, found: Sequence[Entry], bury: Sequence[Entry] = (), *, whole: bool = False) -> None:
     """Delete these with all that is theirs: answers, drawings, requests, decisions, events, the mark in an invitation.
 
     Args:
         bury: of whom a keyed hash is kept, so that nobody brings them back unasked.
+        whole: nothing of these people stays, so that they are invited nowhere.
     """
     if db.engine.dialect.name == "sqlite":
         db.exec_driver_sql("PRAGMA secure_delete = ON")
@@ -220,15 +221,18 @@ def remove(db: Connection, found: Sequence[Entry], bury: Sequence[Entry] = ()) -
             db.execute(delete(table).where(table.c.id.in_(some)))
     db.execute(delete(notices).where(notices.c.digest.not_in(select(agreements.c.notice))))
     forget_about(db, ids)
-    _uninvite(db, {plain(each.email) for each in found if each.email.strip()})
+    gone = {(each.interview, plain(each.email)) for each in found if each.email.strip()}
+    _uninvite(db, gone - {(each.interview, plain(each.email)) for each in entries(db)}, everywhere=whole)
     _unlog(db, {each.interview for each in found}, ids)
 
 
-def _uninvite(db: Connection, addresses: Collection[str]) -> None:
-    """Take addresses off the lists of who is invited."""
+def _uninvite(db: Connection, gone: Collection[tuple[str, str]], *, everywhere: bool) -> None:
+    """Take addresses off the lists of who is invited to an interview, or to any."""
+    addresses = {address for _, address in gone} if everywhere else set[str]()
     for row in rows(db, select(interviews.c.id, interviews.c.invitedEmails)):
         listed = cast("list[Any]", row["invitedEmails"] or [])
-        kept = [each for each in listed if not (isinstance(each, str) and plain(each) in addresses)]
+        theirs = addresses | {address for interview, address in gone if interview == row["id"]}
+        kept = [each for each in listed if not (isinstance(each, str) and plain(each) in theirs)]
         if len(kept) < len(listed):
             db.execute(update(interviews).where(interviews.c.id == row["id"]).values(invitedEmails=kept))
 
@@ -324,8 +328,20 @@ def mentioned(db: Connection, person: Person) -> dict[tuple[str, str], list[str]
             continue
         query = select(table.c.id, *(each for each in texts if each.name != "id"))
         for row in rows(db, query.where(~or_(*(func.coalesce(each, False) for each in own)))):
-            for name, value in row.items():
+            for name, held in row.items():
+                value = _left(name, held, person)
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
                 if name != "id" and text and looked.are_in(text):
                     found.setdefault((table.name, row["id"]), []).append(name)
     return found
+
+
+def _left(name: str, value: Any, person: Person) -> Any:
+    """What stays of a column of somebody else's row: lists of who is invited and integrity logs are cleaned."""
+    listed = cast("list[Any]", value) if isinstance(value, list) else []
+    if name == "invitedEmails":
+        addresses = set(map(plain, person.addresses))
+        return [each for each in listed if not (isinstance(each, str) and plain(each) in addresses)]
+    if name == "antiCheatingLog":
+        return [_without_ids(each, person.ids) for each in listed]
+    return cast("Any", value)
