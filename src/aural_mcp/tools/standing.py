@@ -94,7 +94,10 @@ def due(decision: Decision, days: int) -> datetime | None:
     """When the candidate is owed an explanation at the latest; None where none is owed, or it was given."""
     if decision.decision not in ADVERSE or decision.explained_at:
         return None
-    return datetime.fromisoformat(decision.at) + timedelta(days=days)
+    try:
+        return datetime.fromisoformat(decision.at) + timedelta(days=days)
+    except (ValueError, OverflowError):  # another backend's, and no time
+        return None
 
 
 def beside(row: SessionBase | SessionReport, decision: Decision | None, *, alone: bool = False) -> dict[str, Any]:
