@@ -181,6 +181,38 @@ async def test_by_the_private_link_data_are_asked_for_before_anything_is_begun(a
     assert not row.get("requests")
 
 
+async def test_what_was_asked_for_before_anything_was_begun_stays_first_when_the_interview_goes_on(agent, world):
+    interview, ann = await invited_to(agent, "Q")
+    async with world.browser() as browser:
+        await browser.post(f"{ann['inviteUrl']}/request", data={"kind": "correct", "text": "My name is Ann Lee."})
+        page = await begin(browser, ann["inviteUrl"])
+        await browser.post(f"{ann['inviteUrl']}/request", data=DATA)
+        await answer(browser, page, LONG)
+    (row,) = (await ok(agent, "list_sessions", interviewId=interview))["data"]
+    assert [each["kind"] for each in row["requests"]] == ["correct", "data"]
+    (person,) = (await ok(agent, "list_candidates", interviewId=interview))["data"]
+    assert [each["kind"] for each in person["requests"]] == ["correct", "data"]
+    first = (await ok(agent, "wait_for_sessions", interviewId=interview))["attention"]["requests"]
+    assert [(each["kind"], each["sessionId"]) for each in first] == [("correct", row["id"]), ("data", row["id"])]
+    shown = await ok(agent, "get_session", sessionId=row["id"])
+    assert shown["requests"][0]["text"] == "My name is Ann Lee."
+
+
+async def test_nobody_is_told_to_go_on_where_the_interview_was_closed_meanwhile(agent, world):
+    interview, ann = await invited_to(agent, "Q", timeLimitMinutes=10)
+    async with world.browser() as browser:
+        await begin(browser, ann["inviteUrl"])
+        await browser.post(f"{ann['inviteUrl']}/person", data={})
+        await ok(agent, "archive_interview", interviewId=interview)
+        page = await browser.get(ann["inviteUrl"])
+        assert "Your wish to speak with a person is stored." in page.text
+        assert "You can write here" not in page.text
+        close(world)
+        page = await browser.get(ann["inviteUrl"])
+        assert "The hiring team closed that wish on" in page.text
+        assert "You can go on here" not in page.text
+
+
 async def test_a_correction_needs_words_and_more_of_them_are_added_and_none_lost(agent, world):
     interview, ann = await invited_to(agent, "Q")
     at = f"{ann['inviteUrl']}/request"
