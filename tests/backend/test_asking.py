@@ -219,6 +219,8 @@ async def test_a_correction_needs_words_and_more_of_them_are_added_and_none_lost
     async with world.browser() as browser:
         page = await browser.post(at, data={"kind": "correct", "text": " "})
         assert (page.status_code, "Please write what is wrong" in page.text) == (422, True)
+        page = await browser.post(at, data={"kind": "correct", "text": "\u200b\u2800"})
+        assert (page.status_code, "Please write what is wrong" in page.text) == (422, True), "nobody could read it"
         page = await browser.post(at, data={"text": "My name is Ann Lee-Park"})
         assert (page.status_code, "Please choose what you ask for." in page.text) == (422, True)
         assert "My name is Ann Lee-Park</textarea>" in page.text
@@ -272,6 +274,17 @@ async def test_by_the_public_link_only_who_is_known_asks_and_what_was_typed_for_
     row = await row_of(world, made["id"])
     assert row["participantEmail"] == "robin@x.test"
     assert [each["kind"] for each in row["requests"]] == ["data", "delete"]
+
+
+async def test_what_is_no_address_is_not_taken_for_one_to_which_a_person_can_write(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        await browser.post(f"{made['url']}/start", data={"name": "Robin", "email": "later", "consent": "yes"})
+        await browser.post(f"{made['url']}/request", data=DELETE | {"reach": "by phone"})
+        page = await browser.post(f"{made['url']}/person", data={})
+        assert (page.status_code, "Please enter your e-mail address" in page.text) == (422, True)
+        page = await browser.post(f"{made['url']}/person", data={"email": "robin@x.test"})
+        assert "You can be reached at: robin@x.test" in page.text
 
 
 async def test_without_cookies_the_address_of_its_own_takes_requests(agent, world):
