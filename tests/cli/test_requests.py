@@ -113,3 +113,20 @@ def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tm
     )
     assert aural_mcp(tmp_path, "requests", "close", "1111", **settings)[0] == 0
     assert "Nobody waits for anything." in aural_mcp(tmp_path, "requests", "list", **settings)[1]
+
+
+@pytest.mark.parametrize("note", ["Called Robin", "Wrote to robin@x.test", "Rang +49 151 23456789"])
+async def test_a_note_that_names_somebody_is_refused_as_the_log_could_not_forget_it(home, note):
+    wish = rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])["a person"][0]
+    code, _, err = aural_mcp(home, "requests", "close", wish, "--note", note)
+    assert (code, "say what was done, not for whom" in err) == (1, True)
+    assert aural_mcp(home, "requests", "close", wish, "--note", "Spoke on the phone")[0] == 0
+    assert note not in (home / "audit.jsonl").read_text()
+
+
+async def test_where_the_log_cannot_be_written_nothing_is_closed_and_that_is_said_in_a_line(home):
+    (home / "audit.jsonl").mkdir()
+    wish = rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])["a person"][0]
+    code, _, err = aural_mcp(home, "requests", "close", wish)
+    assert (code, err.startswith("Error: The decision log"), "Traceback" in err) == (1, True, False)
+    assert "a person" in rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -176,13 +176,17 @@ async def _registered(client: Caller, session: Session, spent: Spent) -> Sequenc
 
 def _names_somebody(reason: str, session: Session, people: Sequence[Candidate]) -> bool:
     """Whether a text has a part of this candidate's name, the whole name of another, an address or a number to call."""
-    from aural_mcp.privacy.blind import Facts, Redactor  # its patterns take a while, and a start does without
-
     person = next((each for each in people if each.session_id == session.id), None)
     names = {session.participant_name or "", person.name if person else ""}
-    facts = Facts(names=frozenset(names), phone=(person.phone if person else None) or "")
-    if Redactor(facts)(reason) != inert(reason, "(link)"):
+    if names_one(reason, names, (person.phone if person else None) or ""):
         return True
     said = f" {' '.join(tokens(reason))} "
     others = [tokens(each.name) for each in people]
     return any(len(each) > 1 and f" {' '.join(each)} " in said for each in others)
+
+
+def names_one(text: str, names: Iterable[str], phone: str = "") -> bool:
+    """Whether a text has a part of the name of somebody who is called so, an address or a number to call."""
+    from aural_mcp.privacy.blind import Facts, Redactor  # its patterns take a while, and a start does without
+
+    return Redactor(Facts(names=frozenset(names), phone=phone))(text) != inert(text, "(link)")
