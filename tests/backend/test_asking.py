@@ -133,6 +133,14 @@ async def test_pressed_again_changes_nothing_and_asked_again_after_it_was_closed
     assert again["asksForPerson"] > first["asksForPerson"]
 
 
+async def test_who_asks_for_a_person_before_they_begin_did_not_give_up(agent, world):
+    interview, ann = await invited_to(agent, "Q")
+    async with world.browser() as browser:
+        await browser.post(f"{ann['inviteUrl']}/person", data={})
+    said = await ok(agent, "wait_for_sessions", interviewId=interview)
+    assert (said["standing"]["gaveUp"], [*said["attention"]]) == (0, ["asksForPerson"])
+
+
 async def test_nobody_who_waits_for_a_person_is_scored(agent, world):
     made = await published(agent, [{"text": "What did you build?"}, {"text": "Why?"}])
     async with world.browser() as browser:
