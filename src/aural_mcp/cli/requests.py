@@ -28,7 +28,7 @@ OF_AURAL = (
     "Calls go to {url}. Aural stores no requests of candidates; explanations that are owed are those of decisions "
     "kept on this computer. Of a team's own backend, run this where it runs, with --database."
 )
-NO_NAMES = "AURAL_BLIND: nobody is named here."
+NO_NAMES = "AURAL_BLIND or AURAL_LOCKDOWN: nobody is named here."
 NOTE_NAMES = (
     "--note names somebody, or holds an address or a number to call; the decision log keeps it for good. "
     "Nothing was closed: say what was done, not for whom."
@@ -105,7 +105,7 @@ class Desk:
 
     def __init__(self, settings: Settings, setup: Setup, store: Store | None) -> None:
         self._settings, self._setup, self._store = settings, setup, store
-        self._names = not settings.narrowing.blind
+        self._names = not (settings.narrowing.blind or settings.narrowing.lockdown)
         notes = [] if store else [OF_AURAL.format(url=settings.base_url)]
         self.note = " ".join([*notes, *([] if self._names else [NO_NAMES])])
 
