@@ -133,6 +133,14 @@ async def test_pressed_again_changes_nothing_and_asked_again_after_it_was_closed
     assert again["asksForPerson"] > first["asksForPerson"]
 
 
+async def test_who_asks_for_a_person_before_they_begin_did_not_give_up(agent, world):
+    interview, ann = await invited_to(agent, "Q")
+    async with world.browser() as browser:
+        await browser.post(f"{ann['inviteUrl']}/person", data={})
+    said = await ok(agent, "wait_for_sessions", interviewId=interview)
+    assert (said["standing"]["gaveUp"], [*said["attention"]]) == (0, ["asksForPerson"])
+
+
 async def test_nobody_who_waits_for_a_person_is_scored(agent, world):
     made = await published(agent, [{"text": "What did you build?"}, {"text": "Why?"}])
     async with world.browser() as browser:
@@ -181,12 +189,46 @@ async def test_by_the_private_link_data_are_asked_for_before_anything_is_begun(a
     assert not row.get("requests")
 
 
+async def test_what_was_asked_for_before_anything_was_begun_stays_first_when_the_interview_goes_on(agent, world):
+    interview, ann = await invited_to(agent, "Q")
+    async with world.browser() as browser:
+        await browser.post(f"{ann['inviteUrl']}/request", data={"kind": "correct", "text": "My name is Ann Lee."})
+        page = await begin(browser, ann["inviteUrl"])
+        await browser.post(f"{ann['inviteUrl']}/request", data=DATA)
+        await answer(browser, page, LONG)
+    (row,) = (await ok(agent, "list_sessions", interviewId=interview))["data"]
+    assert [each["kind"] for each in row["requests"]] == ["correct", "data"]
+    (person,) = (await ok(agent, "list_candidates", interviewId=interview))["data"]
+    assert [each["kind"] for each in person["requests"]] == ["correct", "data"]
+    first = (await ok(agent, "wait_for_sessions", interviewId=interview))["attention"]["requests"]
+    assert [(each["kind"], each["sessionId"]) for each in first] == [("correct", row["id"]), ("data", row["id"])]
+    shown = await ok(agent, "get_session", sessionId=row["id"])
+    assert shown["requests"][0]["text"] == "My name is Ann Lee."
+
+
+async def test_nobody_is_told_to_go_on_where_the_interview_was_closed_meanwhile(agent, world):
+    interview, ann = await invited_to(agent, "Q", timeLimitMinutes=10)
+    async with world.browser() as browser:
+        await begin(browser, ann["inviteUrl"])
+        await browser.post(f"{ann['inviteUrl']}/person", data={})
+        await ok(agent, "archive_interview", interviewId=interview)
+        page = await browser.get(ann["inviteUrl"])
+        assert "Your wish to speak with a person is stored." in page.text
+        assert "You can write here" not in page.text
+        close(world)
+        page = await browser.get(ann["inviteUrl"])
+        assert "The hiring team closed that wish on" in page.text
+        assert "You can go on here" not in page.text
+
+
 async def test_a_correction_needs_words_and_more_of_them_are_added_and_none_lost(agent, world):
     interview, ann = await invited_to(agent, "Q")
     at = f"{ann['inviteUrl']}/request"
     async with world.browser() as browser:
         page = await browser.post(at, data={"kind": "correct", "text": " "})
         assert (page.status_code, "Please write what is wrong" in page.text) == (422, True)
+        page = await browser.post(at, data={"kind": "correct", "text": "\u200b\u2800"})
+        assert (page.status_code, "Please write what is wrong" in page.text) == (422, True), "nobody could read it"
         page = await browser.post(at, data={"text": "My name is Ann Lee-Park"})
         assert (page.status_code, "Please choose what you ask for." in page.text) == (422, True)
         assert "My name is Ann Lee-Park</textarea>" in page.text
@@ -240,6 +282,17 @@ async def test_by_the_public_link_only_who_is_known_asks_and_what_was_typed_for_
     row = await row_of(world, made["id"])
     assert row["participantEmail"] == "robin@x.test"
     assert [each["kind"] for each in row["requests"]] == ["data", "delete"]
+
+
+async def test_what_is_no_address_is_not_taken_for_one_to_which_a_person_can_write(agent, world):
+    made = await published(agent, [{"text": "Q"}])
+    async with world.browser() as browser:
+        await browser.post(f"{made['url']}/start", data={"name": "Robin", "email": "later", "consent": "yes"})
+        await browser.post(f"{made['url']}/request", data=DELETE | {"reach": "by phone"})
+        page = await browser.post(f"{made['url']}/person", data={})
+        assert (page.status_code, "Please enter your e-mail address" in page.text) == (422, True)
+        page = await browser.post(f"{made['url']}/person", data={"email": "robin@x.test"})
+        assert "You can be reached at: robin@x.test" in page.text
 
 
 async def test_without_cookies_the_address_of_its_own_takes_requests(agent, world):

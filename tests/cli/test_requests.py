@@ -94,7 +94,7 @@ async def test_an_id_that_is_none_is_said(home, given):
 async def test_where_nobody_is_named_nobody_is(home):
     _, out, err = aural_mcp(home, "requests", "list", AURAL_BLIND="1", COLUMNS="200")
     assert not re.search("Robin|Ann|Cem|Lee|x.test", out)
-    assert "AURAL_BLIND: nobody is named here." in err
+    assert "nobody is named here." in err
 
 
 def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tmp_path):
@@ -113,3 +113,28 @@ def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tm
     )
     assert aural_mcp(tmp_path, "requests", "close", "aBcD1111", **settings)[0] == 0
     assert "Nobody waits for anything." in aural_mcp(tmp_path, "requests", "list", **settings)[1]
+
+
+@pytest.mark.parametrize("note", ["Called Robin", "Wrote to robin@x.test", "Rang +49 151 23456789"])
+async def test_a_note_that_names_somebody_is_refused_as_the_log_could_not_forget_it(home, note):
+    wish = rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])["a person"][0]
+    code, _, err = aural_mcp(home, "requests", "close", wish, "--note", note)
+    assert (code, "say what was done, not for whom" in err) == (1, True)
+    assert aural_mcp(home, "requests", "close", wish, "--note", "Spoke on the phone")[0] == 0
+    assert note not in (home / "audit.jsonl").read_text()
+
+
+async def test_where_the_log_cannot_be_written_nothing_is_closed_and_that_is_said_in_a_line(home):
+    (home / "audit.jsonl").mkdir()
+    wish = rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])["a person"][0]
+    code, _, err = aural_mcp(home, "requests", "close", wish)
+    assert (code, err.startswith("Error: The decision log"), "Traceback" in err) == (1, True, False)
+    assert "a person" in rows_of(aural_mcp(home, "requests", "list", COLUMNS="200")[1])
+
+
+@pytest.mark.parametrize("mode", ["AURAL_BLIND", "AURAL_LOCKDOWN"])
+async def test_nobody_is_named_where_nobody_is_to_be(home, mode):
+    code, out, err = aural_mcp(home, "requests", "list", COLUMNS="200", **{mode: "1"})
+    assert (code, "nobody is named here" in err) == (0, True)
+    assert "a correction" in out
+    assert not re.search("Robin|robin|Lee|Cem", out)

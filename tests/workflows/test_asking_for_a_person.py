@@ -124,6 +124,7 @@ def calls(interview, asking, candidates):
         "list_interviews": [{}],
         "list_questions": [ids],
         "list_practice_sessions": [ids],
+        "impact_report": [{**ids, "gender": True}],
         "get_usage": [{}],
         "import_candidates": [{**ids, "data": "name,email\nMiddle Private,middle@acme.test\n", "dryRun": True}],
     }

@@ -274,3 +274,13 @@ async def test_the_terminal_shows_them(tmp_path):
     assert [line.split()[0] for line in lines[:3]] == ["Ana", "Ben", "Cem"]
     assert "Is owed an explanation by 2026-02-01" in lines[2]
     assert "reject, 2026-01-02, not verified" in out
+
+
+async def test_who_asks_for_deletion_gets_no_message(agent, world):
+    interview = await interview_with(agent)
+    people = [{"name": name, "email": f"{name.lower()}@people.acme.io"} for name in ("Ana", "Ida")]
+    ana, _ = (await ok(agent, "create_candidates", interviewId=interview, candidates=people))["data"]
+    wants(world, interview, "delete", candidateId=ana["id"])
+    drafted = await ok(agent, "send_messages", interviewId=interview, kind="reminder")
+    assert [each["name"] for each in drafted["data"]] == ["Ida"]
+    assert drafted["leftOut"] == ["1, asks for deletion: Ana"]

@@ -22,6 +22,10 @@ class Group(click.Group):
             error = _cause(raised)
             if isinstance(error, UnicodeEncodeError):
                 raise click.UsageError(NOT_TEXT) from error
+            from aural_mcp.api.errors import AuralError
+
+            if isinstance(error, AuralError):
+                raise click.ClickException(str(error)) from error
             raise error from error.__cause__
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

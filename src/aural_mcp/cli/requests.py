@@ -28,7 +28,11 @@ OF_AURAL = (
     "Calls go to {url}. Aural stores no requests of candidates; explanations that are owed are those of decisions "
     "kept on this computer. Of a team's own backend, run this where it runs, with --database."
 )
-NO_NAMES = "AURAL_BLIND: nobody is named here."
+NO_NAMES = "AURAL_BLIND or AURAL_LOCKDOWN: nobody is named here."
+NOTE_NAMES = (
+    "--note names somebody, or holds an address or a number to call; the decision log keeps it for good. "
+    "Nothing was closed: say what was done, not for whom."
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Open:
     due: str | None
     ids: Mapping[str, str | None]
     text: str = ""
+    name: str = ""
     close: Callable[[Any, str], bool] = lambda db, by: True
 
     @property
@@ -100,7 +105,7 @@ class Desk:
 
     def __init__(self, settings: Settings, setup: Setup, store: Store | None) -> None:
         self._settings, self._setup, self._store = settings, setup, store
-        self._names = not settings.narrowing.blind
+        self._names = not (settings.narrowing.blind or settings.narrowing.lockdown)
         notes = [] if store else [OF_AURAL.format(url=settings.base_url)]
         self.note = " ".join([*notes, *([] if self._names else [NO_NAMES])])
 
@@ -118,14 +123,17 @@ class Desk:
         raise click.ClickException(f"{id_}: {said}. `aural-mcp requests list` shows what is open.")
 
     def close(self, found: Open, note: str) -> None:
-        """Close it and write that down: both or nothing."""
+        """Close it and write that down: both or nothing, and no name, which could not be erased there."""
         from functools import partial
 
         from aural_mcp.cli.setup import hashing
         from aural_mcp.config import decision_log
         from aural_mcp.privacy.audit import AuditLog
         from aural_mcp.privacy.who import Who
+        from aural_mcp.workflows.decisions import names_one
 
+        if names_one(note, [found.name]):
+            raise click.ClickException(NOTE_NAMES)
         client = self._setup.client
         log, by = AuditLog(partial(decision_log, self._settings), hashing(self._settings, client.state)), _user()
         log.check()
@@ -163,14 +171,15 @@ class Desk:
 
         ids = {"interviewId": row["interviewId"], "sessionId": row["sessionId"], "candidateId": row["candidateId"]}
         shown, text = (ASKED[row["kind"]], self._who(row), row["title"], row["at"], None), row["text"]
-        return Open(row["id"], *shown, ids, text if self._names else "", lambda db, by: close_request(db, row, by))
+        text = text if self._names else ""
+        return Open(row["id"], *shown, ids, text, row["name"] or "", lambda db, by: close_request(db, row, by))
 
     def _owed(self, row: Row) -> Open:
         from aural_mcp.backend.storage.rights import note_explained
 
         ids = {"sessionId": row["sessionId"]}
         shown = EXPLANATION, self._who(row), row["title"], row["at"], row["due"]
-        return Open(row["id"], *shown, ids, close=lambda db, by: note_explained(db, row["id"]))
+        return Open(row["id"], *shown, ids, name=row["name"] or "", close=lambda db, by: note_explained(db, row["id"]))
 
     def _who(self, row: Row) -> str:
         return " ".join(filter(None, [row["name"], f"<{row['email']}>" if row["email"] else ""])) if self._names else ""

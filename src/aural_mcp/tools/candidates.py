@@ -134,7 +134,9 @@ def _row(each: Candidate, sessions: dict[str, SessionSummary], include: Sequence
     link = {"inviteUrl": invite_link(origin, each.invite_token)} if each.invite_token else {}
     status = (session.status if session else BEGUN) if each.session_id else NOT_BEGUN
     since = min(filter(None, [person_since(each), person_since(session) if session else ""]), default="")
-    wanted = sorted([*requests_of(each), *(requests_of(session) if session else ())], key=lambda one: one.since)
+    asked = requests_of(each)
+    asked += [one for one in (requests_of(session) if session else ()) if one not in asked]
+    wanted = sorted(asked, key=lambda one: one.since)
     ours: dict[str, Any] = {"asksForPerson": since, "requests": wanted}
     more = {name: value for name, value in {**fields, **link}.items() if name in include}
     row = {name: fields[name] for name in ("id", "name", "email", "sessionId", "createdAt")}

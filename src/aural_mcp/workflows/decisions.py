@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -176,16 +176,26 @@ async def _registered(client: Caller, session: Session, spent: Spent) -> Sequenc
 
 def _names_somebody(reason: str, session: Session, people: Sequence[Candidate]) -> bool:
     """Whether a text has a part of this candidate's name, the whole name of another, an address or a number to call."""
-    from aural_mcp.privacy.blind import UMLAUTS, Facts, Redactor  # its patterns take a while, and a start does without
+    from aural_mcp.privacy.blind import UMLAUTS  # its patterns take a while, and a start does without
 
     person = next((each for each in people if each.session_id == session.id), None)
     names = {session.participant_name or "", person.name if person else ""}
-    facts = Facts(names=frozenset(names), phone=(person.phone if person else None) or "")
-    if Redactor(facts)(reason) != inert(reason, "(link)"):
-        return True
-    words = [each for each in tokens(reason) if each.isalpha()]
-    if Redactor(Facts(names=frozenset(names)))(plain := " ".join(words)) != plain:  # also in a link
+    if names_one(reason, names, (person.phone if person else None) or ""):
         return True
     others = [tokens(spelled) for each in people for spelled in (each.name, each.name.translate(UMLAUTS))]
     orders = [way for each in others if len(each) > 1 for way in (each, [each[-1], *each[:-1]])]
-    return any(f" {' '.join(each)} " in f" {plain} " for each in orders)
+    return any(f" {' '.join(each)} " in f" {_words(reason)} " for each in orders)
+
+
+def names_one(text: str, names: Iterable[str], phone: str = "") -> bool:
+    """Whether a text has a part of the name of somebody who is called so, an address or a number to call."""
+    from aural_mcp.privacy.blind import Facts, Redactor  # its patterns take a while, and a start does without
+
+    facts, words = Facts(names=frozenset(names), phone=phone), _words(text)
+    if Redactor(facts)(text) != inert(text, "(link)"):
+        return True
+    return Redactor(Facts(names=facts.names))(words) != words  # also in a link
+
+
+def _words(text: str) -> str:
+    return " ".join(each for each in tokens(text) if each.isalpha())

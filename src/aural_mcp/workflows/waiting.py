@@ -209,7 +209,9 @@ class _Waiting:
         named = [_key(kind, each) for kind, named in there.items() for each in named]
         if not self._spent.whole:  # a page of ours begins anew each time
             self._journal.note({cursor: {**seen, "states": states, "named": named}})
-        counts = {name: list(states.values()).count(state) for name, state in COUNTED.items()}
+        waits = {row.id for row in rows if person_since(row)}  # who waits for a person did not give up
+        stand = [state for known, state in states.items() if state != GAVE_UP or known not in waits]
+        counts = {name: stand.count(state) for name, state in COUNTED.items()}
         return Waited(
             is_over=over,
             changes=changes,

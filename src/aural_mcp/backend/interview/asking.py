@@ -12,6 +12,7 @@ from aural_mcp.backend.interview.doors import Door
 from aural_mcp.backend.storage.store import PERSON, UNSTORABLE, new_id, now
 from aural_mcp.backend.storage.tables import ASKS, requests, sessions
 from aural_mcp.backend.webhooks import note_request
+from aural_mcp.safety import outside
 
 DATA, CORRECT, DELETE = "data", "correct", "delete"
 OF_DATA = (DATA, CORRECT, DELETE)
@@ -29,7 +30,7 @@ def ask_as_written(db: Connection, door: Door, form: FormData) -> None:
     text, email = field(form, "text", LONGEST + 1), field(form, "reach", 320) or field(form, "email", 320)
     if kind not in OF_DATA:
         raise Unclear(words["need.request"])
-    if kind == CORRECT and not text:
+    if kind == CORRECT and not outside(text).strip():
         raise Unclear(words["need.correction"])
     if kind == DATA and not (door.candidate or door.reach or "@" in email):
         raise Unclear(words["need.contact"])
@@ -43,7 +44,7 @@ def ask(db: Connection, door: Door, kind: str, text: str, email: str) -> None:
         Unclear: the text is too long.
     """
     session, candidate, moment = door.session, door.candidate or {}, now()
-    if session and email and not (door.candidate or door.reach):
+    if session and "@" in email and not (door.candidate or door.reach):
         db.execute(update(sessions).where(sessions.c.id == session["id"]).values(participantEmail=email))
     there = next((each for each in door.asked if each["kind"] == kind and each["closedAt"] is None), None)
     before = there["text"] if there else ""

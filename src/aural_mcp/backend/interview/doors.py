@@ -107,7 +107,8 @@ class Door:
     def reach(self) -> str:
         """Where the team can reach this person, as far as it was told here."""
         known = self.session or {}
-        return known.get("participantEmail") or known.get("participantPhone") or ""
+        email = known.get("participantEmail") or ""
+        return email if "@" in email else known.get("participantPhone") or ""
 
     @property
     def words(self) -> Mapping[str, str]:

@@ -29,12 +29,21 @@ def beside_sessions(db: Connection, found: Sequence[Row]) -> dict[str, Row]:
     """By the id of each of these sessions: open requests and the latest decision, each only where there is one."""
     ids = [row["id"] for row in found]
     told = {row["id"]: {"asksForPerson": row[ASKS]} if row[ASKS] else Row() for row in found}
-    for request in _of(db, requests, "sessionId", ids):
+    begun = {row["id"]: row["sessionId"] for row in _invited(db, ids)}
+    asked = [*_of(db, requests, "sessionId", ids), *_of(db, requests, "candidateId", [*begun])]
+    for request in sorted(asked, key=lambda row: row["at"]):
         if request["closedAt"] is None:
-            told[request["sessionId"]].setdefault("requests", []).append(_request(request))
+            whose = request["sessionId"] or begun[request["candidateId"]]
+            told[whose].setdefault("requests", []).append(_request(request))
     for decision in _of(db, decisions, "sessionId", ids):
         told[decision["sessionId"]]["decision"] = shown_decision(decision)
     return told
+
+
+def _invited(db: Connection, ids: Sequence[str]) -> list[Row]:
+    """The registered people of these sessions, who may have asked for something before they began."""
+    mine = select(candidates.c.id, candidates.c.sessionId).where(candidates.c.sessionId.in_(ids))
+    return rows(db, mine) if ids else []
 
 
 def beside_candidates(db: Connection, found: Sequence[Row]) -> dict[str, Row]:

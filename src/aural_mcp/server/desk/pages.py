@@ -213,7 +213,9 @@ def sessions(result: Mapping[str, Any], top: Html, interview_id: str, links: boo
         [
             _leads(each, links),
             html(
-                tag("span", STATUSES.get(each["status"], each["status"]), class_="badge"),
+                None
+                if each.get("asksForPerson") and each["status"] == "ABANDONED"
+                else tag("span", STATUSES.get(each["status"], each["status"]), class_="badge"),
                 tag("span", f"asks for a person since {each['asksForPerson'][:10]}", class_="badge warn")
                 if each.get("asksForPerson")
                 else None,

@@ -36,7 +36,7 @@ from aural_mcp.workflows.mail.texts import Kind, Letter, Template
 MOST_A_CALL, FIRST, MOST_NAMED, MOST_DOMAINS = 200, 3, 5, 10
 RESERVED = ("test", "invalid", "example", "localhost")
 """Ends of hosts to which no mail goes, as are example.com, .net and .org."""
-ASKS = "would rather speak with a person"
+ASKS, DELETION = "would rather speak with a person", "asks for deletion"
 BEGUN, UNFINISHED, NO_ADDRESS, NO_LINK = "begun", "not finished", "no address that can be used", "no private link"
 RESERVED_HOST, TWICE, LINKED = "a domain for tests", "the same address as another", "a link in the text by their name"
 BEFORE, REFUSED_BEFORE = "it was sent before", "the server refused the address before"
@@ -271,6 +271,8 @@ def _unfit(plan: Plan, row: CandidateRow, kind: Kind, address: str, link: str, m
     """Why somebody gets no message of this kind."""
     if row.asks_for_person:
         return ASKS
+    if any(each.kind == "delete" for each in row.requests):
+        return DELETION
     if kind in texts.NEEDS_LINK and row.status != NOT_BEGUN:
         return BEGUN
     if kind not in texts.NEEDS_LINK and row.status != "COMPLETED":

@@ -38,7 +38,7 @@ def closed_page(closed: Closed, *, error: str = "", typed: FormData | None = Non
     asking: dict[str, Html] = {}
     if door:
         form = Html(alone(door) + rights(door, error, typed))
-        asking = {"contact": contact(door), "error": _error(error), "noted": noted(door), "rights": form}
+        asking = {"contact": contact(door), "error": _error(error), "noted": noted(door, closed=True), "rights": form}
     return message_page(words[closed.key], words[f"{closed.key}.text"], words, **asking)
 
 

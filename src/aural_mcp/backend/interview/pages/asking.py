@@ -109,10 +109,14 @@ def rights(door: Door, error: str, typed: FormData | None, *, form: str = ALONE)
     )
 
 
-def noted(door: Door) -> Html:
-    """What was asked and when, what happens next, and what was closed."""
+def noted(door: Door, *, closed: bool = False) -> Html:
+    """What was asked and when, what happens next, and what was closed.
+
+    Args:
+        closed: the interview takes no answers: nobody is told to go on.
+    """
     words = door.words
-    said = _of_wish(door, door.wish) if door.wish else []
+    said = _of_wish(door, door.wish, over=closed or (door.begun and not door.waiting)) if door.wish else []
     for each in door.asked:
         if each["kind"] != PERSON:
             key = "request.open" if each["closedAt"] is None else "request.closed"
@@ -123,9 +127,9 @@ def noted(door: Door) -> Html:
     return fill("noted", lines=Html("".join(lines))) if said else NOTHING
 
 
-def _of_wish(door: Door, wish: Row) -> list[str]:
+def _of_wish(door: Door, wish: Row, *, over: bool) -> list[str]:
     """The wish for a person, and how it goes on: only the latest one matters."""
-    words, over = door.words, door.begun and not door.waiting
+    words = door.words
     if wish["closedAt"] is not None:
         done = words["person.closed"].format(time=_time(wish["at"]), closed=_time(wish["closedAt"]))
         return [done] if over else [done, words["person.go_on"]]
