@@ -445,7 +445,7 @@ async def test_a_question_names_what_a_person_knows(world):
     assert await preview(server, "publish_interview", **scenery["publish_interview"]) == (
         "Open “Draft” to everyone who has its link? The interview has no questions yet: whoever opens a link is told "
         "to come back later. Candidates are not told whom they can ask (AURAL_CONTACT) or who invites them "
-        "(AURAL_ORGANIZATION or companyName): set it where the backend runs. Aural cannot make it invite-only again."
+        "(AURAL_ORGANIZATION). Aural cannot make it invite-only again."
     )
     assert await preview(server, "end_interview_sessions", **scenery["end_interview_sessions"]) == (
         "End the session of “Backend engineer” for good: “Robin Vega” (0 min)? They cannot go on. The time in "

@@ -151,8 +151,7 @@ async def test_publishing_says_what_is_missing_and_nothing_when_nothing_is(agent
     await ok(agent, "create_questions", interviewId=whole, questions=[{"text": "Q"}])
     untold, said = (await ok(agent, "publish_interview", interviewId=whole))["remarks"]
     assert untold == (
-        "Candidates are not told whom they can ask (AURAL_CONTACT) or who invites them "
-        "(AURAL_ORGANIZATION or companyName): set it where the backend runs."
+        "Candidates are not told whom they can ask (AURAL_CONTACT) or who invites them (AURAL_ORGANIZATION)."
     )
     assert said == (
         "Candidates first see: 1 question, in writing, no time limit, in “en”; "

@@ -26,6 +26,7 @@ typed into a terminal it has nobody to talk to. What you may want instead:
   aural-mcp serve --http   serve MCP over HTTP instead of stdio
   aural-mcp backend        run the REST backend for a team
   aural-mcp watch          tell a webhook or a command what happens
+  aural-mcp requests       what candidates ask of you, and explanations that are owed
   aural-mcp audit verify   check the log of what agents did
   aural-mcp --help         every command and setting
 

@@ -22,14 +22,14 @@ SIMPLIFIED = "This workspace's page is in simplified Chinese only, around your o
 NOT_HERE = "This workspace's page is in writing only: {what} will not be offered."
 NOT_TOLD = {
     "contact": "whom they can ask (AURAL_CONTACT)",
-    "organization": "who invites them (AURAL_ORGANIZATION or companyName)",
+    "organization": "who invites them (AURAL_ORGANIZATION)",
 }
 
 
 def not_told(found: Record) -> list[str]:
     """What candidates are not told, as the embedded backend says it of an interview."""
     lacks = [said for name, said in NOT_TOLD.items() if name in ((found.model_extra or {}).get("notTold") or ())]
-    return [f"Candidates are not told {' or '.join(lacks)}: set it where the backend runs."] if lacks else []
+    return [f"Candidates are not told {' or '.join(lacks)}."] if lacks else []
 
 
 def first_screen(client: Caller, interview: Interview | CreateInterview, questions: int) -> list[str]:

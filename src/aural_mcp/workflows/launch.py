@@ -108,6 +108,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     remaining = sum(row.state == "remains" for row in rows)
     remarks = [remain(remaining, len(rows), spent, then=NOT_TWICE)] if remaining else []
     remarks += [f"{len(failed)} of {len(rows)} failed: {_why(failed)}"] if failed else []
+    remarks += work.not_told
     remarks += _first_screens(client, [each for row, each in zip(rows, whole, strict=True) if row.url])
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
@@ -172,6 +173,7 @@ class _Launch:
         self._client, self._spent, self._given = client, spent, given
         self._ledger, self._ended = Ledger(client), False
         self.items = _items(given)
+        self.not_told: list[str] = []
         self.journal = Journal(client, f"launch {digest(given)}" if given.allow_duplicate else "launch", KEPT)
 
     async def launch(self, row: LaunchedRow, each: Resolved, item: str) -> None:
@@ -220,7 +222,7 @@ class _Launch:
         if each.publish:
             self._check_time()
             opened = await self._client.call(PublishInterview(interview_id=done["id"]), spent=self._spent)
-            row.url, row.warnings = opened.url, [*row.warnings, *not_told(opened)]
+            row.url, self.not_told = opened.url, list(dict.fromkeys([*self.not_told, *not_told(opened)]))
         self._note(item, done, complete=True, url=row.url)
 
     def _check_time(self) -> None:
