@@ -148,3 +148,27 @@ async def test_by_the_private_link_data_are_asked_for_and_corrected_also_when_th
         await context.close()
     code, out, _ = aural_mcp(tmp_path, "requests", "list", COLUMNS="200")
     assert (code, "writes: My name is Ann Lee." in out) == (0, True)
+
+
+async def test_no_clock_of_another_tab_sends_what_is_half_written_while_somebody_waits_for_a_person(tmp_path, browser):
+    async with on_stdio(tmp_path, "auto", **HOST) as agent:
+        made = await published(agent, [{"text": "Q1", "timeLimitSeconds": 60}], title="T")
+        people = [{"name": "Robin", "email": "robin@x.example"}]
+        invited = (await ok(agent, "create_candidates", interviewId=made["id"], candidates=people))["data"][0]
+        context = await browser.new_context()
+        page, other = await context.new_page(), await context.new_page()
+        await page.clock.install()
+        await page.goto(invited["inviteUrl"])
+        await page.get_by_label("I understand").check()
+        await page.get_by_role("button", name="Begin").click()
+        await page.get_by_label("Your answer").fill("Half of a sen")
+        await other.goto(invited["inviteUrl"])
+        await other.get_by_text("I would rather speak with a person").click()
+        await other.get_by_role("button", name="Yes, tell the team").click()
+        await expect(other.get_by_text("(stands still)")).to_be_visible()
+        await page.clock.fast_forward(61_000)
+        await expect(page.get_by_text("(stands still)")).to_be_visible()
+        await expect(page.get_by_label("Your answer")).to_have_value("Half of a sen")
+        (row,) = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"]
+        assert (row["status"], row["turns"]) == ("IN_PROGRESS", 2)
+        await context.close()

@@ -135,6 +135,8 @@ class Conduct:
                 door = self._go_on(db, self._keep_time(db, door))
             current = door.waiting is not None and door.waiting["id"] == form.get("turn")
             if current and door.waiting:
+                if form.get("clock") and not (_out_of_time(door) or _question_is_over(door)):
+                    raise Unclear("")  # another tab knows that no clock runs: this one shows it too
                 given = _given(form, door, door.waiting)
                 door = self._go_on(db, _say(db, door, "USER", given, question_id=door.waiting["questionId"]))
         self._think(link, door)
@@ -295,12 +297,16 @@ def _out_of_time(door: Door) -> bool:
     return is_over(door.ends, grace=NO_GRACE)
 
 
+def _question_is_over(door: Door) -> bool:
+    return is_over(door.question_ends(door.question), grace=NO_GRACE)
+
+
 def _given(form: FormData, door: Door, waiting: Row) -> Answer:
     """The answer in the form; an empty one that the clock sent says that there was none in time."""
     try:
         return answer_of(form, door.question, follow_up=waiting["isFollowUp"], words=door.words)
     except Unclear:
-        if _out_of_time(door) or is_over(door.question_ends(door.question), grace=NO_GRACE):
+        if _out_of_time(door) or _question_is_over(door):
             return Answer(door.words["too_late"])
         raise
 

@@ -235,9 +235,11 @@ async function send(submitter) {
   const answer = await untilReached(() => {
     const body = new URLSearchParams(new FormData(form));
     if (submitter?.name) body.append(submitter.name, submitter.value);
+    if (submitter === null) body.append("clock", "over");
     return fetch(form.action, { method: "POST", body, redirect: "manual" });
   });
-  if (answer.type === "opaqueredirect") location.replace(form.action.replace(/\/answer$/, ""));
+  const stands = submitter === null && answer.status === 200; // no clock runs: what was typed is kept as a draft
+  if (answer.type === "opaqueredirect" || stands) location.replace(form.action.replace(/\/answer$/, ""));
   else go(form, submitter); // what it refuses, it says on a page
 }
 
