@@ -295,6 +295,15 @@ async def test_what_is_no_address_is_not_taken_for_one_to_which_a_person_can_wri
         assert "You can be reached at: robin@x.test" in page.text
 
 
+@pytest.mark.parametrize("act", ["start", "answer", "person", "request"])
+async def test_a_tab_that_is_opened_again_after_a_form_shows_the_page(agent, world, act):
+    _, person = await invited_to(agent, "Q")
+    async with world.browser() as browser:
+        page = await browser.get(f"{person['inviteUrl']}/{act}")
+        assert (page.status_code, str(page.url)) == (200, person["inviteUrl"])
+        assert (await browser.get(f"{person['inviteUrl']}/other")).status_code == 404
+
+
 async def test_without_cookies_the_address_of_its_own_takes_requests(agent, world):
     made = await published(agent, [{"text": "Q"}])
     async with world.browser() as browser:

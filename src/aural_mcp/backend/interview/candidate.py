@@ -62,6 +62,9 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
     async def look(request: Request) -> Response:
         return await _guarded(conduct, request, origin(), None)
 
+    async def home(request: Request) -> Response:
+        return RedirectResponse(_link(request).path, 303, HEADERS)  # a tab that is opened again after a form
+
     async def start(request: Request) -> Response:
         return _try_cookies(request) or await _guarded(conduct, request, origin(), conduct.begin)
 
@@ -92,6 +95,7 @@ def candidate_routes(conduct: Conduct, origin: Callable[[], str]) -> list[BaseRo
             Route(path + "/person", person, methods=["POST"]),
             Route(path + "/request", ask, methods=["POST"]),
             Route(path + "/event", event, methods=["POST"]),
+            *(Route(f"{path}/{act}", home) for act in ("start", "answer", "person", "request")),
         ]
     assets = StaticFiles(directory=Path(__file__).parent / "pages" / "assets")
     return [Route("/workspace", workspace), Mount("/assets", assets), *doors]
