@@ -208,6 +208,20 @@ async def asked_everywhere(world, agent):
     return interview, ana, ben, cem
 
 
+async def test_the_list_of_interviews_says_where_somebody_waits_until_nobody_does(agent, world):
+    interview, *_ = await asked_everywhere(world, agent)
+    await interview_with(agent)
+    result = await agent.call_tool("list_interviews", {})
+    assert {row["id"]: row.get("waiting") for row in result.structured_content["data"]}[interview] == 3
+    assert sum("waiting" in row for row in result.structured_content["data"]) == 1
+    assert "wait_for_sessions says who" in text_of(result)
+    explained(world)
+    with world.store.writing() as db:
+        db.execute(update(tables.requests).values(closedAt=store.now()))
+        db.execute(update(tables.sessions).values({tables.ASKS: None}))
+    assert "waiting" not in text_of(await agent.call_tool("list_interviews", {}))
+
+
 async def test_on_the_desk_they_stand_first_with_dates(agent, world):
     interview, ana, ben, _ = await asked_everywhere(world, agent)
     wire = httpx.ASGITransport(world.app)

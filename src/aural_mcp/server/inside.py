@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
-from urllib.parse import urlsplit
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, UnexpectedToolError
 from mcp.types import CallToolResult
 from pydantic import PrivateAttr
 
-from aural_mcp.config import is_loopback
 from aural_mcp.safety import quoted
 from aural_mcp.server import results
 from aural_mcp.server.access import BY_NAME
@@ -113,14 +111,13 @@ class Asking:
 
     # ── Whole results ───────────────────────────────────────────────────────────────────────────
 
-    async def waiting(self, interviews: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Who may need a word, by interview; of the first of them, where the backend is near and the budget allows."""
-        client = self._server.clients.client_for(self._context.headers)
-        near = client.local or is_loopback(urlsplit(client.base_url).hostname)
-        if not near or "wait_for_sessions" not in await self.tools():
+    async def waiting(self, interviews: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Who waits for the team, by interview; of the first in which somebody does, as the budget allows."""
+        if "wait_for_sessions" not in await self.tools():
             return {}
-        free = MOST_LOOKS if client.remaining is None else max(0, client.remaining - SPARE) // 2
-        asked = interviews[: min(free, MOST_LOOKS)]
+        left = self._server.clients.client_for(self._context.headers).remaining
+        free = MOST_LOOKS if left is None else max(0, left - SPARE) // 2
+        asked = [row["id"] for row in interviews if row.get("waiting")][: min(free, MOST_LOOKS)]
         return {each: (await self("wait_for_sessions", interviewId=each)).get("attention", {}) for each in asked}
 
     async def progress(self, interview_id: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitti
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
 NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
+WAITING = "Where waiting stands, people ask for something or are owed an explanation: wait_for_sessions says who."
 NO_CRITERIA = "It has no assessmentCriteria to score against. Add some: update_interview."
 
 
@@ -51,6 +52,7 @@ class InterviewRow(Record):
     state: State = ""
     questions: int | None = None
     sessions: int | None = None
+    waiting: int = Field(default=0, description="Ask for something, or are owed an explanation.")
     updated_at: str = ""
 
 
@@ -80,7 +82,8 @@ async def list_interviews(client: Caller, given: ListInterviewsArguments, spent:
     rows, cursor = fitting(found.rows, found.cursor)
     shown = rows if given.detail == "full" else [_row(each) for each in rows]
     looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
-    return InterviewTable(data=list(shown), cursor=cursor, **looked_at)
+    remarks = said([WAITING] if any(map(_waiting, rows)) else [])
+    return InterviewTable(data=list(shown), cursor=cursor, **looked_at, **remarks)
 
 
 def _matches(row: Interview, given: ListInterviewsArguments) -> bool:
@@ -98,7 +101,14 @@ def _kinds(row: Interview) -> set[str]:
 
 def _row(each: Interview) -> InterviewRow:
     counts = {"questions": each.counts.questions, "sessions": each.counts.sessions} if each.counts else {}
-    return InterviewRow(id=each.id, title=each.title, state=_state(each), updated_at=each.updated_at, **counts)
+    more = {"waiting": waiting} if (waiting := _waiting(each)) else {}
+    return InterviewRow(id=each.id, title=each.title, state=_state(each), updated_at=each.updated_at, **counts, **more)
+
+
+def _waiting(each: Interview) -> int:
+    """How many wait for the team, as the embedded backend counts them."""
+    number = (each.counts.model_extra or {}).get("waiting") if each.counts else None
+    return number if isinstance(number, int) else 0
 
 
 def _state(each: Interview) -> str:

@@ -26,7 +26,7 @@ from aural_mcp.backend.rest.scope import (
     row_of,
 )
 from aural_mcp.backend.storage.erasing import buried, erased_before, has_erased
-from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, notice_of
+from aural_mcp.backend.storage.rights import beside_candidates, beside_sessions, notice_of, waiting_in
 from aural_mcp.backend.storage.store import Row, new_id, new_token, now, questions_of, rows, turns_of
 from aural_mcp.backend.storage.tables import (
     candidates,
@@ -75,8 +75,10 @@ def list_interviews(call: Call) -> Paged:
     page = _page(call, mine, interviews, "updatedAt", after, ties_ascend=True)
     ids = [row["id"] for row in page]
     asked, taken = _counts(call.db, questions, ids), _counts(call.db, sessions, ids)
+    waiting = waiting_in(call.db, ids)
     for row in page:
         row["_count"] = {"questions": asked.get(row["id"], 0), "sessions": taken.get(row["id"], 0)}
+        row["_count"] |= {"waiting": waiting[row["id"]]} if waiting[row["id"]] else {}
     return page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,6 +124,17 @@ def owed_explanations(db: Connection, days: int) -> list[Row]:
     latest = {row["sessionId"]: row for row in rows(db, found)}
     owed = [row for row in latest.values() if row["decision"] in ADVERSE and row["explainedAt"] is None]
     return [row | {"due": _later(row["at"], days)} for row in sorted(owed, key=lambda row: row["at"])]
+
+
+def waiting_in(db: Connection, ids: Sequence[str]) -> Counter[str]:
+    """How many wait for the team, by interview: for a person, for an answer to a request, for an explanation."""
+    wished, asked = sessions.c.interviewId, requests.c.interviewId
+    latest = select(wished, decisions).join(decisions, decisions.c.sessionId == sessions.c.id).where(wished.in_(ids))
+    held = {row["sessionId"]: row for row in rows(db, latest.order_by(decisions.c["at"], decisions.c.id))}
+    owed = [row["interviewId"] for row in held.values() if row["decision"] in ADVERSE and row["explainedAt"] is None]
+    others = select(asked).where(asked.in_(ids), requests.c.closedAt.is_(None), requests.c.kind != PERSON)
+    persons = select(wished).where(wished.in_(ids), sessions.c[ASKS].is_not(None))
+    return Counter([*owed, *db.execute(others).scalars(), *db.execute(persons).scalars()])
 
 
 def closed_request(db: Connection, beginning: str) -> Row | None:

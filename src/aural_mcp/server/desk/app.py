@@ -211,7 +211,7 @@ async def _interviews(request: Request, asking: Asking) -> Response:
     cursor = request.query_params.get("cursor")
     given = {**({"title": title} if title else {}), **({"cursor": cursor} if cursor else {})}
     found = await asking("list_interviews", limit=50, **given)
-    waiting = await asking.waiting([row["id"] for row in found["data"]])
+    waiting = await asking.waiting(found["data"])
     links = "get_session" in await asking.tools()
     return _page(pages.interviews(found, await _frame(request, asking), title, waiting, links))
 
