@@ -954,7 +954,7 @@ OUR_HEAD = re.compile(r"\A<!doctype html>\n.*?</head>", re.DOTALL)
 """Where a report says how it looks and what it may load; what its title would break out of it stands behind."""
 NO_TEXT = frozenset(
     {"delete_question", "publish_interview", "archive_interview", "get_usage", "aural://usage", "send_messages"}
-    | {"impact_report"}
+    | {"impact_report", "record_decision"}
 )
 """Tools and resources that say ids, numbers and words of ours; what is mailed is cleaned once more for itself."""
 
@@ -1094,6 +1094,8 @@ async def _call(agent: Client, tool: str, arguments: dict[str, Any], said: Said)
     start: dict[str, Any] | None = {}
     while start is not None:
         result = await agent.call_tool(tool, {**arguments, **start})
+        if code := (result.structured_content or {}).get("confirmation"):
+            result = await agent.call_tool(tool, {**arguments, **start, "confirmation": code})
         assert not result.is_error, (tool, text_of(result))
         said.texts.append(text_of(result))
         said.structured.append(result.structured_content)
@@ -1117,6 +1119,8 @@ async def _refusals(office: Office, planted: Planted) -> Said:
     """What is said to calls that name something wrongly, and before something is done."""
     agent, said = office.agent, Said()
     said.texts.append(text_of(await office.asking.call_tool("archive_interview", planted.interview)))
+    decision = {"sessionId": planted.ids["sessionId"], "decision": "hold", "reason": "Waits for the panel."}
+    said.texts.append(text_of(await office.asking.call_tool("record_decision", decision)))
     for text in planted.texts[:3]:
         said.texts.append(text_of(await agent.call_tool(text, {})))
         said.texts.append(text_of(await agent.call_tool("get_session", {"sessionId": "x", text: 1})))
@@ -1230,7 +1234,7 @@ def without(*names: str) -> Iterator[None]:
         if getattr(module, name, None) is getattr(safety, name)
     ]
     for module, name, _ in changed:
-        setattr(module, name, INSTEAD.get(name, str))
+        setattr(module, name, INSTEAD.get(name, lambda text, *_: str(text)))
     try:
         yield
     finally:
