@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from sqlalchemy import JSON, Connection, String, Text, delete, func, insert, or_, select, update
 
-from aural_mcp.api.decisions import ADVERSE
-from aural_mcp.backend.storage.store import Row, now, rows, save_setting, setting
+from aural_mcp.backend.storage.rights import is_owed, latest_of
+from aural_mcp.backend.storage.store import PERSON, Row, now, rows, save_setting, setting
 from aural_mcp.backend.storage.tables import (
     ASKS,
     agreements,
@@ -33,7 +33,7 @@ from aural_mcp.privacy.persons import Entry, Mentions, Person, digits, plain
 
 KEY = "erasing"
 """The setting that holds what makes hashes of who was erased."""
-DELETE, PERSON = "delete", "person"
+DELETE = "delete"
 DOUBLE = re.compile(r"\bsession (\S+?)(?=[.,]?(?:\s|$))")
 """How the integrity log of a session names another one."""
 GONE = "a session that was erased"
@@ -113,7 +113,7 @@ def old(db: Connection, before: str, only: Collection[str] = (), keep: Collectio
     moments = {row["id"]: row["last"] for row in rows(db, select(column.id, last.label("last")).where(last < before))}
     listed = select(candidates.c.id, candidates.c.createdAt).where(candidates.c.createdAt < before)
     made = {row["id"]: row["createdAt"] for row in rows(db, listed)}
-    asked, decided = _open_requests(db), _latest_decisions(db)
+    asked, decided = _open_requests(db), latest_of(db)
     found, stays = Old(), set[str]()
     everybody = [each for each in entries(db) if not only or each.interview in only]
     for each in everybody:  # sessions come first
@@ -139,7 +139,7 @@ def _why_kept(kinds: Collection[str], decision: Row | None, keep: Collection[str
         return ""
     if decision["decision"] in keep:
         return f"decided: {decision['decision']}"
-    return "is owed an explanation" if _is_owed(decision) else ""
+    return "is owed an explanation" if is_owed(decision) else ""
 
 
 def open_requests(db: Connection) -> list[tuple[str, str]]:
@@ -149,7 +149,7 @@ def open_requests(db: Connection) -> list[tuple[str, str]]:
 
 def owed_since(db: Connection) -> list[str]:
     """When each decision was made of which the explanation is owed."""
-    return [each["at"] for each in _latest_decisions(db).values() if _is_owed(each)]
+    return [each["at"] for each in latest_of(db).values() if is_owed(each)]
 
 
 def _open_requests(db: Connection) -> dict[str, set[str]]:
@@ -171,14 +171,6 @@ def _open_rows(db: Connection) -> list[Row]:
         for row in wished
         if row["id"] not in known
     ]
-
-
-def _is_owed(decision: Row) -> bool:
-    return decision["decision"] in ADVERSE and decision["explainedAt"] is None
-
-
-def _latest_decisions(db: Connection) -> dict[str, Row]:
-    return {row["sessionId"]: row for row in rows(db, select(decisions).order_by(decisions.c["at"], decisions.c.id))}
 
 
 # ── Erasing ─────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, func, insert, or_, select, update
 
 from aural_mcp.api.decisions import ADVERSE
 from aural_mcp.backend.storage.store import PERSON, Row, new_id, now, one, rows
@@ -120,18 +120,27 @@ def owed_explanations(db: Connection, days: int) -> list[Row]:
     joined = decisions.join(sessions, sessions.c.id == decisions.c.sessionId)
     joined = joined.join(interviews, interviews.c.id == sessions.c.interviewId)
     who = sessions.c.participantName.label("name"), sessions.c.participantEmail.label("email"), interviews.c.title
-    found = select(decisions, *who).select_from(joined).order_by(decisions.c["at"], decisions.c.id)
-    latest = {row["sessionId"]: row for row in rows(db, found)}
-    owed = [row for row in latest.values() if row["decision"] in ADVERSE and row["explainedAt"] is None]
+    latest = latest_of(db, select(decisions, *who).select_from(joined))
+    owed = [row for row in latest.values() if is_owed(row)]
     return [row | {"due": _later(row["at"], days)} for row in sorted(owed, key=lambda row: row["at"])]
+
+
+def latest_of(db: Connection, query: Select[Any] = select(decisions)) -> dict[str, Row]:  # noqa: B008  a constant
+    """The decision that holds, by session, of those that a query gives."""
+    found = rows(db, query.order_by(decisions.c["at"], decisions.c.id))
+    return {row["sessionId"]: row for row in found}
+
+
+def is_owed(decision: Row) -> bool:
+    """Whether a decision that holds is against somebody and was not explained yet."""
+    return decision["decision"] in ADVERSE and decision["explainedAt"] is None
 
 
 def waiting_in(db: Connection, ids: Sequence[str]) -> Counter[str]:
     """How many wait for the team, by interview: for a person, for an answer to a request, for an explanation."""
     wished, asked = sessions.c.interviewId, requests.c.interviewId
     latest = select(wished, decisions).join(decisions, decisions.c.sessionId == sessions.c.id).where(wished.in_(ids))
-    held = {row["sessionId"]: row for row in rows(db, latest.order_by(decisions.c["at"], decisions.c.id))}
-    owed = [row["interviewId"] for row in held.values() if row["decision"] in ADVERSE and row["explainedAt"] is None]
+    owed = [row["interviewId"] for row in latest_of(db, latest).values() if is_owed(row)]
     others = select(asked).where(asked.in_(ids), requests.c.closedAt.is_(None), requests.c.kind != PERSON)
     persons = select(wished).where(wished.in_(ids), sessions.c[ASKS].is_not(None))
     return Counter([*owed, *db.execute(others).scalars(), *db.execute(persons).scalars()])
