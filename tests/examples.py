@@ -62,6 +62,8 @@ _LEAST = {
     "questionEvaluations": [{"question": "Q?", "score": None, "evaluation": "E"}],
     "data": "Ana, ana@example.org",
     "kind": "invitation",
+    "decision": "hold",
+    "reason": "R",
 }
 
 
