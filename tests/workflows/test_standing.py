@@ -214,7 +214,7 @@ async def test_the_list_of_interviews_says_where_somebody_waits_until_nobody_doe
     result = await agent.call_tool("list_interviews", {})
     assert {row["id"]: row.get("waiting") for row in result.structured_content["data"]}[interview] == 3
     assert sum("waiting" in row for row in result.structured_content["data"]) == 1
-    assert "wait_for_sessions says who" in text_of(result)
+    assert text_of(result).endswith("Next: wait_for_sessions, where people are waiting for the team.")
     explained(world)
     with world.store.writing() as db:
         db.execute(update(tables.requests).values(closedAt=store.now()))

@@ -204,6 +204,11 @@ class ListInterviews(Operation[Rows[Interview]]):
     limit: PageSize = MISSING
     cursor: Cursor = MISSING
 
+    @classmethod
+    def next_step(cls, result: Mapping[str, Any]) -> str:
+        waits = any(row.get("waiting") for row in result.get("data", ()))
+        return "Next: wait_for_sessions, where people are waiting for the team." if waits else super().next_step(result)
+
 
 class CreateInterview(Operation[Interview]):
     """Create an interview, invite-only until published.

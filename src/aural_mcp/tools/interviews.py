@@ -40,7 +40,6 @@ from aural_mcp.tools.shape import AllowDuplicate, Detail, brief, contains, fitti
 
 State = Annotated[str, Field(description="public (by link), by invitation, or archived (its links take nobody).")]
 NO_QUESTIONS = "It has no questions yet: whoever opens the link is told to come back later. Add some: create_questions."
-WAITING = "Where waiting stands, people ask for something or are owed an explanation: wait_for_sessions says who."
 NO_CRITERIA = "It has no assessmentCriteria to score against. Add some: update_interview."
 
 
@@ -82,8 +81,7 @@ async def list_interviews(client: Caller, given: ListInterviewsArguments, spent:
     rows, cursor = fitting(found.rows, found.cursor)
     shown = rows if given.detail == "full" else [_row(each) for each in rows]
     looked_at = {} if found.looked_at is None else {"looked_at": found.looked_at}
-    remarks = said([WAITING] if any(map(_waiting, rows)) else [])
-    return InterviewTable(data=list(shown), cursor=cursor, **looked_at, **remarks)
+    return InterviewTable(data=list(shown), cursor=cursor, **looked_at)
 
 
 def _matches(row: Interview, given: ListInterviewsArguments) -> bool:
