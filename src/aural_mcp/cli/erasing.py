@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,13 +121,11 @@ def finish(store: Store, settings: Settings, done: Done) -> None:
 
 def decision_log_of(settings: Settings) -> AuditLog:
     """The decision log as the servers of this computer write it."""
+    from aural_mcp.cli.setup import log_of
     from aural_mcp.client.state import State
-    from aural_mcp.config import data_folder, decision_log
-    from aural_mcp.privacy.audit import AuditLog
+    from aural_mcp.config import data_folder
 
-    state, keys = State(lambda: data_folder(settings) / "state.db"), settings.state_keys
-    hashes = (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None
-    return AuditLog(partial(decision_log, settings), hashes)
+    return log_of(settings, State(lambda: data_folder(settings) / "state.db"))
 
 
 def note(log: AuditLog, tool: str, outcome: Outcome, found: Sequence[Entry]) -> None:
@@ -138,13 +134,9 @@ def note(log: AuditLog, tool: str, outcome: Outcome, found: Sequence[Entry]) -> 
     Raises:
         LogUnwritable: it cannot be written.
     """
-    from aural_mcp.privacy.who import Who
+    from aural_mcp.privacy.who import at_this_computer
 
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        user = ""
-    by = Who(name=user, application=f"aural-mcp {tool.replace('_', ' ')}")
+    by = at_this_computer(f"aural-mcp {tool.replace('_', ' ')}")
     for start in range(0, len(found), IN_A_LINE):
         some = found[start : start + IN_A_LINE]
         ids = {f"{kind}Id": [each.id for each in some if each.kind == kind] for kind in ("session", "candidate")}

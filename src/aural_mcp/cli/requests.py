@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -124,18 +123,14 @@ class Desk:
 
     def close(self, found: Open, note: str) -> None:
         """Close it and write that down: both or nothing, and no name, which could not be erased there."""
-        from functools import partial
-
-        from aural_mcp.cli.setup import hashing
-        from aural_mcp.config import decision_log
-        from aural_mcp.privacy.audit import AuditLog
-        from aural_mcp.privacy.who import Who
+        from aural_mcp.cli.setup import log_of
+        from aural_mcp.privacy.who import at_this_computer
         from aural_mcp.workflows.decisions import names_one
 
         if names_one(note, [found.name]):
             raise click.ClickException(NOTE_NAMES)
         client = self._setup.client
-        log, by = AuditLog(partial(decision_log, self._settings), hashing(self._settings, client.state)), _user()
+        log, by = log_of(self._settings, client.state), at_this_computer()
         log.check()
 
         def write() -> None:
@@ -145,7 +140,7 @@ class Desk:
                 tenant=client.tenant,
                 ids=found.ids,
                 confirmed="operator",
-                by=Who(name=by),
+                by=by,
                 reason=note,
                 waits=False,
             )
@@ -155,7 +150,7 @@ class Desk:
             self._explained(found.id)
             return
         with self._store.writing() as db:
-            if not found.close(db, by):
+            if not found.close(db, by.name or "unknown"):
                 raise click.ClickException(f"{found.id}: somebody closed it meanwhile.")
             write()
 
@@ -228,14 +223,6 @@ def _desk(database: str | None) -> Desk:
         raise click.ClickException(settings.problem)
     store = workspace(database) if database or settings.embedded else None
     return Desk(settings, set_up(settings), store)
-
-
-def _user() -> str:
-    """The operating system's name of who runs this."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"
 
 
 def _when(stamp: str) -> str:

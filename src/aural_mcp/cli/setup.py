@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aural_mcp.client.client import AuralClient
     from aural_mcp.client.state import State
     from aural_mcp.config import Settings
+    from aural_mcp.privacy.audit import AuditLog
     from aural_mcp.server.server import AuralServer
 
 OWN_KEY = "the caller's own key"
@@ -82,8 +83,7 @@ def set_up(
     """
     from aural_mcp.client.client import AuralClient
     from aural_mcp.client.state import State
-    from aural_mcp.config import data_folder, decision_log
-    from aural_mcp.privacy.audit import AuditLog
+    from aural_mcp.config import data_folder
     from aural_mcp.privacy.exposure import Exposure
     from aural_mcp.server.access import access
     from aural_mcp.server.principal import KeyPerRequest, OneClient
@@ -125,7 +125,7 @@ def set_up(
         confirm=settings.confirm,
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
-        audit=AuditLog(partial(decision_log, settings), hashing(settings, state)),
+        audit=log_of(settings, state),
         require_reason=settings.require_reason,
         files=settings.files,
         mail=None if per_request else read_mail(os.environ),
@@ -134,10 +134,14 @@ def set_up(
     return Setup(server, client, workspace)
 
 
-def hashing(settings: Settings, state: State) -> Callable[[], bytes] | None:
-    """What makes hashes of the names in the decision log; None where they stand there in clear."""
+def log_of(settings: Settings, state: State) -> AuditLog:
+    """The decision log, in which people's names stand in clear or as hashes, as the settings say."""
+    from aural_mcp.config import decision_log
+    from aural_mcp.privacy.audit import AuditLog
+
     keys = settings.state_keys
-    return (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None
+    hashing = (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None
+    return AuditLog(partial(decision_log, settings), hashing)
 
 
 def _workspace(settings: Settings) -> LocalWorkspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,14 @@ class Who:
             "signIn": one_line(self.sign_in),
         }
         return {name: text for name, text in fields.items() if text}
+
+
+def at_this_computer(application: str = "") -> Who:
+    """Whoever types a command here, as the operating system calls them."""
+    try:
+        return Who(name=getpass.getuser(), application=application)
+    except (OSError, KeyError, ImportError):
+        return Who(application=application)
 
 
 def one_line(text: str, most: int = LONGEST) -> str:
