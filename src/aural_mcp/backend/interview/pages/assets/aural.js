@@ -150,7 +150,7 @@ function clock(line) {
     line.classList.toggle("short", left <= 60);
     if (left > 0) return;
     clearInterval(tick);
-    send(null); // as it stands: the server takes what is there, or notes that there was nothing in time
+    send(null, true); // as it stands: the server takes what is there, or notes that there was nothing in time
   }, 250);
 }
 
@@ -228,17 +228,17 @@ async function untilReached(attempt) {
 }
 
 // Sends an answer: the server takes one that comes twice once.
-async function send(submitter) {
+async function send(submitter, over = false) {
   if (sending) return;
   sending = true;
   lock(true);
   const answer = await untilReached(() => {
     const body = new URLSearchParams(new FormData(form));
     if (submitter?.name) body.append(submitter.name, submitter.value);
-    if (submitter === null) body.append("clock", "over");
+    if (over) body.append("clock", "over");
     return fetch(form.action, { method: "POST", body, redirect: "manual" });
   });
-  const stands = submitter === null && answer.status === 200; // no clock runs: what was typed is kept as a draft
+  const stands = over && answer.status === 200; // no clock runs: what was typed is kept as a draft
   if (answer.type === "opaqueredirect" || stands) location.replace(form.action.replace(/\/answer$/, ""));
   else go(form, submitter); // what it refuses, it says on a page
 }
