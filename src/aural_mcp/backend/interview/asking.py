@@ -9,12 +9,12 @@ from starlette.datastructures import FormData
 
 from aural_mcp.backend.interview.answers import Unclear
 from aural_mcp.backend.interview.doors import Door
+from aural_mcp.backend.storage.rights import CORRECT, DATA, DELETE
 from aural_mcp.backend.storage.store import PERSON, UNSTORABLE, new_id, now
 from aural_mcp.backend.storage.tables import ASKS, requests, sessions
 from aural_mcp.backend.webhooks import note_request
 from aural_mcp.safety import outside
 
-DATA, CORRECT, DELETE = "data", "correct", "delete"
 OF_DATA = (DATA, CORRECT, DELETE)
 LONGEST, MOST = 2_000, 20_000
 """Characters of what is written with a request, and of all that is written while it is open."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from sqlalchemy import JSON, Connection, String, Text, delete, func, insert, or_, select, update
 
-from aural_mcp.backend.storage.rights import is_owed, latest_of
+from aural_mcp.backend.storage.rights import DELETE, is_owed, latest_of
 from aural_mcp.backend.storage.store import PERSON, Row, now, rows, save_setting, setting
 from aural_mcp.backend.storage.tables import (
     ASKS,
@@ -33,7 +33,6 @@ from aural_mcp.privacy.persons import Entry, Mentions, Person, digits, plain
 
 KEY = "erasing"
 """The setting that holds what makes hashes of who was erased."""
-DELETE = "delete"
 DOUBLE = re.compile(r"\bsession (\S+?)(?=[.,]?(?:\s|$))")
 """How the integrity log of a session names another one."""
 GONE = "a session that was erased"

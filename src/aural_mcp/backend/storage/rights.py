@@ -22,8 +22,8 @@ from aural_mcp.backend.storage.tables import (
     sessions,
 )
 
-KINDS = (PERSON, "data", "correct", "delete")
-"""What a candidate can ask of the team."""
+DATA, CORRECT, DELETE = "data", "correct", "delete"
+"""What a candidate can ask of the team besides a person."""
 
 
 def beside_sessions(db: Connection, found: Sequence[Row]) -> dict[str, Row]:
