@@ -12,7 +12,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple, cast
@@ -138,7 +138,7 @@ class StateDatabase:
             raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
         self._url, self.id = f"postgresql://{rest}", secrets.token_hex(4)
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._ready, self._opening = False, anyio.Lock()
+        self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
         self._lost_until, self._ahead = 0.0, 0.0
         self._behind = set[asyncio.Task[None]]()
         self._began, self._heard = math.inf, -math.inf
@@ -211,7 +211,10 @@ class StateDatabase:
         self._spared[tenant] = time.monotonic()
 
     async def later(self, change: Callable[[], Awaitable[object]]) -> None:
-        task = asyncio.create_task(self._patiently(change))
+        self._start(self._patiently(change))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
 
@@ -223,16 +226,15 @@ class StateDatabase:
         pool, self._pool = self._pool, None
         if pool is None:
             return
+        self._closing.set()
         with anyio.move_on_after(WAIT, shield=True):
-            while waiting := [each for each in self._behind if each.get_name() != SCHEMA]:
-                await asyncio.wait(waiting)
-        for each in self._behind:
-            each.cancel()
+            while self._behind:
+                await asyncio.wait(self._behind)
         with suppress(psycopg.Error, PoolTimeout), anyio.move_on_after(WAIT, shield=True):
             async with pool.connection() as db:
                 await db.execute("delete from replicas where id = %s", (self.id,))
         await pool.close()
-        self._ready = False
+        self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
 
     async def _begin(self, key: str) -> tuple[Connection, float]:
         opening = OPENING.format(number=number_of(key)) if key else "begin; select moment()"
@@ -288,6 +290,8 @@ class StateDatabase:
                 await change()
                 return
             except StateUnwritable:
+                if self._closing.is_set():
+                    return
                 await anyio.sleep(LOST)
 
     # ── Opening ─────────────────────────────────────────────────────────────────────────────────
@@ -328,14 +332,12 @@ class StateDatabase:
         finally:
             await self._give_back(db)
         self._ready = True
-        task = asyncio.create_task(self._live(), name=SCHEMA)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        self._start(self._live())
 
     async def _live(self) -> None:
         """Give signs of life, hear who else does, and delete what is over."""
         seen = "insert into replicas values (?, ?) on conflict (id) do update set seen = excluded.seen"
-        while True:
+        while not self._closing.is_set():
             with suppress(StateUnwritable):
                 async with self.changing() as db:
                     self._heard = time.monotonic()
@@ -346,7 +348,8 @@ class StateDatabase:
                     self.replicas = tuple(each for (each,) in await db.all("select id from replicas order by id"))
                     for query, seconds in OVER if self.replicas[0] == self.id else ():
                         await db.change(query, (db.now - seconds,))
-            await anyio.sleep(SEEN_EVERY)
+            with anyio.move_on_after(SEEN_EVERY):
+                await self._closing.wait()
 
 
 async def _configure(db: Connection) -> None:
