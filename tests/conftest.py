@@ -110,6 +110,16 @@ class PostgreSQL:
         self.run("createdb", "-T", template, name)
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
+    def start(self) -> None:
+        """Start it, again where it was stopped."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        log = f"{self.folder}/log"
+        self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a power failure does; what it has stored stays."""
+        self.run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop")
+
     @cached_property
     def begun(self) -> str:
         """The name of a database in which a workspace was begun."""
@@ -135,10 +145,9 @@ def postgresql_server():
         server = PostgreSQL(Path(binary).resolve().parent, Path(folder))
         data = f"{folder}/data"
         server.run("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        server.run("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        server.start()
         yield server
-        server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        server.stop()
 
 
 def make_world(database: str, generation: int = 3) -> World:

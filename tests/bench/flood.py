@@ -130,8 +130,9 @@ async def measured(kind: str, processes: int, seconds: float, state: str, good: 
     used, other = len(times) / possible, said[-1]["longest"]
     fine = most <= LIMIT and backend.refused == 0 and used >= 0.95 and other < 2
     good.append(fine)
+    what = "computer" if "://" in state else "process"
     print(
-        f"{kind:8} {processes} {'computer' if '://' in state else 'process'}(s): at most {most} in 60 s, {backend.refused} x 429, {used:.0%} of the budget "
+        f"{kind:8} {processes} {what}(s): at most {most} in 60 s, {backend.refused} x 429, {used:.0%} of the budget "
         f"used, another key waited {other:.2f} s; {'ok' if fine else 'NOT KEPT'}"
     )
 

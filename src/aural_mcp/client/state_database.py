@@ -239,7 +239,7 @@ class StateDatabase:
         with anyio.move_on_after(WAIT, shield=True):
             while self._behind:
                 await asyncio.wait(self._behind)
-        with suppress(StateUnwritable), anyio.move_on_after(WAIT, shield=True):
+        with suppress(StateUnwritable), anyio.move_on_after(WAIT * self._ready, shield=True):
             await self.change("delete from replicas where id = ?", (self.id,))
         pool, self._pool = self._pool, None
         await pool.close()
