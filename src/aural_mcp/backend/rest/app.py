@@ -19,14 +19,14 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -56,7 +56,7 @@ from aural_mcp.backend.rest.checks import Refused
 from aural_mcp.backend.rest.extensions import UNLISTED
 from aural_mcp.backend.rest.handlers import HANDLERS, Paged, Told
 from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
-from aural_mcp.backend.rest.scope import Call, scope_of
+from aural_mcp.backend.rest.scope import Call, place_of, scope_of
 from aural_mcp.backend.storage.store import Store, digest, now
 from aural_mcp.backend.storage.tables import api_keys
 from aural_mcp.backend.webhooks import delivering
@@ -112,10 +112,9 @@ class Backend:
         """Authenticate, count, carry out, write down. Runs in a worker thread, as one transaction."""
         if operation in SWEPT:
             sweep(self.store)
-        door = self.store.reading if operation.effect == "read" else self.store.writing
         header = request.headers.get("authorization", "")
         user_id = self._user(header)
-        with door() as db:
+        with self._door(operation, request.path_params) as db:
             scope = scope_of(db, user_id)
             if scope is None:
                 raise Refused(403, "No organization found for this API key user.")
@@ -132,6 +131,11 @@ class Backend:
             else {}
         )
         return _json({"data": found, **beside})
+
+    def _door(self, operation: AnyOperation, ids: Mapping[str, str]) -> AbstractContextManager[Connection]:
+        if operation.effect == "read":
+            return self.store.reading()
+        return self.store.writing(find=lambda db: place_of(db, ids))
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
