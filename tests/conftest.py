@@ -121,7 +121,7 @@ def postgresql():
 
 
 @contextmanager
-def postgresql_server():
+def postgresql_server(fsync="off"):
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     binary = shutil.which("initdb") or (str(found[-1]) if found else None)
     if binary is None or importlib.util.find_spec("psycopg") is None:
@@ -132,7 +132,7 @@ def postgresql_server():
         server = PostgreSQL(Path(binary).resolve().parent, Path(folder))
         data = f"{folder}/data"
         server.run("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={fsync}"
         server.run("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
         yield server
         server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")

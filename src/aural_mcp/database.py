@@ -20,6 +20,8 @@ from aural_mcp.locks import Find, Locks, Place
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 CONNECTIONS = 10
 """To PostgreSQL, of one process at most; at half of them somebody may wait for another's change."""
+WAITING = 32
+"""Threads of one use that may work with PostgreSQL; most of them only wait, for a connection or somebody's change."""
 LOST = {"connect_timeout": 10, "keepalives_idle": 10, "tcp_user_timeout": 20_000}
 """Seconds, and milliseconds, after which a server of PostgreSQL that says nothing counts as gone."""
 
@@ -69,6 +71,11 @@ class Database:
     def shared(self) -> bool:
         """Whether several processes may serve this database at once."""
         return self.engine.dialect.name != "sqlite"
+
+    @property
+    def at_once(self) -> int:
+        """How many threads may work with it at once: on SQLite more only wait for each other's writing."""
+        return WAITING if self.shared else 4
 
     @contextmanager
     def reading(self) -> Generator[Connection]:

@@ -43,8 +43,8 @@ from aural_mcp.backend.webhooks import note_session
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.events.outbox import ABANDONED, SCORED, STARTED
 
-WORKERS, THINKERS = 4, 40
-"""Candidates served at once: more threads only wait for each other, unless they wait for a model."""
+THINKERS = 40
+"""Candidates served at once where threads wait for a model."""
 EVENTS = ("tab_switch", "paste")
 MOST_EVENTS = 1000
 OWN = re.compile("[0-9a-z]{24}")
@@ -284,7 +284,8 @@ class Conduct:
 def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS, employer: Employer = EMPLOYER) -> Conduct:
     """The conduct with a model that interviews and scores, or with rules and nobody who scores."""
     if model is None:
-        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS), starts, employer)
+        workers = anyio.CapacityLimiter(store.at_once)
+        return Conduct(store, RuleInterviewer(), NoAnalyst(), workers, starts, employer)
     from aural_mcp.backend.interview.model import ModelAnalyst, ModelInterviewer
 
     workers = anyio.CapacityLimiter(THINKERS)

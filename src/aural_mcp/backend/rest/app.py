@@ -66,8 +66,6 @@ from aural_mcp.documents import render
 PREFIX = "/api/v1"
 SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
 BODY_LIMIT = 4 * 1024 * 1024
-WORKERS = 4
-"""Requests worked on at once: more threads only wait for each other."""
 HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
 ROOT = (
     "Interviews with Aural",
@@ -177,7 +175,7 @@ def create_app(
         generation: 1 answers as deployments with 15 operations do, 2 as Aural does, for tests; 3 is all of this one.
     """
     limit = rate_limit_of(store, requests_per_minute)
-    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation, employer)
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(store.at_once), generation, employer)
     paths: dict[str, dict[str, AnyOperation]] = {}
     for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
