@@ -145,7 +145,7 @@ async def at_once(ports: Sequence[int], links: Sequence[str]) -> tuple[float, fl
 
 
 async def held(url: str, port: int) -> tuple[float, float]:
-    """What an answer in interview B takes, in milliseconds: the median alone, the worst while A is held for a second."""
+    """What an answer in interview B takes, in milliseconds: the median alone, and the slowest while A is held."""
     from aural_mcp.backend.storage.store import Store
 
     store, holds, free = Store(url), threading.Event(), threading.Event()
@@ -179,9 +179,8 @@ async def held(url: str, port: int) -> tuple[float, float]:
 def main() -> None:
     with postgresql_server(fsync="on") as server:
         print(f"{PEOPLE} candidates in {PEOPLE} interviews, each answering {QUESTIONS - 1} times")
-        print(
-            f"{'a trip':>10}{'processes':>10}{'locks':>10}{'answers/s':>12}{'median ms':>12}{'p99 ms':>9}{'of single':>11}"
-        )
+        heads = ("a trip", "processes", "locks", "answers/s", "median ms", "p99 ms", "of single")
+        print("".join(f"{head:>11}" for head in heads))
         for away, number in product((0.0, 0.001), (1, 2, 4)):
             floor = 0.0
             for locks in ("single", "own"):
@@ -190,8 +189,8 @@ def main() -> None:
                     links = [each for _, links in invited(ports[0], [1] * PEOPLE) for each in links]
                     rate, usual, worst = asyncio.run(at_once(ports, links))
                 floor = floor or rate
-                figures = f"{rate:12.1f}{usual:12.1f}{worst:9.1f}{rate / floor:11.2f}"
-                print(f"{'+1 ms' if away else 'local':>10}{number:10}{locks:>10}{figures}")
+                figures = f"{rate:11.1f}{usual:11.1f}{worst:11.1f}{rate / floor:11.2f}"
+                print(f"{'+1 ms' if away else 'local':>11}{number:11}{locks:>11}{figures}")
         print("\nA held for a second: an answer in B, alone and (the slowest) meanwhile, ms")
         for locks in ("single", "own"):
             url = server.database()

@@ -61,6 +61,7 @@ from aural_mcp.backend.storage.store import Store, digest, now
 from aural_mcp.backend.storage.tables import api_keys
 from aural_mcp.backend.webhooks import delivering
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
+from aural_mcp.database import MayBeStored
 from aural_mcp.documents import render
 
 PREFIX = "/api/v1"
@@ -74,6 +75,13 @@ ROOT = (
     "them can be seen from this page.",
 )
 """What a browser is told that opens the root."""
+REFUSED = "The database is busy or cannot be written. Nothing was changed; try again."
+LOST = "The database was lost while this was stored: it may have been done. Look whether it was before you try again."
+UNSEEN = "This page cannot be shown just now. What you have sent is kept. Please load it again in a minute."
+UNSENT = (
+    "What you have just sent may not be stored; everything before it is. Please go back in a minute and send it again. "
+    "Nothing is stored twice."
+)
 CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
@@ -230,7 +238,11 @@ def _app(
         routes=routes,
         lifespan=lifespan,
         middleware=[Middleware(BodyLimit)],
-        exception_handlers={HTTPException: http_error or _http_error, Exception: _crash},
+        exception_handlers={
+            HTTPException: http_error or _http_error,
+            SQLAlchemyError: _no_database,
+            Exception: _crash,
+        },
     )
 
 
@@ -270,9 +282,6 @@ def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Rou
             return _error(400, "The request body is nested too deeply.")
         except RateLimited as limited:
             return _too_many(limited)
-        except SQLAlchemyError:
-            log.exception("the database refused")
-            return _error(503, "The database is busy or cannot be written. Nothing was changed; try again.")
 
     return Route(PREFIX + path, endpoint, methods=allowed)
 
@@ -331,6 +340,15 @@ def _page(refused: HTTPException) -> Response:
         words = "Not taken", "That was more than can be taken at once. Go back, make it shorter, and send it again."
     page = message_page(*words)
     return Response(page, refused.status_code, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
+
+
+async def _no_database(request: Request, error: Exception) -> Response:
+    """The database is out of reach, or somebody changes the same for long."""
+    log.error("the database refused", exc_info=error)
+    if request.url.path.startswith("/api/"):
+        return _error(503, LOST if isinstance(error, MayBeStored) else REFUSED)
+    page = message_page("Not available now", UNSEEN if request.method == "GET" else UNSENT)
+    return Response(page, 503, PAGE_HEADERS, media_type="text/html")
 
 
 async def _crash(request: Request, error: Exception) -> Response:
