@@ -88,7 +88,7 @@ def invited(port: int, people: Sequence[int]) -> list[tuple[str, list[str]]]:
             asked = [{"text": f"Question {each}: {'why ' * 20}"} for each in range(QUESTIONS)]
             http.post(f"/interviews/{new}/questions", json=asked).raise_for_status()
             listed = [{"name": f"C{each}"} for each in range(number)]
-            there = http.post(f"/interviews/{new}/candidates", json={"candidates": listed}).json()["data"]
+            there = http.post(f"/interviews/{new}/candidates", json=listed).json()["data"]
             made.append((new, ["/i/invite/" + each["inviteToken"] for each in there]))
     return made
 
