@@ -18,7 +18,7 @@ from aural_mcp.config import BadSetting, keep_private
 from aural_mcp.locks import Find, Locks, Place
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-CONNECTIONS = 10
+CONNECTIONS = 6
 """To PostgreSQL, of one process at most; at half of them somebody may wait for another's change."""
 WAITING = 32
 """Threads of one use that may work with PostgreSQL; most of them only wait, for a connection or somebody's change."""
