@@ -94,8 +94,8 @@ def begun(tmp_path_factory) -> Path:
 class PostgreSQL:
     """A server of our own on a socket in a folder of its own, run by an ordinary user."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        self.binaries, self.folder, self._made = binaries, folder, 0
+    def __init__(self, binaries: Path, folder: Path, fsync: str = "off") -> None:
+        self.binaries, self.folder, self.fsync, self._made = binaries, folder, fsync, 0
 
     def run(self, program: str, *arguments: str) -> None:
         as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -112,7 +112,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start it, again where it was stopped."""
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync={self.fsync}"
         log = f"{self.folder}/log"
         self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
 
@@ -134,7 +134,7 @@ def postgresql():
 
 
 @contextmanager
-def postgresql_server():
+def postgresql_server(fsync="off"):
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     binary = shutil.which("initdb") or (str(found[-1]) if found else None)
     if binary is None or importlib.util.find_spec("psycopg") is None:
@@ -142,7 +142,7 @@ def postgresql_server():
     with tempfile.TemporaryDirectory(prefix="aural-pg-") as folder:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        server = PostgreSQL(Path(binary).resolve().parent, Path(folder))
+        server = PostgreSQL(Path(binary).resolve().parent, Path(folder), fsync)
         data = f"{folder}/data"
         server.run("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
         server.start()

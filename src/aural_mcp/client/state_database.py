@@ -379,13 +379,12 @@ async def _migrate(db: Connection) -> None:
 
 async def _executed(db: Connection, query: str, values: Sequence[Any] | None = ()) -> Answer:
     """What the last statement answers; who is cancelled meanwhile is so afterwards, and the connection stays good."""
-    answer = Answer([], 0)
+    cursor = db.cursor()
     with anyio.CancelScope(shield=True):
-        cursor = await db.execute(_said(query), None if values is None else tuple(values))
+        await cursor.execute(_said(query), None if values is None else tuple(values))
         while cursor.nextset():
             pass
-        answer = Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
-    return answer
+    return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
 
 async def _undo(db: Connection) -> None:
