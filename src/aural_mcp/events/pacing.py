@@ -61,17 +61,20 @@ def pace(load: Load) -> Pace:
 
 def said(load: Load) -> str:
     """One key's pace in a sentence, and that of ten times as many interviews in another."""
+    there = f"{number(load.interviews, 'interview', 'interviews')}, {load.active:,} of them active"
+    if not load.requests_per_minute:
+        return f"{there}: without a limit of requests each is looked at every {EVERY:.0f} s at best."
     now, more = pace(load), pace(load.times(10))
-    limit = f"with {load.share:.0f} requests a minute" if load.requests_per_minute else "without a limit of requests"
     return (
-        f"{_number(load.interviews, 'interview')}, {load.active:,} of them active: {limit} an active one is looked at "
-        f"every {_time(now.active)}, a quiet one every {_time(now.quiet)}.\n"
+        f"{there}: with {load.share:.0f} requests a minute an active one is looked at every {_time(now.active)}, "
+        f"a quiet one every {_time(now.quiet)}.\n"
         f"Ten times as many would be looked at every {_time(more.active)} and every {_time(more.quiet)}."
     )
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def number(count: int, one: str, many: str) -> str:
+    """So many of something."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _time(seconds: float) -> str:
