@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import anyio
@@ -90,7 +91,8 @@ def told(out):
 def held_by(out):
     """How many interviews each process holds."""
     with out.reading() as db:
-        return sorted(portions.followed(db).values())
+        found = db.execute(select(outbox.watched.c.id, outbox.watched.c.holder)).all()
+    return sorted(Counter(row.holder for row in found if row.holder and row.id != portions.LIST).values())
 
 
 async def until(is_so):
@@ -191,12 +193,14 @@ class Wire(httpx.ASGITransport):
 
     def __init__(self, app):
         super().__init__(app)
-        self.asked, self.at, self.before = [], [], None
+        self.asked, self.at, self.before, self.strips = [], [], None, b""
 
     async def handle_async_request(self, request):
         self.asked.append(request.url.path.removeprefix("/api/v1/interviews"))
         self.at.append(time.monotonic())
         response = await super().handle_async_request(request)
+        if self.strips:
+            response = httpx.Response(200, content=(await response.aread()).replace(self.strips, b'"_other":'))
         if self.before and request.url.path.endswith("/sessions"):
             before, self.before = self.before, None
             await before()
@@ -233,6 +237,24 @@ async def test_a_look_that_another_process_overtook_is_not_written_down(world, o
     assert told(out) == [("session.completed", session)]
 
 
+async def test_who_begins_in_the_middle_of_a_look_keeps_the_interview_active(world, out):
+    (one,) = await interviews(world, 1)
+    add_session(world, one, status="COMPLETED", insights=[1])
+    looks, wire = on(world, out)
+    await looks.round()
+
+    async def begins():
+        """And another process reads the list, which says so."""
+        add_session(world, one, status="IN_PROGRESS")
+        with out.writing() as db:
+            portions.recount(db, {one: 2})
+
+    wire.before = begins
+    await looks.round()
+    with out.reading() as db:
+        assert portions.load(db, looks._lease.name, 1.0).active == 1
+
+
 async def test_who_was_suspended_takes_part_again(world, out, monkeypatch):
     monkeypatch.setattr(sharing, "RENEW", 0.0)
     monkeypatch.setattr(watching, "RENEW", 0.0)
@@ -253,7 +275,9 @@ async def test_who_was_suspended_takes_part_again(world, out, monkeypatch):
 
 
 async def test_two_processes_together_use_half_of_the_minute(world, out, monkeypatch):
-    monkeypatch.setattr(watching, "MINUTE", 3.0)
+    for module in (pacing, watching):
+        monkeypatch.setattr(module, "MINUTE", 3.0)
+        monkeypatch.setattr(module, "EVERY", 0.5)
     monkeypatch.setattr(sharing, "RENEW", 0.1)
     monkeypatch.setattr(watching, "RENEW", 0.1)
     await interviews(world, 30)
@@ -295,6 +319,32 @@ async def test_only_one_process_reads_the_list_and_only_its_beginning_and_a_page
     with out.reading() as db:
         there = portions.known(db).keys() - {portions.LIST}
     assert there == set(made) - {made[120]}
+    assert told(out) == [("session.started", session)]
+
+
+async def test_an_interview_that_moves_while_the_list_is_read_in_parts_takes_no_other_with_it(world, out, monkeypatch):
+    for module in (pacing, watching):
+        monkeypatch.setattr(module, "EVERY", 0.2)
+    made = await interviews(world, 210)
+    looks, _ = on(world, out)
+    await looks.begin()
+    await looks.round()
+    with world.store.writing() as db:  # from the row on which the list is gone on with
+        mine = tables.interviews.c.id == looks._walk.cursor
+        db.execute(update(tables.interviews).where(mine).values(updatedAt=now()))
+    for _ in range(4):
+        await looks.round()
+        with out.reading() as db:
+            assert portions.known(db).keys() == {portions.LIST, *made}
+
+
+async def test_a_backend_that_does_not_count_sessions_is_looked_at_all_the_same(world, out):
+    (one,) = await interviews(world, 1)
+    looks, wire = on(world, out)
+    wire.strips = b'"_count":'
+    await looks.round()
+    session = add_session(world, one, status="IN_PROGRESS")
+    await looks.round()
     assert told(out) == [("session.started", session)]
 
 

@@ -176,10 +176,11 @@ def _print_work(database: Database) -> None:
         if not alive:
             click.echo("No `aural-mcp watch` is at work on this database.")
             return
-        numbers, load = portions.followed(db), portions.load(db, alive[0].requests)
-    parts = ", ".join(f"{each.name} follows {numbers.get(each.name, 0):,}" for each in alive)
+        part = pacing.share(alive[0].requests, len(alive))
+        loads = [portions.load(db, each.name, part) for each in alive]
+    parts = ", ".join(f"{each.name} follows {load.interviews:,}" for each, load in zip(alive, loads, strict=True))
     click.echo(f"{pacing.number(len(alive), 'process', 'processes')} at work: {parts}.")
-    click.echo(pacing.said(load))
+    click.echo(pacing.said(loads))
 
 
 watch.add_command(retry_command(_outbox, DATABASE, "watch status"))

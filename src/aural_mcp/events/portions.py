@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
+from aural_mcp.events import pacing
 from aural_mcp.events.forgetting import in_parts
 from aural_mcp.events.outbox import processes, watched
 from aural_mcp.events.pacing import Load
@@ -88,25 +89,27 @@ def held(db: Connection, me: str) -> list[Held]:
     return [Held(*row) for row in db.execute(wanted.where(column.holder == me))]
 
 
-def load(db: Connection, requests_per_minute: int) -> Load:
-    """What all processes together have to follow. Where there are no sessions, none are asked for."""
-    column = watched.c
-    interviews = _count(db, column.id != LIST)
-    active = _count(db, column.id != LIST, column.is_active)
-    with_sessions = or_(column.sessions.is_(None), column.sessions != 0)
-    quiet = interviews + _count(db, column.id != LIST, ~column.is_active, with_sessions)
-    return Load(requests_per_minute, interviews, active, quiet, listed=_count(db, column.id == LIST) > 0)
+def load(db: Connection, me: str, share: float) -> Load:
+    """What a process has to follow with so many requests in a minute; where no sessions are, none are asked for."""
+    mine = held(db, me)
+    interviews = [each for each in mine if each.id != LIST]
+    quiet = [each for each in interviews if not each.is_active]
+    looks = len(interviews) + sum(each.sessions != 0 for each in quiet)
+    pages = pacing.listing(_count(db, watched.c.id != LIST)) if len(mine) > len(interviews) else 0
+    return Load(share, len(interviews), len(interviews) - len(quiet), looks, pages)
 
 
-def check(db: Connection, one: Held) -> None:
-    """Keep others from taking an interview until this transaction ends.
+def check(db: Connection, one: Held) -> bool:
+    """Keep others from taking an interview until this transaction ends; whether its sessions are as many as they were.
 
     Raises:
-        Taken: another has done so since.
+        Taken: another process has taken it since.
     """
-    turn = db.execute(select(watched.c.turn).where(watched.c.id == one.id).with_for_update()).scalar()
-    if turn != one.turn:
+    this = select(watched.c.turn, watched.c.sessions).where(watched.c.id == one.id)
+    found = db.execute(this.with_for_update()).first()
+    if found is None or found.turn != one.turn:
         raise Taken
+    return found.sessions == one.sessions
 
 
 def note(db: Connection, one: Held, **values: float | bool) -> None:
@@ -142,13 +145,3 @@ def keep_only(db: Connection, names: Collection[str]) -> None:
     """Let go of all others."""
     for some in in_parts(known(db).keys() - set(names)):
         db.execute(delete(watched).where(watched.c.id.in_(some)))
-
-
-# ── Who looks ───────────────────────────────────────────────────────────────────────────────────
-
-
-def followed(db: Connection) -> dict[str, int]:
-    """How many interviews each process holds, by its name."""
-    column = watched.c
-    mine = select(column.holder, func.count().label("number")).where(column.id != LIST, column.holder.is_not(None))
-    return {row.holder: row.number for row in db.execute(mine.group_by(column.holder))}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -26,7 +26,7 @@ from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.database import Database
 from aural_mcp.events import outbox, portions
 from aural_mcp.events import snapshots as looks
-from aural_mcp.events.pacing import EVERY, MINUTE, PAGE, Load, pace
+from aural_mcp.events.pacing import EVERY, MINUTE, PAGE, Pace, pace, share
 from aural_mcp.events.portions import LIST, Held, Taken
 from aural_mcp.events.sharing import RENEW, Lease, in_turn, moment
 
@@ -157,10 +157,10 @@ class Watcher:
                 await self._ask(ListSessions(interview_id=each, limit=1))
 
         def begin(db: Connection) -> None:
-            new = [each for each in self._only if each not in portions.known(db)]
+            known = portions.known(db)
             self._begin_with(db, self._only)
             portions.keep_only(db, self._only)
-            portions.add(db, dict.fromkeys(new))
+            portions.add(db, {each: None for each in self._only if each not in known})
             self._share_out(db)
 
         await in_turn(self._database, begin)
@@ -174,7 +174,7 @@ class Watcher:
 
         for each in await in_turn(self._database, begin):
             if each.id == LIST:
-                await self._list(each)
+                await self._look_at(Look(each, "list", 0.0))
 
     async def _list(self, one: Held) -> None:
         """Read the beginning of the list, where new and changed interviews stand, and a page of the rest in turn.
@@ -237,17 +237,33 @@ class Watcher:
                 break
 
     def _due(self, db: Connection) -> list[Look]:
-        return due(portions.held(db, self._lease.name), portions.load(db, self._limit), moment(db))
+        me = self._lease.name
+        return due(portions.held(db, me), pace(portions.load(db, me, self._share())), moment(db))
+
+    def _share(self) -> float:
+        """Requests in a minute that this process may send."""
+        return share(self._limit, self._lease.processes)
 
     async def _look_at(self, look: Look) -> None:
-        """Look, and go on with the next where this one cannot be read or is another process's now."""
+        """Look; what is another process's now is let go."""
         try:
-            await {"list": self._list, "sessions": self._sessions, "candidates": self._candidates}[look.what](look.one)
-            self._unreadable.discard(look.one.id)
-        except (NotFound, Forbidden) as error:
-            await self._cannot(look.one, look.what, error)
+            await self._look_or_skip(look)
         except Taken:
             log.info("Another process took over an interview in the middle of a look")
+
+    async def _look_or_skip(self, look: Look) -> None:
+        """Look; an interview that cannot be read waits for its next turn, but not the list."""
+        one, what = look.one, look.what
+        try:
+            await {"list": self._list, "sessions": self._sessions, "candidates": self._candidates}[what](one)
+            self._unreadable.discard(one.id)
+        except (NotFound, Forbidden) as error:
+            if what == "list":
+                raise
+            if one.id not in self._unreadable:
+                log.warning("Interview %s cannot be read. %s", one.id, error.message)
+            self._unreadable.add(one.id)
+            await self._note(one, lambda *_, **__: [], f"{what}_at", is_active=False)
 
     async def _candidates(self, one: Held) -> None:
         people = (await self._ask(ListCandidates(interview_id=one.id))).data
@@ -267,17 +283,10 @@ class Watcher:
         full = {"full_at": begun} if is_full else {}
         await self._note(one, seen, "sessions_at", is_active=is_active, **full)
 
-    async def _cannot(self, one: Held, what: What, error: AuralError) -> None:
-        """Let an interview that cannot be read wait for its next turn; a list that cannot be read is no exception."""
-        if what == "list":
-            raise error
-        if one.id not in self._unreadable:
-            log.warning("Interview %s cannot be read. %s", one.id, error.message)
-        self._unreadable.add(one.id)
-        await self._note(one, lambda *_, **__: [], f"{what}_at", is_active=False)
-
-    async def _note(self, one: Held, change: Callable[..., list[outbox.Happened]], at: str, **more: Any) -> None:
+    async def _note(self, one: Held, change: Callable[..., list[outbox.Happened]], at: str, **more: float) -> None:
         """Write down what was seen and, in the same transaction, what happened.
+
+        Where the list has said meanwhile that there are more sessions, the interview stays active.
 
         Raises:
             Taken: another process holds the interview now.
@@ -285,7 +294,8 @@ class Watcher:
         now = self._clock()
 
         def both(db: Connection) -> None:
-            portions.check(db, one)
+            if not portions.check(db, one):
+                more.pop("is_active", None)
             outbox.note(db, change(db, now=now), now=now, to=self._to)
             portions.note(db, one, **{at: moment(db)}, **more)
 
@@ -310,6 +320,7 @@ class Watcher:
     async def _ask(self, operation: Operation[Rows[R]]) -> Rows[R]:
         """One request, as long after the one before as this process's part of the budget asks for."""
         await anyio.sleep(max(0.0, self._next - time.monotonic()))
+        await self._lease.hold()  # which many pages may take longer than
         begun, spent = time.monotonic(), Spent()
         try:
             return await self._client.call(operation, spent=spent)
@@ -320,7 +331,7 @@ class Watcher:
         """Seconds between two requests: longer where others need the budget."""
         left = self._client.remaining
         slower = 2 if left is not None and left < FEW else 1
-        return slower * self._lease.processes * MINUTE / Load(self._limit, 0, 0, 0).share
+        return slower * MINUTE / self._share()
 
     async def _read(self, look: Callable[[Connection], T]) -> T:
         def read() -> T:
@@ -330,9 +341,8 @@ class Watcher:
         return await anyio.to_thread.run_sync(read)
 
 
-def due(mine: Collection[Held], load: Load, now: float) -> list[Look]:
+def due(mine: Collection[Held], often: Pace, now: float) -> list[Look]:
     """What is to be looked at now, the most urgent first: the list, what is active, and what was not for longest."""
-    often = pace(load)
 
     def is_due(at: float, every: float) -> bool:
         return every <= EVERY or not now - every < at <= now
