@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime
 from email.utils import formatdate
 
-import anyio
 import httpx
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -210,33 +209,6 @@ async def test_a_backend_that_is_down_is_asked_less_often_and_what_happened_mean
     looks._client = working
     await looks.round()
     assert told(out) == [("session.started", session)]
-
-
-async def test_half_of_the_minute_is_left_to_others(agent, world, out, interview, monkeypatch):
-    for _ in range(20):
-        await ok(agent, "create_interview", title="T")
-    asked = []
-
-    class Counted(httpx.ASGITransport):
-        async def handle_async_request(self, request):
-            asked.append(request.url.path)
-            return await super().handle_async_request(request)
-
-    client = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=Counted(world.app))
-    looks = beside(client, out, requests_per_minute=60)
-
-    async def look():
-        while True:
-            await looks.round()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look)
-        with anyio.fail_after(60):
-            while len(asked) < 30:
-                await anyio.sleep(0.01)
-        await anyio.sleep(0.3)  # in which it would ask again
-        tasks.cancel_scope.cancel()
-    assert len(asked) == 30
 
 
 def test_a_backends_own_database_is_refused(world, database):
