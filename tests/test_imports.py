@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
-GROUND = {"_version", "bounds", "config", "variables", "log", "database", "safety", "markup", "drawings"}
+GROUND = {"_version", "bounds", "config", "variables", "log", "database", "metrics", "safety", "markup", "drawings"}
 FLOORS = [
     GROUND,
     {"views"},
@@ -33,6 +33,7 @@ ALLOWED = {
     "starlette": {"backend", "server"},
     "uvicorn": {"backend", "server", "cli"},
     "click": {"cli"},
+    "prometheus_client": {"metrics", "cli"},
 }
 ENVIRONMENT = {"config", "cli"}
 LINES = 450

@@ -99,7 +99,11 @@ def test_nothing_starts_a_package_of_a_name_that_nobody_owns(name):
 def runtime():
     """What is installed at run time with every extra of ours, by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for name in ("postgres", "ai", "images", "otel") for line in project["optional-dependencies"][name]]
+    extras = [
+        line
+        for name in ("postgres", "ai", "images", "otel", "metrics")
+        for line in project["optional-dependencies"][name]
+    ]
     left, found = [Requirement(line) for line in [*project["dependencies"], *extras]], {}
     while left:
         wanted = left.pop()
