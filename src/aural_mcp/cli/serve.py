@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HTTP_ALONE = (
     *("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys"),
-    *("metrics_port", "metrics_host"),
+    *("drain", "metrics_port", "metrics_host"),
 )
 """Options that go with --http."""
 NO_STATE = (
@@ -75,6 +75,13 @@ def _refuse_without_http(context: click.Context) -> None:
     help="With --http: people sign in, and give their key once, or are who your company's identity provider says.",
 )
 @click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
+@click.option(
+    "--drain",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 300),
+    help="With --http: seconds for which calls are still taken when it is told to stop, and /readyz says 503.",
+)
 @metrics_options
 @_narrowing_options
 @click.pass_context
@@ -88,6 +95,7 @@ def serve(
     access_log: bool,
     sign_in: str | None,
     header_keys: bool,
+    drain: int,
     metrics_port: int | None,
     metrics_host: str,
     **narrowing: Any,
@@ -109,6 +117,7 @@ def serve(
             flags=flags,
             sign_in=sign_in,
             header_keys=header_keys,
+            drain=drain,
             metrics=(metrics_host, metrics_port),
         )
         return
@@ -129,6 +138,7 @@ def serve_http(
     flags: Mapping[str, str],
     sign_in: str | None = None,
     header_keys: bool = False,
+    drain: float = 0.0,
     metrics: tuple[str, int | None] = ("", None),
 ) -> None:
     """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
@@ -160,7 +170,7 @@ def serve_http(
     async def serving() -> None:
         if provider:
             await provider.look()
-        await web.serve(app, listener)
+        await web.serve(app, listener, drain)
 
     anyio.run(beside, setup, serving, True)
 

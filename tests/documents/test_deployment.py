@@ -1,0 +1,172 @@
+"""What stands in compose.yaml and deploy/ is run: a proxy, two replicas and a backend on PostgreSQL, as processes."""
+
+import re
+import subprocess
+from collections import Counter
+from contextlib import ExitStack, asynccontextmanager
+
+import anyio
+import httpx
+import pytest
+
+from composed import ROOT, Composed
+from conftest import needs
+from processes import settings_for
+
+CADDYFILE = ROOT / "deploy" / "Caddyfile"
+VERSION = "2026-07-28"
+PUBLIC = {"AURAL_MCP_HOST": "mcp.example.com", "AURAL_PAGES_HOST": "interviews.example.com"}
+
+
+@pytest.fixture
+def caddy():
+    return needs("caddy")
+
+
+class Team:
+    """All of it, running."""
+
+    def __init__(self, composed, folder, stack, caddy):
+        self.composed, self._folder, self._stack = composed, folder, stack
+        self._stack.enter_context(composed.proxy(folder, caddy))
+        self.backend = self.start("backend")
+        self.key = next(found[0] for line in self.backend.stdout if (found := re.search(r"dlv_\S+", line)))
+        self.replicas = {name: self.start(name) for name in ("mcp-1", "mcp-2")}
+
+    def start(self, name):
+        return self._stack.enter_context(self.composed.running(name, self._folder, AURAL_REQUESTS_PER_MINUTE="0"))
+
+    def http(self):
+        headers = {"authorization": f"Bearer {self.key}", "host": f"localhost:{self.composed.ports['8400']}"}
+        url = self.composed.url("8400")
+        return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60)
+
+
+@pytest.fixture
+def team(caddy, postgresql, tmp_path):
+    with ExitStack() as stack:
+        yield Team(Composed(postgresql.database()), tmp_path, stack, caddy)
+
+
+def request(method, **params):
+    """A request of the present protocol."""
+    meta = {"protocolVersion": VERSION, "clientInfo": {"name": "t", "version": "1"}, "clientCapabilities": {}}
+    params["_meta"] = {f"io.modelcontextprotocol/{field}": value for field, value in meta.items()}
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": VERSION, "mcp-method": method}
+    headers |= {"mcp-name": params["name"]} if "name" in params else {}
+    return {"headers": headers, "json": {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}}
+
+
+CALL = request("tools/call", name="list_interviews", arguments={"limit": 1})
+
+
+class Calling:
+    """Somebody who calls without a pause, and notes what came of each call."""
+
+    def __init__(self, http):
+        self._http, self.ended, self.failed, self._goes = http, 0, [], True
+
+    async def run(self):
+        while self._goes:
+            answer = await self._http.post("/mcp", **CALL)
+            self.ended += 1
+            if answer.status_code != 200 or answer.json()["result"].get("isError"):
+                self.failed.append((answer.status_code, answer.text))
+
+    async def more(self, number=20):
+        """Until so many more have ended."""
+        wanted = self.ended + number
+        with anyio.fail_after(60):
+            while self.ended < wanted:
+                await anyio.sleep(0.01)
+
+    def stop(self):
+        self._goes = False
+
+
+@asynccontextmanager
+async def calls(team, at_once=2):
+    async with team.http() as http, anyio.create_task_group() as tasks:
+        calling = Calling(http)
+        for _ in range(at_once):
+            tasks.start_soon(calling.run)
+        yield calling
+        calling.stop()
+
+
+# ── The proxy ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("given", [{}, PUBLIC], ids=["for this computer", "for everybody"])
+def test_caddy_takes_the_configuration(caddy, given, tmp_path):
+    sites = Composed("", **given).service("proxy").environment
+    home = {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    for command in (["validate", "--adapter", "caddyfile", "--config"], ["fmt"]):
+        environment = settings_for(tmp_path, **sites, **home)
+        done = subprocess.run([caddy, *command, CADDYFILE], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == CADDYFILE.read_text(encoding="utf-8")
+
+
+async def test_a_replica_that_is_killed_costs_what_it_had_in_flight_and_no_call_after(team):
+    inspector = [needs("mcp-inspector"), "--cli", f"http://localhost:{team.composed.ports['8400']}/mcp"]
+    options = ["--method", "tools/call", "--tool-name", "create_interview", "--tool-arg", "title=By a foreign client"]
+    foreign = [*inspector, *options, "--header", f"Authorization: Bearer {team.key}", "--format", "json"]
+    async with calls(team) as calling:
+        await calling.more()
+        team.replicas["mcp-1"].kill()
+        team.replicas["mcp-1"].wait()
+        await calling.more(5)  # those that were in flight have ended
+        before = list(calling.failed)
+        await calling.more(50)
+        done = await anyio.run_process(foreign, check=False)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        assert b"By a foreign client" in done.stdout
+    assert calling.failed == before
+    assert len(before) <= 2
+    assert all(status == 502 and "may have been done" in text for status, text in before)
+
+
+async def test_replicas_are_replaced_one_by_one_and_no_call_is_refused(team):
+    async with calls(team) as calling:
+        for name in team.replicas:
+            await calling.more()
+            team.replicas[name].terminate()
+            assert await anyio.to_thread.run_sync(team.replicas[name].wait) == 0
+            team.replicas[name] = await anyio.to_thread.run_sync(team.start, name)
+        await calling.more()
+    assert calling.failed == []
+
+
+async def test_streams_arrive_as_they_are_written_and_pages_wait_for_a_backend_that_is_replaced(team):
+    listen = request("subscriptions/listen", notifications={"toolsListChanged": True})
+    async with team.http() as http, http.stream("POST", "/mcp", **listen) as stream:
+        with anyio.fail_after(10):
+            assert "acknowledged" in await anext(stream.aiter_text())
+    statuses, pages = Counter(), team.composed.url("8410", "/llms.txt")
+
+    async def look(http):
+        while True:
+            statuses[(await http.get(pages, headers={"host": "localhost"})).status_code] += 1
+
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http, anyio.create_task_group() as tasks:
+        tasks.start_soon(look, http)
+        team.backend.terminate()
+        await anyio.to_thread.run_sync(team.backend.wait)
+        before = statuses[200]
+        await anyio.to_thread.run_sync(team.start, "backend")
+        with anyio.fail_after(60):
+            while statuses[200] < before + 20:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert set(statuses) == {200}
+
+
+async def test_without_a_replica_it_says_that_nothing_was_done(team):
+    async with team.http() as http:
+        assert (await http.post("/mcp", **CALL)).status_code == 200
+        for each in team.replicas.values():
+            each.kill()
+            each.wait()
+        answer = await http.post("/mcp", **CALL)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_replica")
