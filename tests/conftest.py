@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from mcp import Client
@@ -26,6 +28,7 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.log import Redacting
 from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
+from engines import InADatabase, InAFile
 
 ORIGIN = "https://interviews.example"
 KEY = "dlv_test_in_process"
@@ -151,6 +154,17 @@ def world(database):
     made = make_world(database)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+async def engine(request, tmp_path):
+    """The shared state in a file, and in a database where a module asks for it."""
+    if getattr(request, "param", "file") == "file":
+        made = InAFile(tmp_path)
+    else:
+        made = await anyio.to_thread.run_sync(InADatabase, request.getfixturevalue("postgresql").database())
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture(params=MODES)

@@ -113,6 +113,8 @@ class Settings:
     narrowing: Narrowing = Narrowing()
     confirm: str = "ask"
     state_keys: tuple[bytes, ...] = ()
+    state_url: str = ""
+    """Of the database that replicas share; a file in the data folder where there is none."""
     files: Path | None = None
     audit_log: Path | None = None
     """Where decisions are logged when not in the data folder; `Path("off")` is nowhere."""
@@ -167,6 +169,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         confirm=_choice(environment, "AURAL_CONFIRM", CONFIRM),
         state_keys=_state_keys(environment),
+        state_url=value_or_file(environment, "AURAL_STATE_URL"),
         files=_folder(environment, "AURAL_FILES"),
         audit_log=_path("AURAL_AUDIT_LOG", "off" if audit_log.lower() == "off" else audit_log) if audit_log else None,
         audit_names=_choice(environment, "AURAL_AUDIT_NAMES", NAMES),

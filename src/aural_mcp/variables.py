@@ -104,6 +104,12 @@ VARIABLES = (
     Variable("AURAL_MAIL_LINK_HOSTS", "Hosts to which messages may link besides a person's own link.", "none"),
     Variable("AURAL_MAIL_PER_HOUR", "Messages in an hour.", "200"),
     Variable(
+        "AURAL_STATE_URL",
+        "A PostgreSQL database that replicas share in place of `state.db` and `audit.jsonl`: "
+        "`postgresql+psycopg://user@host/name`. Or `AURAL_STATE_URL_FILE`.",
+        secret=True,
+    ),
+    Variable(
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "
         "confirmations and all give the same pseudonyms; the keys of people who sign in are sealed with them. The "

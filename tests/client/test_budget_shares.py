@@ -21,8 +21,8 @@ class Office:
 
     def budget(self, person):
         if person not in self._of:
-            state = State(lambda: self._path)
-            given = {"tenant": "t", "clock": self.clock, "sleep": self.clock.sleep}
+            state = State(lambda: self._path, clock=self.clock)
+            given = {"tenant": "t", "sleep": self.clock.sleep}
             self._of[person] = Budget(self._per_minute, state=state, person=person, **given)
         return self._of[person]
 

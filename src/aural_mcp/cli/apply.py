@@ -59,7 +59,7 @@ class Decision:
     log: AuditLog
     confirmed: Confirmed | None
 
-    def note(self, launched: Launched) -> None:
+    async def note(self, launched: Launched) -> None:
         """A line for a round: the interviews that are there now."""
         made = [row for row in launched.data if row.state == "made" and row.id]
         failed = any(row.state == "failed" for row in launched.data)
@@ -67,7 +67,7 @@ class Decision:
         if launched.dry_run or not (made or failed):
             return
         outcome: Outcome = "done" if made else "failed"
-        self.log.record(
+        await self.log.record(
             LaunchInterviews.tool_name(), outcome, tenant=self.client.tenant, ids=ids, confirmed=self.confirmed
         )
         if self.log.waits:
@@ -86,7 +86,7 @@ async def apply(
         AuralError: the backend cannot be reached, does not take the key, or nothing can be written down.
     """
     if not given.dry_run:
-        decision.log.check()
+        await decision.log.check()
     await client.call(ListInterviews(limit=1))  # a wrong key shows before anything is made, in a dry run too
 
     async def tell(done: float, total: float, said: str) -> None:
@@ -100,7 +100,7 @@ async def apply(
         spent = Spent(tell=tell)
         launched = await launch_interviews(client, given, spent)
         losses += spent.losses
-        decision.note(launched)
+        await decision.note(launched)
         fruitless = 0 if launched.remaining < left else fruitless + 1
         left = launched.remaining
         if not left or fruitless == FRUITLESS:

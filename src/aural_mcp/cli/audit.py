@@ -108,15 +108,16 @@ def _meant(lines: Sequence[Line], who: str, what: str, since: datetime | None) -
 def _hashing() -> Sequence[bytes]:
     """What this computer's log may hash names with."""
     from aural_mcp.api.errors import StateUnwritable
-    from aural_mcp.client.state import State
+    from aural_mcp.cli.setup import run, state_of
     from aural_mcp.config import data_place, read_settings
 
     settings = read_settings()
-    path = data_place(settings) / "state.db"
-    if settings.state_keys or not path.exists():
+    there = settings.state_url or (data_place(settings) / "state.db").exists()
+    if settings.state_keys or not there:
         return settings.state_keys
+    state = state_of(settings)
     with suppress(StateUnwritable):
-        return (State(lambda: path).secret(),)
+        return (run(state, state.secret),)
     return ()
 
 

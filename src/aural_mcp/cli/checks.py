@@ -44,6 +44,7 @@ from aural_mcp.api.operations import (
 )
 from aural_mcp.cli.install import Problem, plan
 from aural_mcp.cli.install.hosts import HOSTS, Machine, files
+from aural_mcp.cli.setup import state_of
 from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
@@ -103,7 +104,7 @@ class Doctor:
         state = State()
         if await self._look("data folder", partial(_folder, settings)):
             folder = data_folder(settings)
-            state = State(lambda: folder / "state.db")
+            state = state_of(settings)
             await self._look("state file", partial(_state, state))
             await self._look("decision log", partial(_log, settings))
             if settings.embedded:
@@ -116,7 +117,7 @@ class Doctor:
                 if await self._look("backend", partial(_reached, backend)):
                     for check in (_key, _generation, _fields, _latency, _clock, _budget):
                         await self._look(check.__name__[1:], partial(check, backend))
-        state.close()
+        await state.aclose()
 
     async def _look(self, name: str, look: Callable[[], Awaitable[Check]]) -> bool:
         """Make a check and report it, no key in it; whether to go on from there. One that fails hides no other."""
@@ -205,8 +206,11 @@ async def _folder(settings: Settings) -> Check:
 
 
 async def _state(state: State) -> Check:
-    with state.changing() as db:
-        file = db.execute("pragma database_list").fetchone()[2]
+    if state.database is not None:
+        await state.opens()
+        return Check("ok", "The database of AURAL_STATE_URL can be written.")
+    async with state.changing() as db:
+        [(_, _, file)] = await db.all("pragma database_list")
     if file:
         return Check("ok", f"{file} can be written.")
     said = "state.db in the data folder cannot be opened: each process counts requests and creates for itself."
@@ -219,7 +223,7 @@ async def _log(settings: Settings) -> Check:
         return Check("ok", "AURAL_AUDIT_LOG is off: nothing is written down.")
     try:
         if os.path.lexists(path):
-            AuditLog(lambda: path).check()
+            await AuditLog(lambda: path).check()
         else:
             tempfile.TemporaryFile(dir=path.parent).close()
     except (OSError, errors.LogUnwritable) as error:
@@ -393,7 +397,7 @@ async def _clock(backend: Backend) -> Check:
 
 
 async def _budget(backend: Backend) -> Check:
-    if (left := backend.client.remaining) is None:
+    if (left := await backend.client.remaining()) is None:
         return Check("ok", "No budget is kept: AURAL_REQUESTS_PER_MINUTE is 0.")
     said = f"{left} requests of this key are left in this minute."
     return Check("ok", said) if left >= FEW else Check("warning", said, "Other programs use this key too.")

@@ -17,14 +17,13 @@ from aural_mcp.cli.erasing import (
     SEVERAL,
     before,
     columns,
-    decision_log_of,
     in_files,
     note,
     say,
     show,
 )
 from aural_mcp.cli.progress import Progress
-from aural_mcp.cli.setup import set_up
+from aural_mcp.cli.setup import Waited, set_up
 
 if TYPE_CHECKING:
     from aural_mcp.config import Settings
@@ -68,7 +67,7 @@ def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes:
     _say_cut(found)
     traces = _erase_traces(settings, [person], found.titles, yes=yes, dry_run=dry_run)
     if traces is not None and people:
-        note(decision_log_of(settings), "erase", "done", person.entries)
+        note(Waited(settings), "erase", "done", person.entries)
     say("What is left for you:", [*in_files(person, files or settings.files, decision_log(settings)), IN_MEMORY])
     return traces is not None
 
@@ -99,7 +98,7 @@ def retain_elsewhere(
     click.echo("\n".join(table(head, rows, columns())))
     _say_where(settings, "aural-mcp retention")
     if _erase_traces(settings, people_of(old), None, yes=yes, dry_run=dry_run) is not None:
-        note(decision_log_of(settings), "retention", "done", old)
+        note(Waited(settings), "retention", "done", old)
 
 
 def _everybody(settings: Settings) -> Everybody:
@@ -133,11 +132,11 @@ def _erase_traces(
         return None
     if not yes:
         click.confirm(f"\n{TRACES}", abort=True)
-    decision_log_of(settings).check()
-    traces = erase_traces(data_place(settings), people, interviews)
+    Waited(settings).check()
+    traces = erase_traces(data_place(settings), people, interviews, url=settings.state_url)
     many = "1 trace was" if traces == 1 else f"{traces:,} traces were"
     click.echo(f"\n{many} erased on this computer." if traces else f"\n{NONE}")
-    for each in compact_traces(data_place(settings)):
+    for each in compact_traces(data_place(settings), url=settings.state_url):
         click.echo(BUSY.format(file=each))
     return traces
 

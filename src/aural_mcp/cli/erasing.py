@@ -18,8 +18,9 @@ VERDICTS = ("advance", "hold", "reject", "hired", "withdrawn")
 
 if TYPE_CHECKING:
     from aural_mcp.backend.storage.store import Store
+    from aural_mcp.cli.setup import Waited
     from aural_mcp.config import Settings
-    from aural_mcp.privacy.audit import AuditLog, Outcome
+    from aural_mcp.privacy.audit import Outcome
     from aural_mcp.privacy.persons import Entry, Person
 
 Choice = tuple[Sequence["Entry"], Sequence["Entry"]]
@@ -81,19 +82,22 @@ def carry_out(
     """
     from aural_mcp.api.errors import LogUnwritable
     from aural_mcp.backend.storage.erasing import held, remove, titles
+    from aural_mcp.cli.setup import Waited
     from aural_mcp.config import data_place
     from aural_mcp.database import failure
     from aural_mcp.privacy.persons import people_of
     from aural_mcp.workflows.traces import erase_traces
 
-    log, noted = decision_log_of(settings), list["Entry"]()
+    log, noted = Waited(settings), list["Entry"]()
     log.check()
     try:
         with store.writing() as db:
             found, bury = choose(db)
             if not found:
                 return Done()
-            traces = erase_traces(data_place(settings), people_of(found), titles(db) if whole else None)
+            traces = erase_traces(
+                data_place(settings), people_of(found), titles(db) if whole else None, url=settings.state_url
+            )
             done = Done(found, held(db, found), traces)
             remove(db, found, bury, whole=whole)
             noted += found
@@ -116,19 +120,10 @@ def finish(store: Store, settings: Settings, done: Done) -> None:
 
     if not store.compact() and not store.shared:
         done.unfinished.append(str(store.engine.url.database))
-    done.unfinished += compact_traces(data_place(settings))
+    done.unfinished += compact_traces(data_place(settings), url=settings.state_url)
 
 
-def decision_log_of(settings: Settings) -> AuditLog:
-    """The decision log as the servers of this computer write it."""
-    from aural_mcp.cli.setup import log_of
-    from aural_mcp.client.state import State
-    from aural_mcp.config import data_folder
-
-    return log_of(settings, State(lambda: data_folder(settings) / "state.db"))
-
-
-def note(log: AuditLog, tool: str, outcome: Outcome, found: Sequence[Entry]) -> None:
+def note(log: Waited, tool: str, outcome: Outcome, found: Sequence[Entry]) -> None:
     """Write down who was erased, by ids alone, when and by which user of this computer.
 
     Raises:

@@ -123,14 +123,14 @@ class Desk:
 
     def close(self, found: Open, note: str) -> None:
         """Close it and write that down: both or nothing, and no name, which could not be erased there."""
-        from aural_mcp.cli.setup import log_of
+        from aural_mcp.cli.setup import Waited
         from aural_mcp.privacy.who import at_this_computer
         from aural_mcp.workflows.decisions import names_one
 
         if names_one(note, [found.name]):
             raise click.ClickException(NOTE_NAMES)
         client = self._setup.client
-        log, by = log_of(self._settings, client.state), at_this_computer()
+        log, by = Waited(self._settings), at_this_computer()
         log.check()
 
         def write() -> None:
@@ -181,10 +181,12 @@ class Desk:
 
     def _of_journal(self) -> list[Open]:
         from aural_mcp.api.models import Decision
+        from aural_mcp.cli.setup import run
         from aural_mcp.workflows.decisions import due, kept
 
         found: list[Open] = []
-        for session_id, said in kept(self._setup.client).all().items():
+        client = self._setup.client
+        for session_id, said in run(client.state, kept(client).all).items():
             decision = Decision.model_validate(said)
             if by := due(decision, self._settings.employer.explanation_days):
                 ids = {"sessionId": session_id}
@@ -194,12 +196,16 @@ class Desk:
 
     def _explained(self, session_id: str) -> None:
         from aural_mcp.api.models import Decision
+        from aural_mcp.cli.setup import run
         from aural_mcp.workflows.decisions import kept
 
-        journal = kept(self._setup.client)
-        decision = Decision.model_validate(journal.done([session_id])[session_id])
-        at = datetime.now(UTC).isoformat()
-        journal.note({session_id: decision.model_copy(update={"explained_at": at}).model_dump(by_alias=True)})
+        journal, at = kept(self._setup.client), datetime.now(UTC).isoformat()
+
+        async def explained() -> None:
+            decision = Decision.model_validate((await journal.done([session_id]))[session_id])
+            await journal.note({session_id: decision.model_copy(update={"explained_at": at}).model_dump(by_alias=True)})
+
+        run(self._setup.client.state, explained)
 
     def _closed(self, id_: str) -> str:
         """Why nothing open has this ID."""

@@ -21,7 +21,6 @@ from aural_mcp.cli.erasing import (
     carry_out,
     columns,
     counted,
-    decision_log_of,
     finish,
     note,
     say,
@@ -185,6 +184,7 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
     """
     from aural_mcp.backend.storage.erasing import old
     from aural_mcp.backend.storage.store import save_setting
+    from aural_mcp.cli.setup import Waited
 
     days = settings.employer.retention_days
     if days is None:
@@ -208,7 +208,7 @@ def run_if_due(store: Store, settings: Settings, keep: Sequence[str], now: float
         save_setting(db, SETTING, {"policy": policy, "at": now})
         found = old(db, before(days), (), keep)
         if last.get("policy") != policy:
-            note(decision_log_of(settings), "retention_schedule", "preview", found.entries)
+            note(Waited(settings), "retention_schedule", "preview", found.entries)
             reported.append(found)
             return (), ()
         return _choice(found)

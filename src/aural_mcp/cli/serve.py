@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aural_mcp.cli.metrics import count_calls, metrics_options, serve_metrics
-from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, serve_stdio, set_up
+from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, run, serve_stdio, set_up
 
 if TYPE_CHECKING:
     from aural_mcp.config import Settings
@@ -158,7 +158,7 @@ def serve_http(
     provider = _provider(given) if sign_in == "oidc" else None
     whose = "the organisation's key" if provider else OWN_KEY
     setup = set_up(settings, per_request=not local, whose=whose)
-    if sign_in and not setup.client.state.opens():
+    if sign_in and not run(setup.client.state, setup.client.state.opens):
         raise click.UsageError(NO_STATE)
     people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
     count_calls(serve_metrics(*metrics), setup.server)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from aural_mcp.client.client import AuralClient
     from aural_mcp.client.state import State
     from aural_mcp.config import Settings
-    from aural_mcp.privacy.audit import AuditLog
+    from aural_mcp.privacy.audit import AuditLog, Outcome
     from aural_mcp.server.server import AuralServer
 
+T = TypeVar("T")
 OWN_KEY = "the caller's own key"
 OPENING = ("initialize", "server/discover", "notifications/initialized", "tools/list")
 """What a host waits for at its start, before anything of a local workspace is loaded."""
@@ -82,8 +83,6 @@ def set_up(
         whose: with which key it is used.
     """
     from aural_mcp.client.client import AuralClient
-    from aural_mcp.client.state import State
-    from aural_mcp.config import data_folder
     from aural_mcp.privacy.exposure import Exposure
     from aural_mcp.server.access import access
     from aural_mcp.server.principal import KeyPerRequest, OneClient
@@ -91,7 +90,7 @@ def set_up(
     from aural_mcp.workflows.mail.settings import read_mail
 
     workspace = _workspace(settings) if settings.embedded else None
-    state = State(lambda: data_folder(settings) / "state.db")
+    state = state_of(settings)
     if workspace is not None:
         from aural_mcp.backend.local import BASE_URL
 
@@ -139,9 +138,59 @@ def log_of(settings: Settings, state: State) -> AuditLog:
     from aural_mcp.config import decision_log
     from aural_mcp.privacy.audit import AuditLog
 
-    keys = settings.state_keys
-    hashing = (lambda: keys[0] if keys else state.secret()) if settings.audit_names == "hash" else None
-    return AuditLog(partial(decision_log, settings), hashing)
+    async def hashing() -> bytes:
+        return settings.state_keys[0] if settings.state_keys else await state.secret()
+
+    return AuditLog(partial(decision_log, settings), hashing if settings.audit_names == "hash" else None)
+
+
+def state_of(settings: Settings) -> State:
+    """What processes share: a file of this computer, or a database.
+
+    Raises:
+        BadSetting: the address of the database cannot be used.
+    """
+    from urllib.parse import unquote
+
+    from aural_mcp.client.state import State
+    from aural_mcp.config import data_folder
+    from aural_mcp.log import strike_out
+
+    if settings.state_url:
+        strike_out(settings.state_url, unquote(urlsplit(settings.state_url).password or ""))
+    return State(lambda: data_folder(settings) / "state.db", url=settings.state_url)
+
+
+class Waited:
+    """The decision log for commands, which do not await."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._state = state_of(settings)
+        self._log = log_of(settings, self._state)
+
+    def check(self) -> None:
+        """See `AuditLog.check`."""
+        self._until_done(self._log.check)
+
+    def record(self, tool: str, outcome: Outcome, **said: Any) -> None:
+        """See `AuditLog.record`."""
+        self._until_done(partial(self._log.record, tool, outcome, **said))
+
+    def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        run(self._state, work)
+
+
+def run(state: State, work: Callable[[], Awaitable[T]]) -> T:
+    """Do something with the shared state from code that does not await, and close it."""
+    import anyio
+
+    async def and_close() -> T:
+        try:
+            return await work()
+        finally:
+            await state.aclose()
+
+    return anyio.run(and_close)
 
 
 def _workspace(settings: Settings) -> LocalWorkspace:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ import click
 from aural_mcp.cli.groups import Group
 
 if TYPE_CHECKING:
+    from aural_mcp.client.state import State
     from aural_mcp.server.sign_in.store import SignIn, SignIns
 
 HEAD = ("ID", "Application", "Who", "May", "Role", "Since, UTC", "Last used")
@@ -21,7 +24,10 @@ WITHIN = "A server that has seen its token in the last 5 seconds takes it until 
 
 @click.group("sign-ins", cls=Group)
 def sign_ins() -> None:
-    """See who is signed in (`serve --http --sign-in`), and end that. It is in state.db of AURAL_DATA_DIR."""
+    """See who is signed in (`serve --http --sign-in`), and end that.
+
+    It is in state.db of AURAL_DATA_DIR, or in the database of AURAL_STATE_URL.
+    """
 
 
 @sign_ins.command("list")
@@ -30,7 +36,10 @@ def list_() -> None:
     from aural_mcp.cli.tables import table
     from aural_mcp.server.principal import WRITE
 
-    found = _store().every()
+    async def every(state: State) -> list[SignIn]:
+        return await (await _store(state)).every()
+
+    found = _with_state(every)
     if not found:
         click.echo("Nobody is signed in.")
         return
@@ -60,8 +69,14 @@ def revoke(id_: str | None, everybody: bool) -> None:
     """
     if bool(id_) == everybody:
         raise click.UsageError("Give an ID from `aural-mcp sign-ins list`, or --all.")
-    store = _store()
-    ended = [each for each in _chosen(store.every(), id_) if store.end(each.id, "revoked by the operator")]
+
+    async def end(state: State) -> list[SignIn]:
+        store = await _store(state)
+        return [
+            each for each in _chosen(await store.every(), id_) if await store.end(each.id, "revoked by the operator")
+        ]
+
+    ended = _with_state(end)
     how_many = "1 sign-in has" if len(ended) == 1 else f"{len(ended)} sign-ins have"
     click.echo(f"{how_many} ended. {WITHIN}" if ended else "Nobody is signed in.")
 
@@ -76,15 +91,19 @@ def _chosen(found: list[SignIn], id_: str | None) -> list[SignIn]:
     return chosen
 
 
-def _store() -> SignIns:
-    from aural_mcp.client.state import State
-    from aural_mcp.config import data_folder, read_settings
+def _with_state(work: Callable[[State], Awaitable[list[SignIn]]]) -> list[SignIn]:
+    from aural_mcp.cli.setup import run, state_of
+    from aural_mcp.config import read_settings
+
+    state = state_of(read_settings())
+    return run(state, partial(work, state))
+
+
+async def _store(state: State) -> SignIns:
     from aural_mcp.server.sign_in.sealing import Seal
     from aural_mcp.server.sign_in.store import SignIns
 
-    settings = read_settings()
-    state = State(lambda: data_folder(settings) / "state.db")
-    if not state.opens():
+    if not await state.opens():
         said = "state.db cannot be opened, so it is not known who is signed in. Set AURAL_DATA_DIR to the server's."
         raise click.ClickException(said)
     return SignIns(state, Seal(()))

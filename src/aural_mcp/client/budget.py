@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from aural_mcp.api.errors import BudgetExhausted
-from aural_mcp.client.state import State
+from aural_mcp.api.errors import BudgetExhausted, StateUnwritable
+from aural_mcp.client.state import State, Transaction
+
+if TYPE_CHECKING:
+    from aural_mcp.client.state_database import StateDatabase
 
 WINDOW = 61.0
 """Seconds; one more than Aural's minute, for clocks and the network."""
@@ -24,6 +27,8 @@ LONGEST = 60.0
 NAP, GONE = 2.0, 10.0
 """Seconds after which one that waits looks again, as its turn may have come earlier, and from which one that did not
 look must be of a process that died."""
+AGAIN = 1.0
+"""Seconds until a lost database is asked again."""
 FAR = 3_600.0
 """Seconds ahead from which a grant must come from a clock that was set back."""
 ON_ITS_WAY, ENDED, WAITS = 0, 1, 2
@@ -39,13 +44,68 @@ class Share(NamedTuple):
     people: int
 
 
+class Row(NamedTuple):
+    """A request of the log: when it left, ended or last looked whether it may leave, and whose it is."""
+
+    number: int
+    person: str
+    at: float
+    ended: int
+    turn: int
+
+
+class Log(NamedTuple):
+    """The log of one key at one moment."""
+
+    now: float
+    rows: Sequence[Row]
+    paused: float
+    limit: int
+
+    @property
+    def gone(self) -> list[float]:
+        """The times of the window, in order; one that is on its way counts as now."""
+        return sorted(
+            row.at if row.ended == ENDED else max(row.at, self.now) for row in self.rows if row.ended != WAITS
+        )
+
+    @property
+    def waiting(self) -> list[Row]:
+        """Those that wait, in the order in which they came."""
+        return [row for row in self.rows if row.ended == WAITS]
+
+    def when(self, number: int = NEW, person: str = "") -> float:
+        """When the one of this number may leave: after everyone before it, and when the window has room."""
+        times = self.gone
+        for each in self._queue(person if number == NEW else None):
+            room = times[-self.limit] + WINDOW if len(times) >= self.limit else self.now
+            times.append(max(self.now, self.paused, room, *times[-1:]))
+            if each == number:
+                break
+        return times[-1]
+
+    def _queue(self, joining: str | None) -> list[int]:
+        """Who waits, in the order in which they go: each person's first, then each one's second.
+
+        First among those goes whose person was let go longest ago.
+        """
+        before, places, turns = Counter[str](), list[tuple[int, int, int]](), Counter[str]()
+        for row in self.rows:
+            turns[row.person] = max(turns[row.person], row.turn)
+        waiting = [(row.number, row.person) for row in self.waiting]
+        for number, person in [*waiting, *([] if joining is None else [(NEW, joining)])]:
+            places.append((before[person], turns[person], number))
+            before[person] += 1
+        return [number for _, _, number in sorted(places)]
+
+
 class Budget:
     """Grants requests: of 60 a minute, 58 in any 61 seconds.
 
     Those that wait are let go in turn between people, and first come first served of each. The log of one key is shared
-    by every process that has the same state open. When one would be granted is known the moment it is asked for, so
-    whoever would wait too long is told at once; or as soon as others came in between. Times are seconds of `clock`,
-    which all of them must share. `requests_per_minute` 0 means no limit.
+    by every process that has the same state open, and its clock is the state's. When one would be granted is known the
+    moment it is asked for, so whoever would wait too long is told at once; or as soon as others came in between.
+    `requests_per_minute` 0 means no limit.
     """
 
     def __init__(
@@ -55,46 +115,48 @@ class Budget:
         state: State | None = None,
         tenant: str = "",
         person: str = "",
-        clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.limit = max(1, requests_per_minute * 58 // 60) if requests_per_minute else 0
         self._state, self._tenant, self._person = state or State(), tenant, person
-        self._clock = clock
         self._sleep = sleep
+        self._free_at = -math.inf
+        self.alone = False
+        """Whether a request left without being in the log, as the database was lost."""
 
-    @property
-    def remaining(self) -> int | None:
+    async def remaining(self) -> int | None:
         """How many requests could leave now; None without a limit."""
         if not self.limit:
             return None
-        now = self._clock()
-        with self._state.changing() as db:
-            held = len(self._gone(db, now)) + len(self._waiting(db))
-            return 0 if now < self._paused_until(db) else max(0, self.limit - held)
+        async with self._state.changing(self._tenant) as db:
+            log = await self._read(db)
+        return 0 if log.now < log.paused else max(0, self.limit - len(log.rows))
 
     @property
     def free_in(self) -> float:
-        """Seconds until one more request could leave, 0 being now; without a limit only a `Retry-After` counts."""
-        now = self._clock()
-        with self._state.changing() as db:
-            at = self._when(db, now, NEW) if self.limit else self._paused_until(db)
-            return max(0.0, at - now)
+        """Seconds until one more request could leave, 0 being now, as far as this budget was told when it asked last.
 
-    @property
-    def share(self) -> Share:
+        Without a limit only a `Retry-After` counts.
+        """
+        return max(0.0, self._free_at - self._state.now())
+
+    async def share(self) -> Share:
         """Who sent the requests of the last minute."""
         query = "select person, count(*) from grants where tenant = ? and at > ? and ended != ? group by person"
-        with self._state.changing() as db:
-            sent = dict(db.execute(query, (self._tenant, self._clock() - WINDOW, WAITS)).fetchall())
+        async with self._state.reading() as db:
+            sent = dict(await db.all(query, (self._tenant, db.now - WINDOW, WAITS)))
         own = sent.pop(self._person, 0)
         return Share(own, sum(sent.values()), len(sent))
 
-    def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         """Hold every request of this key, waiting ones too, for so long: a `Retry-After`; without a limit none is."""
-        with self._state.changing() as db:
-            until = max(self._paused_until(db), self._clock() + seconds)
-            db.execute("insert or replace into pauses values (?, ?)", (self._tenant, until))
+        change = (
+            "insert into pauses values (?, ?) on conflict (tenant) do update set until = "
+            "case when excluded.until > pauses.until then excluded.until else pauses.until end"
+        )
+        async with self._state.changing(self._tenant) as db:
+            await db.change(change, (self._tenant, db.now + seconds))
+            self._free_at = max(self._free_at, db.now + seconds)
 
     async def acquire(self, within: float = math.inf) -> float:
         """Wait for a request that leaves and arrives at once; the answer is how many seconds that took.
@@ -106,115 +168,135 @@ class Budget:
             return waited
 
     @asynccontextmanager
-    async def granted(self, within: float = math.inf) -> AsyncGenerator[float]:
+    async def granted(self, within: float = math.inf, *, reads: bool = False) -> AsyncGenerator[float]:
         """Wait for a request to be granted; it is on its way while the block runs. Gives the seconds waited.
 
         When it arrives over there nobody here knows: it counts from its end, which is surely not before.
 
+        Args:
+            within: seconds that it may wait.
+            reads: it changes nothing, so that it may go on slowly where the shared database is lost.
+
         Raises:
             BudgetExhausted: the wait would be longer than `within`, or too many wait already.
+            StateUnwritable: the log cannot be written.
         """
         if not self.limit:
             yield 0.0
             return
-        begun = now = self._clock()
-        number, at = self._reserve(begun, within)
+        until = time.monotonic() + within
+        try:
+            number, waited = await self._wait(within)
+        except StateUnwritable:
+            if not reads or self._state.database is None:
+                raise
+            number, waited = await self._alone(self._state.database, until)
+        try:
+            yield waited
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._ended(number)
+
+    async def _alone(self, database: StateDatabase, until: float) -> tuple[int | None, float]:
+        """What `_wait` gives, for a read while the database is lost: as soon as it is back, or without a number."""
+        begun = time.monotonic()
+        while not database.spare(self._tenant, WINDOW):
+            await self._sleep(AGAIN)
+            try:
+                number, _ = await self._wait(until - time.monotonic())
+            except StateUnwritable:
+                if time.monotonic() > until:
+                    raise
+            else:
+                return number, time.monotonic() - begun
+        self.alone = True
+        return None, time.monotonic() - begun
+
+    async def _wait(self, within: float) -> tuple[int, float]:
+        """The number of a request that is on its way, and how many seconds it waited."""
+        number, begun, at = await self._reserve(within)
+        now = begun
         try:
             while at > now:
                 if at - begun > within:
                     raise self._exhausted(at - now)
                 await self._sleep(min(at - now, NAP))
-                now = self._clock()
-                number, at = self._look(number, now)
+                number, now, at = await self._look(number)
         except BaseException:
-            with self._state.changing() as db:
-                db.execute("delete from grants where id = ?", (number,))
+            with anyio.CancelScope(shield=True):
+                gone = "delete from grants where tenant = ? and id = ?"
+                await self._state.later(partial(self._state.change, gone, (self._tenant, number)))
             raise
-        try:
-            yield now - begun
-        finally:
-            with self._state.changing() as db:
-                db.execute("update grants set at = ?, ended = ? where id = ?", (self._clock(), ENDED, number))
+        return number, now - begun
 
-    def _reserve(self, now: float, within: float) -> tuple[int, float]:
-        """The number of a grant, and when it may leave: now it is on its way, later it waits."""
-        with self._state.changing() as db:
-            at = self._when(db, now, NEW)
-            waiting = sum(person == self._person for _, person in self._waiting(db))
-            if at - now > within or (at > now and waiting >= MOST_WAITING):
-                raise self._exhausted(at - now)
-            number = self._enter(db, now)
-            if at <= now:
-                self._leave(db, now, number)
-            return number, at
+    async def _reserve(self, within: float) -> tuple[int, float, float]:
+        """The number of a request, what time it is, and when it may leave: now it is on its way, later it waits."""
+        if self._state.database is not None:
+            taken = await self._state.database.take(self._tenant, self._person, self.limit, WINDOW, LONGEST)
+            if taken.number is not None:
+                self._free_at = taken.room
+                return taken.number, taken.now, taken.now
+        async with self._state.changing(self._tenant) as db:
+            log = await self._read(db)
+            at = self._free_at = log.when(person=self._person)
+            waiting = sum(row.person == self._person for row in log.waiting)
+            if at - log.now > within or (at > log.now and waiting >= MOST_WAITING):
+                raise self._exhausted(at - log.now)
+            number = await self._enter(db, log)
+            if at <= log.now:
+                await self._leave(db, log, number)
+            return number, log.now, at
 
-    def _look(self, number: int, now: float) -> tuple[int, float]:
-        """Where one stands that waits: its number, and when it may leave; now it is on its way."""
-        with self._state.changing() as db:
-            seen = db.execute("update grants set at = ? where id = ?", (now, number))
-            if not seen.rowcount:  # it was taken for dead, as on a computer that slept: it is last again
-                number = self._enter(db, now)
-            at = self._when(db, now, number)
-            if at <= now:
-                self._leave(db, now, number)
-            return number, at
+    async def _look(self, number: int) -> tuple[int, float, float]:
+        """Where one stands that waits: its number, what time it is, and when it may leave; now it is on its way."""
+        async with self._state.changing(self._tenant) as db:
+            seen = "update grants set at = ? where tenant = ? and id = ?"
+            if not await db.change(seen, (db.now, self._tenant, number)):
+                # it was taken for dead, as on a computer that slept: it is last again
+                number = await self._enter(db, await self._read(db))
+            log = await self._read(db)
+            at = log.when(number)
+            if at <= log.now:
+                await self._leave(db, log, number)
+            return number, log.now, at
 
-    def _enter(self, db: sqlite3.Connection, now: float) -> int:
+    async def _enter(self, db: Transaction, log: Log) -> int:
         """Wait behind the others of the same person, under a number that nobody had before."""
-        (last,) = db.execute("select max(id) from grants").fetchone()
-        number = max((last or 0) + 1, int(now * 1_000_000))
-        whose = self._tenant, self._person
-        query = "select max(turn) from grants where tenant = ? and person = ?"
-        (turn,) = db.execute(query, whose).fetchone()
-        row = number, *whose, now, WAITS, turn or 0
-        db.execute("insert into grants (id, tenant, person, at, ended, turn) values (?, ?, ?, ?, ?, ?)", row)
+        number = max([*(row.number + 1 for row in log.rows), int(log.now * 1_000_000)])
+        turn = max((row.turn for row in log.rows if row.person == self._person), default=0)
+        row = self._tenant, number, log.now, WAITS, self._person, turn
+        await db.change("insert into grants (tenant, id, at, ended, person, turn) values (?, ?, ?, ?, ?, ?)", row)
         return number
 
-    def _leave(self, db: sqlite3.Connection, now: float, number: int) -> None:
+    async def _leave(self, db: Transaction, log: Log, number: int) -> None:
         """Go; of all persons this one was let go last, which each of its rows remembers."""
-        (last,) = db.execute("select max(turn) from grants where tenant = ?", (self._tenant,)).fetchone()
-        db.execute("update grants set at = ?, ended = ? where id = ?", (now, ON_ITS_WAY, number))
-        turn = (last or 0) + 1, self._tenant, self._person
-        db.execute("update grants set turn = ? where tenant = ? and person = ?", turn)
+        turn = max((row.turn for row in log.rows), default=0) + 1
+        gone = "update grants set at = ?, ended = ? where tenant = ? and id = ?"
+        await db.change(gone, (log.now, ON_ITS_WAY, self._tenant, number))
+        of_person = "update grants set turn = ? where tenant = ? and person = ?"
+        await db.change(of_person, (turn, self._tenant, self._person))
+        mine = Row(number, self._person, log.now, ON_ITS_WAY, turn)
+        others = [row for row in log.rows if row.number != number]
+        self._free_at = log._replace(rows=[*others, mine]).when(person=self._person)
 
-    def _when(self, db: sqlite3.Connection, now: float, number: int) -> float:
-        """When the one of this number may leave: after everyone before it, and when the window has room."""
-        times, paused = self._gone(db, now), self._paused_until(db)
-        for each in self._queue(db, joining=number == NEW):
-            room = times[-self.limit] + WINDOW if len(times) >= self.limit else now
-            times.append(max(now, paused, room, *times[-1:]))
-            if each == number:
-                break
-        return times[-1]
+    async def _ended(self, number: int | None) -> None:
+        """Set down that a request is over; nobody waits for that where it is a trip."""
+        if number is None and self._state.database is not None:
+            self._state.database.spared(self._tenant)
+        else:
+            ended = "update grants set at = moment(), ended = ? where tenant = ? and id = ?"
+            await self._state.later(partial(self._state.change, ended, (ENDED, self._tenant, number)))
 
-    def _queue(self, db: sqlite3.Connection, *, joining: bool) -> list[int]:
-        """Who waits, in the order in which they go: each person's first, then each one's second.
-
-        First among those goes whose person was let go longest ago.
-        """
-        query = "select person, max(turn) from grants where tenant = ? group by person"
-        turns: dict[str, int] = dict(db.execute(query, (self._tenant,)).fetchall())
-        before, places = Counter[str](), list[tuple[int, int, int]]()
-        for number, person in [*self._waiting(db), *([(NEW, self._person)] if joining else [])]:
-            places.append((before[person], turns.get(person, 0), number))
-            before[person] += 1
-        return [number for _, _, number in sorted(places)]
-
-    def _waiting(self, db: sqlite3.Connection) -> list[tuple[int, str]]:
-        """Numbers and persons of those that wait, in the order in which they came."""
-        query = "select id, person from grants where tenant = ? and ended = ? order by id"
-        return db.execute(query, (self._tenant, WAITS)).fetchall()
-
-    def _gone(self, db: sqlite3.Connection, now: float) -> list[float]:
-        """The times of the window, in order; one that is on its way counts as now. What is over is forgotten."""
-        forget = "delete from grants where at <= ? - case ended when ? then ? when ? then ? else ? end or at > ?"
-        db.execute(forget, (now, ENDED, WINDOW, WAITS, GONE, WINDOW + LONGEST, now + FAR))
-        query = "select case ended when ? then at else max(at, ?) end from grants where tenant = ? and ended != ?"
-        return sorted(at for (at,) in db.execute(query, (ENDED, now, self._tenant, WAITS)))
-
-    def _paused_until(self, db: sqlite3.Connection) -> float:
-        found = db.execute("select until from pauses where tenant = ?", (self._tenant,)).fetchone()
-        return found[0] if found else -math.inf
+    async def _read(self, db: Transaction) -> Log:
+        """The log as it is now; what is over is forgotten."""
+        over = """delete from grants where tenant = ?
+            and (at > ? or at <= case ended when 1 then ? when 2 then ? else ? end)"""
+        now = db.now
+        await db.change(over, (self._tenant, now + FAR, now - WINDOW, now - GONE, now - WINDOW - LONGEST))
+        query = "select id, person, at, ended, turn from grants where tenant = ? order by id"
+        rows = [Row(*row) for row in await db.all(query, (self._tenant,))]
+        paused = await db.one("select until from pauses where tenant = ?", (self._tenant,))
+        return Log(now, rows, paused[0] if paused else -math.inf, self.limit)
 
     def _exhausted(self, wait: float) -> BudgetExhausted:
         seconds = max(1, math.ceil(wait))

@@ -134,7 +134,7 @@ class Connections:
         return Budget(self.requests_per_minute, state=self.state, tenant=_tenant(key), person=person)
 
     async def aclose(self) -> None:
-        self.state.close()
+        await self.state.aclose()
         if self._wire is not None:
             await self._wire.aclose()
             self._wire = None
@@ -195,15 +195,16 @@ class AuralClient:
         key = self._usable_key()
         deadline = min(time.monotonic() + DEADLINE, spent.until)
         budget, attempt, lost = self._connections.budget(key, self._person), 0, False
+        reads = operation.effect == "read"
         spent.budget = budget
         while True:
             try:
-                async with counted(budget.granted(deadline - SPARE - time.monotonic())) as waited:
+                async with counted(budget.granted(deadline - SPARE - time.monotonic(), reads=reads)) as waited:
                     spent.waited += waited
                     spent.requests += 1
                     result = await self._attempt(operation, key, deadline, read, lost=lost)
             except errors.RateLimited as refused:
-                budget.pause(refused.retry_after)
+                await budget.pause(refused.retry_after)
                 wait = refused.retry_after
                 if time.monotonic() + wait > deadline:
                     raise
@@ -218,7 +219,7 @@ class AuralClient:
                 await anyio.sleep(wait)
             else:
                 self._connections.retries.earn()
-                links.note(self.state, self.tenant, self.base_url, result)
+                await links.note(self.state, self.tenant, self.base_url, result)
                 return result
 
     def reach(self, operation: Operation[Any]) -> None:
@@ -278,29 +279,26 @@ class AuralClient:
         """The deployment that is asked, up to and including `/api/v1`."""
         return self._connections.base_url
 
-    @property
-    def link_origin(self) -> str:
+    async def link_origin(self) -> str:
         """What candidate links begin with."""
-        return self.links_from[0]
+        origin, _ = await self.links_from()
+        return origin
 
-    @property
-    def links_from(self) -> tuple[str, links.Source]:
+    async def links_from(self) -> tuple[str, links.Source]:
         """The origin of candidate links, and how it is known."""
-        return links.source(self._connections.link_origin, self.state, self.tenant, self.base_url)
+        return await links.source(self._connections.link_origin, self.state, self.tenant, self.base_url)
 
-    @property
-    def remaining(self) -> int | None:
+    async def remaining(self) -> int | None:
         """How many requests this key could send at once now; None without a limit."""
-        return self._connections.budget(self._key, self._person).remaining if self._key else None
+        return await self._connections.budget(self._key, self._person).remaining() if self._key else None
 
-    @property
-    def share(self) -> Share:
+    async def share(self) -> Share:
         """Who sent how many requests of the last minute with this key."""
-        return self._connections.budget(self._key or "", self._person).share
+        return await self._connections.budget(self._key or "", self._person).share()
 
     @property
     def state(self) -> State:
-        """What processes on this computer share."""
+        """What processes share."""
         return self._connections.state
 
     @property

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aural_mcp.client.caller import Caller
+from aural_mcp.client.state import Transaction
+
+MOST_AT_ONCE = 500
+"""Items that one statement asks for."""
 
 
 class Journal:
-    """What a task has done for a key, each item once; it outlives the process, and is this computer's.
+    """What a task has done for a key, each item once; it outlives the process, and is everybody's who shares the state.
 
     Args:
         task: what the items belong to.
@@ -24,59 +26,69 @@ class Journal:
         tenant = client.tenant if own else client.raw.tenant
         self._state, self._place, self._keep = client.state, (tenant, task), keep
 
-    def done(self, items: Sequence[str]) -> dict[str, Any]:
-        """What is written down of these items."""
+    async def done(self, items: Sequence[str]) -> dict[str, Any]:
+        """What is written down of these items and not too old."""
         if not items:
             return {}
-        with self._state.changing() as db:
-            self._expire(db)
-            return self._read(db, items)
+        async with self._state.reading() as db:
+            return await self._read(db, items)
 
-    def all(self) -> dict[str, Any]:
+    async def all(self) -> dict[str, Any]:
         """Everything that is written down and not too old."""
-        with self._state.changing() as db:
-            self._expire(db)
-            query = "select item, done from journal where tenant = ? and task = ? order by at, rowid"
-            found = db.execute(query, self._place).fetchall()
+        query = "select item, done from journal where tenant = ? and task = ? and at >= ? order by at"
+        async with self._state.reading() as db:
+            found = await db.all(query, (*self._place, db.now - self._keep))
         return {item: json.loads(done) for item, done in found}
 
-    def note(self, items: Mapping[str, Any]) -> None:
+    async def note(self, items: Mapping[str, Any]) -> None:
         """Write items down, all or none."""
-        with self._state.changing() as db:
-            self._write(db, items)
+        async with self._state.changing() as db:
+            await self._write(db, items)
+        await self._state.later(self._expire)
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Forget the whole task."""
-        with self._state.changing() as db:
-            db.execute("delete from journal where tenant = ? and task = ?", self._place)
+        await self._state.change("delete from journal where tenant = ? and task = ?", self._place)
 
-    def claim(self, items: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    async def claim(self, items: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
         """Write items down if nobody else wrote of them since `known` was read; whether that is so."""
-        with self._state.changing() as db:
-            free = self._read(db, items) == {item: known[item] for item in items if item in known}
+        async with self._state.changing(" ".join(self._place)) as db:
+            free = await self._read(db, list(items)) == {item: known[item] for item in items if item in known}
             if free:
-                self._write(db, items)
+                await self._write(db, items)
         return free
 
-    def strike(self, items: Iterable[str]) -> None:
+    async def strike(self, items: Iterable[str]) -> None:
         """Forget items."""
-        with self._state.changing() as db:
+        async with self._state.changing() as db:
             change = "delete from journal where tenant = ? and task = ? and item = ?"
-            db.executemany(change, [(*self._place, item) for item in items])
+            await db.many(change, [(*self._place, item) for item in sorted(items)])
 
-    def _expire(self, db: sqlite3.Connection) -> None:
+    async def _expire(self) -> None:
         """Delete what is too old, also of other tasks of this kind: `links a`, `links b`."""
         tenant, task = self._place
-        kind, since = task.split(" ")[0], time.time() - self._keep
+        kind = task.split(" ")[0]
         change = "delete from journal where tenant = ? and at < ? and (task = ? or task like ?)"
-        db.execute(change, (tenant, since, kind, f"{kind} %"))
+        await self._state.change(change, (tenant, self._state.now() - self._keep, kind, f"{kind} %"))
 
-    def _read(self, db: sqlite3.Connection, items: Iterable[str]) -> dict[str, Any]:
-        query = """select item, done from journal where tenant = ? and task = ?
-            and item in (select value from json_each(?))"""
-        found = db.execute(query, (*self._place, json.dumps(list(items)))).fetchall()
+    async def _read(self, db: Transaction, items: Sequence[str]) -> dict[str, Any]:
+        found: list[tuple[str, str]] = []
+        for begin in range(0, len(items), MOST_AT_ONCE):
+            part = items[begin : begin + MOST_AT_ONCE]
+            query = "select item, done from journal where tenant = ? and task = ? and at >= ? and item in "
+            query += f"({', '.join('?' * len(part))})"
+            found += await db.all(query, (*self._place, db.now - self._keep, *part))
         return {item: json.loads(done) for item, done in found}
 
-    def _write(self, db: sqlite3.Connection, items: Mapping[str, Any]) -> None:
-        rows = [(*self._place, item, json.dumps(done), time.time()) for item, done in items.items()]
-        db.executemany("insert or replace into journal values (?, ?, ?, ?, ?)", rows)
+    async def _write(self, db: Transaction, items: Mapping[str, Any]) -> None:
+        """Each a microsecond after the one before, so that they keep their order.
+
+        They are written sorted, so that no two writers wait for each other.
+        """
+        rows = [
+            (*self._place, item, json.dumps(done), db.now + number / 1_000_000)
+            for number, (item, done) in enumerate(items.items())
+        ]
+        change = """insert into journal values (?, ?, ?, ?, ?)
+            on conflict (tenant, task, item) do update set done = excluded.done, at = excluded.at"""
+        await db.many(change, sorted(rows))

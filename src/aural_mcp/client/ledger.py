@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
@@ -33,11 +34,9 @@ from aural_mcp.client import counting
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
 from aural_mcp.client.links import invite_link
-from aural_mcp.client.state import REMEMBERED
+from aural_mcp.client.schema import IN_DOUBT, REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
-IN_DOUBT = 86_400.0
-"""Seconds for which a create is remembered whose end is not known: the same one again looks first."""
 SETTLED = 30.0
 """Seconds after which a create that timed out and cannot be found was not done."""
 SKEW = 60.0
@@ -62,12 +61,16 @@ class Outcome(Generic[R]):
 
 @dataclass(frozen=True)
 class Entry:
-    """A create in the ledger: `started` until its end is known, then `done`, or `unknown`."""
+    """A create in the ledger: `started` until its end is known, then `done`, or `unknown`.
+
+    `begun_at` is by the clock that all share, and tells it from others; `age` is null for this very call's own.
+    """
 
     digest: str
     state: str
     begun_at: float
-    result: str | None
+    age: float | None = None
+    result: str | None = None
 
 
 class Ledger:
@@ -96,113 +99,124 @@ class Ledger:
 
     async def _once(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
         deadline = time.monotonic() + DEADLINE
-        while (earlier := self._begin(operation, digest)) is not None:
-            if earlier.state == "done":
-                return Outcome(*self._repeated(operation, earlier))
-            if earlier.state == "unknown" or time.time() - earlier.begun_at > DEADLINE + SKEW:
-                return await self._settled(operation, earlier, spent)
+        while (entry := await self._begin(operation, digest)).age is not None:
+            if entry.state == "done":
+                return Outcome(*self._repeated(operation, entry))
+            if entry.state == "unknown" or entry.age > DEADLINE + SKEW:
+                return await self._settled(operation, entry, spent)
             if time.monotonic() > deadline - 1:
                 raise _unknown(operation, "The same call is still under way.")
             await anyio.sleep(0.1)
-        return await self._send(operation, digest, spent)
+        return await self._send(operation, entry, spent)
 
-    def knows(self, operation: Operation[Any], mark: str = "") -> bool:
+    async def knows(self, operation: Operation[Any], mark: str = "") -> bool:
         """Whether the same create was carried out lately, so that it would not be done again."""
-        with self._state.changing() as db:
-            query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
-            since = time.time() - REMEMBERED
-            found = db.execute(query, (self._tenant, _digest(operation, mark), since)).fetchone()
+        query = "select state from creates where tenant = ? and digest = ? and begun_at > ?"
+        async with self._state.reading() as db:
+            found = await db.one(query, (self._tenant, _digest(operation, mark), db.now - REMEMBERED))
         return found is not None and found[0] != "started"
 
-    async def _send(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
+    async def _send(self, operation: Operation[R], entry: Entry, spent: Spent) -> Outcome[R]:
         begun, sent = time.time(), spent.requests
         try:
             outcome = Outcome(await self._client.call(operation, spent=spent))
         except (errors.Unanswered, errors.ServerError) as lost:
-            return await self._looked(operation, digest, begun, spent, lost)
+            return await self._looked(operation, entry, begun, spent, lost)
         except errors.AuralError:
-            self._forget(digest)
+            await self._forget(entry)
             raise
         except BaseException:
-            self._mark(digest, "unknown") if spent.requests > sent else self._forget(digest)
+            with anyio.CancelScope(shield=True):
+                await (self._mark(entry, "unknown") if spent.requests > sent else self._forget(entry))
             raise
-        self._mark(digest, "done", outcome.result)
+        await self._mark(entry, "done", outcome.result)
         return outcome
 
     async def _looked(
-        self, operation: Operation[R], digest: str, begun: float, spent: Spent, lost: errors.AuralError
+        self, operation: Operation[R], entry: Entry, begun: float, spent: Spent, lost: errors.AuralError
     ) -> Outcome[R]:
         """Twice, a little apart and whatever the caller does meanwhile: done, not done, or not to be told."""
-        self._mark(digest, "unknown")
         found: R | None = None
         with anyio.CancelScope(shield=True):
+            await self._mark(entry, "unknown")
             found = await self._look(operation, begun, spent)
             if found is None:
                 await anyio.sleep(LOOK_AGAIN)
                 found = await self._look(operation, begun, spent)
         if found is not None:
-            self._mark(digest, "done", found)
+            await self._mark(entry, "done", found)
             return Outcome(found, [FOUND])
         if getattr(lost, "timed_out", False):
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.") from lost
-        self._forget(digest)
+        await self._forget(entry)
         raise errors.Unanswered(
             "No usable answer came, and looking shows that it was not done.", "Call again."
         ) from lost
 
     async def _settled(self, operation: Operation[R], earlier: Entry, spent: Spent) -> Outcome[R]:
         """What came of an earlier one whose answer was lost; when that was nothing, it is carried out now."""
-        if found := await self._look(operation, earlier.begun_at, spent):
-            self._mark(earlier.digest, "done", found)
+        age = earlier.age or 0.0
+        if found := await self._look(operation, time.time() - age, spent):
+            await self._mark(earlier, "done", found)
             return Outcome(found, [FOUND])
-        if time.time() - earlier.begun_at < SETTLED:
+        if age < SETTLED:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.")
-        self._forget(earlier.digest)
+        await self._forget(earlier)
         return await self._once(operation, earlier.digest, spent)
 
     async def _look(self, operation: Operation[R], begun: float, spent: Spent) -> R | None:
         since = begun + self._client.skew - SKEW
         try:
-            return cast("R | None", await LOOKS[type(operation)](self._client, operation, since, self._known(), spent))
+            known = await self._known()
+            return cast("R | None", await LOOKS[type(operation)](self._client, operation, since, known, spent))
         except errors.AuralError as error:
             raise _unknown(operation, f"Looking did not tell: {error.message}") from error
 
     # ── Rows ────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, operation: Operation[Any], digest: str) -> Entry | None:
+    async def _begin(self, operation: Operation[Any], digest: str) -> Entry:
         """Write a create down; the answer is the earlier one where there is one."""
-        now = time.time()
-        with self._state.changing() as db:
-            over = "delete from creates where begun_at < case state when 'done' then ? else ? end"
-            db.execute(over, (now - REMEMBERED, now - IN_DOUBT))
-            query = "select digest, state, begun_at, result from creates where tenant = ? and digest = ?"
-            found = db.execute(query, (self._tenant, digest)).fetchone()
-            if found is not None:
-                return Entry(*found)
-            row = (self._tenant, digest, operation.tool_name(), "started", now, None)
-            db.execute("insert into creates values (?, ?, ?, ?, ?, ?)", row)
-        return None
+        over = """delete from creates where tenant = ? and digest = ?
+            and begun_at < case state when 'done' then ? else ? end"""
+        claim = "insert into creates values (?, ?, ?, ?, ?, ?) on conflict do nothing"
+        query = "select state, begun_at, result from creates where tenant = ? and digest = ?"
+        place = self._tenant, digest
+        async with self._state.changing() as db:
+            await db.change(over, (*place, db.now - REMEMBERED, db.now - IN_DOUBT))
+            if await db.change(claim, (*place, operation.tool_name(), "started", db.now, None)):
+                return Entry(digest, "started", db.now)
+            found = await db.one(query, place)
+            if found is None:  # whoever claimed it has just let go of it
+                return Entry(digest, "started", db.now, age=0.0)
+            state, begun_at, result = found
+            return Entry(digest, state, begun_at, age=max(0.0, db.now - begun_at), result=result)
 
-    def _mark(self, digest: str, state: str, result: Record | Wire | None = None) -> None:
+    async def _mark(self, entry: Entry, state: str, result: Record | Wire | None = None) -> None:
+        """Set down how one stands, unless another call has taken it up since; later, where the database is lost."""
         text = None if result is None else json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
-        with self._state.changing() as db:
-            change = "update creates set state = ?, result = ? where tenant = ? and digest = ?"
-            db.execute(change, (state, text, self._tenant, digest))
+        change = "update creates set state = ?, result = ? where tenant = ? and digest = ? and begun_at = ?"
+        mark = partial(self._state.change, change, (state, text, self._tenant, entry.digest, entry.begun_at))
+        try:
+            await mark()
+        except errors.StateUnwritable:
+            if self._state.database is None:
+                raise
+            await self._state.later(mark)
 
-    def _forget(self, digest: str) -> None:
-        with self._state.changing() as db:
-            db.execute("delete from creates where tenant = ? and digest = ?", (self._tenant, digest))
+    async def _forget(self, entry: Entry) -> None:
+        change = "delete from creates where tenant = ? and digest = ? and begun_at = ?"
+        await self._state.change(change, (self._tenant, entry.digest, entry.begun_at))
 
-    def _known(self) -> set[str]:
+    async def _known(self) -> set[str]:
         """The ids that other creates made: they are not what a lost one made."""
-        with self._state.changing() as db:
-            query = "select result from creates where tenant = ? and result is not null"
-            results = [json.loads(text) for (text,) in db.execute(query, (self._tenant,))]
+        query = "select result from creates where tenant = ? and result is not null"
+        async with self._state.reading() as db:
+            results = [json.loads(text) for (text,) in await db.all(query, (self._tenant,))]
         return {row["id"] for result in results for row in result.get("data", [result])}
 
     def _repeated(self, operation: Operation[R], earlier: Entry) -> tuple[R, list[str]]:
         result = operation.result_type().model_validate_json(earlier.result or "{}")
-        return result, [REPEATED.format(seconds=max(1, round(time.time() - earlier.begun_at)))]
+        return result, [REPEATED.format(seconds=max(1, round(earlier.age or 0)))]
 
 
 def _digest(operation: Operation[Any], mark: str) -> str:
@@ -255,7 +269,7 @@ async def _candidates(
     if found is None:
         return None
     rows = [
-        {**row.model_dump(mode="json"), "inviteUrl": invite_link(client.link_origin, row.invite_token)}
+        {**row.model_dump(mode="json"), "inviteUrl": invite_link(await client.link_origin(), row.invite_token)}
         for row in cast("list[Candidate]", found)
     ]
     return Rows[InvitedCandidate].model_validate({"data": rows})

@@ -7,7 +7,6 @@ registering answer with such links; their origin is kept for the key, and is use
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,28 +23,31 @@ ORIGIN = re.compile(r"(https?://[^\s/?#@]{1,255}(?:/[\w.~-]{1,80}){0,4}?)/i/(?:i
 """A candidate link: its origin, with the path below which a proxy serves it."""
 
 
-def note(state: State, tenant: str, base_url: str, result: Any) -> None:
+async def note(state: State, tenant: str, base_url: str, result: Any) -> None:
     """Keep the origin of a link that Aural itself gave; the newest counts."""
+    change = """insert into origins values (?, ?, ?, moment()) on conflict (tenant, base_url)
+        do update set origin = excluded.origin, at = excluded.at"""
     origin = next(_origins(result), None)
-    if origin is not None and origin != known(state, tenant, base_url):
-        with suppress(StateUnwritable), state.changing() as db:
-            db.execute("insert or replace into origins values (?, ?, ?, ?)", (tenant, base_url, origin, time.time()))
+    if origin is not None and origin != await known(state, tenant, base_url):
+        with suppress(StateUnwritable):
+            await state.change(change, (tenant, base_url, origin))
 
 
-def known(state: State, tenant: str, base_url: str) -> str | None:
-    """The origin that this key's answers showed last, by any process on this computer."""
+async def known(state: State, tenant: str, base_url: str) -> str | None:
+    """The origin that this key's answers showed last, by any process that shares the state."""
     query = "select origin from origins where tenant = ? and base_url = ?"
-    with suppress(StateUnwritable), state.changing() as db:
-        found = db.execute(query, (tenant, base_url)).fetchone()
-        return found[0] if found else None
+    with suppress(StateUnwritable):
+        async with state.reading() as db:
+            found = await db.one(query, (tenant, base_url))
+            return found[0] if found else None
     return None
 
 
-def source(given: Callable[[], str] | None, state: State, tenant: str, base_url: str) -> tuple[str, Source]:
+async def source(given: Callable[[], str] | None, state: State, tenant: str, base_url: str) -> tuple[str, Source]:
     """The origin of candidate links, and how it is known; `given` is the operator's word."""
     if given is not None:
         return given(), "set"
-    if found := known(state, tenant, base_url):
+    if found := await known(state, tenant, base_url):
         return found, "answers"
     return base_url.removesuffix("/api/v1"), "set" if base_url == CLOUD else "guessed"
 

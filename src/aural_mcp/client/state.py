@@ -1,162 +1,128 @@
-"""What processes on one computer share: requests sent lately, creates made lately, codes used, who is signed in.
+"""What processes share: requests sent lately, creates made lately, codes used, who is signed in.
 
-One SQLite file in the data folder, or memory alone: a file that cannot be opened is said in the log and memory
-serves this process. Keys stand in it as their SHA-256. Rows leave when they are too old to matter.
+One SQLite file in the data folder, which is this computer's; a PostgreSQL database, which is everybody's who has its
+address; or memory alone. Keys stand in it as their SHA-256. Rows leave when they are too old to matter.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from aural_mcp.api.errors import StateUnwritable
-from aural_mcp.config import keep_private
+from aural_mcp.client.state_file import StateFile
 
-BUSY = 5.0
-"""Seconds to wait for another process that is writing."""
-REMEMBERED = 600.0
-"""Seconds for which the same create gets the first one's result; what came of it holds names, and goes then."""
-LINKS_KEPT = 86_400.0
-"""Seconds for which links are kept that Aural no longer lists; names and addresses with them."""
-TABLES = """
-create table if not exists grants (
-    id integer primary key, tenant text not null, at real not null, ended integer not null,
-    person text not null default '', turn integer not null default 0
-);
-create index if not exists grants_by_time on grants (tenant, at);
-create table if not exists pauses (tenant text primary key, until real not null);
-create table if not exists creates (
-    tenant text not null, digest text not null, tool text not null, state text not null,
-    begun_at real not null, result text, primary key (tenant, digest)
-);
-create table if not exists secrets (name text primary key, value blob not null);
-create table if not exists journal (
-    tenant text not null, task text not null, item text not null, done text not null, at real not null,
-    primary key (tenant, task, item)
-);
-create table if not exists origins (
-    tenant text not null, base_url text not null, origin text not null, at real not null, primary key (tenant, base_url)
-);
-create table if not exists codes (code text primary key, expires_at real not null);
-create table if not exists asked (code text primary key, parts text not null, expires_at real not null);
-create table if not exists drawn (
-    tenant text not null, host text not null, at real not null, primary key (tenant, host)
-);
-create table if not exists sign_ins (
-    id text primary key, client text not null, application text not null, issuer text not null, subject text not null,
-    name text not null, role text not null, scopes text not null, resource text not null, made real not null,
-    used real not null, until real not null, ended real, why text not null
-);
-create table if not exists tokens (
-    digest text primary key, kind text not null, sign_in text not null, until real not null, used real,
-    details text not null, sealed blob
-);
-create index if not exists tokens_of_a_sign_in on tokens (sign_in);
-create table if not exists applications (
-    id text primary key, made real not null, used real not null, details text not null
-);
-"""
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from aural_mcp.client.state_database import StateDatabase
+
+
+class Transaction(Protocol):
+    """Statements that hold together, in SQL that both engines take; `?` stands for a value."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since 1970 when it began, by the clock that all share."""
+        ...
+
+    async def all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Every row."""
+        ...
+
+    async def one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row."""
+        ...
+
+    async def change(self, query: str, values: Sequence[Any] = ()) -> int:
+        """How many rows a statement changed."""
+        ...
+
+    async def many(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
+        """How many rows a statement changed that is carried out with each of these."""
+        ...
 
 
 class State:
-    """A small database that several processes may have open; opened at the first use.
+    """A small database that several processes have open; opened at the first use.
 
     Args:
         path: gives the file at the first use; None keeps everything in memory.
+        url: of a PostgreSQL database, in place of a file: `postgresql+psycopg://user@host/name`.
+        clock: seconds since 1970, for a file; a database has its own.
     """
 
-    def __init__(self, path: Callable[[], Path] | None = None) -> None:
-        self._path, self._db = path, cast("sqlite3.Connection | None", None)
-        self.is_lost = False
-        """Whether there is a file that could not be opened, so that what is written down ends with this process."""
+    def __init__(
+        self, path: Callable[[], Path] | None = None, *, url: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        self.database: StateDatabase | None = _database(url) if url else None
+        """The database, where that is what is shared."""
+        self._engine = self.database or StateFile(path, clock)
 
-    @contextmanager
-    def changing(self) -> Generator[sqlite3.Connection]:
-        """One transaction that no other process writes beside.
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is a file that could not be opened, so that what is written down ends with this process."""
+        return self._engine.is_lost
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that all share, as far as it is known."""
+        return self._engine.now()
+
+    def changing(self, key: str = "") -> AbstractAsyncContextManager[Transaction]:
+        """One transaction, stored when the block ends and not at all when it raises.
+
+        Args:
+            key: nobody else with the same one is in such a block; in a file nobody else is in any.
 
         Raises:
-            StateUnwritable: the disk is full, or another process holds the file for too long.
+            StateUnwritable: the disk is full, another process holds the file for too long, or the database is lost.
         """
-        if self._db is None:
-            self._db = self._open()
-        try:
-            self._db.execute("begin immediate")
-            yield self._db
-            self._db.execute("commit")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("rollback")
-            if isinstance(error, sqlite3.Error):
-                raise StateUnwritable(
-                    f"The state file in the data folder cannot be written ({error}).",
-                    "Free some space, or name another folder as AURAL_DATA_DIR and restart; then call again.",
-                ) from error
-            raise
+        return self._engine.changing(key)
 
-    def opens(self) -> bool:
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Statements that need not hold together, which costs least; the time in them is as far as it is known.
+
+        Raises:
+            StateUnwritable: as `changing`.
+        """
+        return self._engine.reading()
+
+    async def change(self, query: str, values: Sequence[Any] = ()) -> int:
+        """How many rows one statement changed, which stands for itself; in it `moment()` is the time.
+
+        Raises:
+            StateUnwritable: as `changing`.
+        """
+        return await self._engine.change(query, values)
+
+    async def later(self, change: Callable[[], Awaitable[object]]) -> None:
+        """Make a change that nobody waits for, where it takes a trip; it is tried again while the database is lost."""
+        await self._engine.later(change)
+
+    async def opens(self) -> bool:
         """Whether what is written down stays: the file can be opened, or there is to be none."""
-        with self.changing():
+        async with self.changing():
             return not self.is_lost
 
-    def secret(self) -> bytes:
-        """32 random bytes that stay the same for everybody who has this file open."""
-        with self.changing() as db:
-            db.execute("insert or ignore into secrets values ('confirmation', ?)", (secrets.token_bytes(32),))
-            return db.execute("select value from secrets where name = 'confirmation'").fetchone()[0]
+    async def secret(self) -> bytes:
+        """32 random bytes that stay the same for everybody who shares this state."""
+        made = "insert into secrets values ('confirmation', ?) on conflict do nothing"
+        async with self.changing() as db:
+            await db.change(made, (secrets.token_bytes(32),))
+            (found,) = await db.all("select value from secrets where name = 'confirmation'")
+        return found[0]
 
-    def compact(self) -> bool:
-        """Rewrite the file without what was deleted; False where another process is at it."""
-        from aural_mcp.database import compact
+    async def compact(self) -> bool:
+        """Rewrite a file without what was deleted; False where another process is at it."""
+        return await self._engine.compact()
 
-        with self.changing() as db:
-            pass
-        return compact(db)
-
-    def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._path is None:
-            return _connected(":memory:")
-        try:
-            path = self._path()
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            keep_private(path)
-            return _connected(str(path))
-        except (OSError, ValueError, sqlite3.Error) as error:
-            self.is_lost = True
-            log.warning("state.db cannot be opened (%s): budget and ledger are this process's own", error)
-            return _connected(":memory:")
+    async def aclose(self) -> None:
+        """Close it; the next use opens it again."""
+        await self._engine.aclose()
 
 
-def _connected(place: str) -> sqlite3.Connection:
-    db = sqlite3.connect(place, timeout=BUSY, isolation_level=None, check_same_thread=False)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = normal")
-    db.executescript(TABLES)
-    _add_columns(db)
-    db.execute("delete from creates where state = 'done' and begun_at < ?", (time.time() - REMEMBERED,))
-    db.execute("delete from asked where expires_at < ?", (time.time(),))
-    db.execute("delete from journal where task like 'links %' and at < ?", (time.time() - LINKS_KEPT,))
-    return db
+def _database(url: str) -> StateDatabase:
+    from aural_mcp.client.state_database import StateDatabase
 
-
-def _add_columns(db: sqlite3.Connection) -> None:
-    """What a file of an earlier version lacks."""
-    db.execute("begin immediate")
-    there = {name for (name,) in db.execute("select name from pragma_table_info('grants')")}
-    for name, kind in (("person", "text not null default ''"), ("turn", "integer not null default 0")):
-        if name not in there:
-            db.execute(f"alter table grants add column {name} {kind}")
-    db.execute("commit")
+    return StateDatabase(url)

@@ -118,16 +118,16 @@ class Watcher:
             self._failures += 1
         else:
             self._said, self._failures = "", 0
-        return max(0.5, self._pause() - (time.monotonic() - begun))
+        return max(0.5, await self._pause() - (time.monotonic() - begun))
 
     @property
     def _scope(self) -> str:
         """What the first look is remembered for."""
         return f"{self._client.tenant} {'only' if self._only else 'all'}"
 
-    def _pause(self) -> float:
+    async def _pause(self) -> float:
         """Seconds from one round to the next: longer where others need the budget, or it failed."""
-        left = self._client.remaining
+        left = await self._client.remaining()
         slower = 2 if left is not None and left < FEW else 1
         return min(LONGEST_PAUSE, EVERY * slower * 2**self._failures)
 

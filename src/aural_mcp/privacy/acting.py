@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aural_mcp.config import EMPLOYER, Employer
+
+
+async def _nothing(session_id: str) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Acting:
 
     person: str = ""
     employer: Employer = EMPLOYER
-    looked_at: Callable[[str], Sequence[str]] = lambda session_id: ()
+    looked_at: Callable[[str], Awaitable[Sequence[str]]] = _nothing
 
 
 NOBODY = Acting()

@@ -22,7 +22,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,20 +97,20 @@ class AuditLog:
         secret: makes hashes of people's names; None writes the names.
     """
 
-    def __init__(self, path: Callable[[], Path | None], secret: Callable[[], bytes] | None = None) -> None:
+    def __init__(self, path: Callable[[], Path | None], secret: Callable[[], Awaitable[bytes]] | None = None) -> None:
         self._path, self._waiting = path, cast("list[dict[str, Any]]", [])
         self._secret, self._key = secret, cast("bytes | None", None)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """See that a line can be written now; lines that wait are.
 
         Raises:
             LogUnwritable: it cannot.
         """
-        self._hashes()
+        await self._hashes()
         self._write(self._waiting, ROOM)
 
-    def record(
+    async def record(
         self,
         tool: str,
         outcome: Outcome,
@@ -149,7 +149,7 @@ class AuditLog:
             "revealed": revealed if PSEUDONYM.fullmatch(revealed or "") else None,
             **({"kind": kind} if kind in MESSAGES else {}),
             **({"verdict": verdict} if verdict in VERDICTS else {}),
-            **({"by": self.said_of(by)} if by else {}),
+            **({"by": await self.said_of(by)} if by else {}),
             **({"reason": said} if (said := one_line(reason, LONGEST_REASON)) else {}),
             "tenant": tenant[:12] if re.fullmatch("[0-9a-f]{12,64}", tenant) else None,
         }
@@ -168,16 +168,16 @@ class AuditLog:
         """The file; None where no log is kept."""
         return self._path()
 
-    def said_of(self, who: Who | None) -> dict[str, str]:
+    async def said_of(self, who: Who | None) -> dict[str, str]:
         """Who was behind an act, as a line says it."""
-        return who.said(self._hashes()) if who else {}
+        return who.said(await self._hashes()) if who else {}
 
     @property
     def waits(self) -> bool:
         """Whether there are lines that could not be written yet."""
         return bool(self._waiting)
 
-    def _hashes(self) -> bytes | None:
+    async def _hashes(self) -> bytes | None:
         """What hashes names, kept once it is known: what was checked can be written.
 
         Raises:
@@ -185,7 +185,7 @@ class AuditLog:
         """
         if self._secret is not None and self._key is None:
             try:
-                self._key = self._secret()
+                self._key = await self._secret()
             except StateUnwritable as error:
                 raise LogUnwritable(f"The decision log cannot hash names. {error.message}", error.next_step) from error
         return self._key

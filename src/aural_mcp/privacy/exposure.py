@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -117,7 +118,7 @@ class Guarded:
         raw: AuralClient,
         exposure: Exposure,
         memory: Memory,
-        secret: Callable[[], bytes],
+        secret: bytes | Callable[[], Awaitable[bytes]],
         files: Path | None = None,
         mail: object = None,
         tenant: str | None = None,
@@ -137,13 +138,11 @@ class Guarded:
         """See `AuralClient`, as for all that is not about rows."""
         return self.raw.base_url
 
-    @property
-    def link_origin(self) -> str:
-        return self.raw.link_origin
+    async def link_origin(self) -> str:
+        return await self.raw.link_origin()
 
-    @property
-    def links_from(self) -> tuple[str, Source]:
-        return self.raw.links_from
+    async def links_from(self) -> tuple[str, Source]:
+        return await self.raw.links_from()
 
     @property
     def lacking(self) -> frozenset[str]:
@@ -153,9 +152,8 @@ class Guarded:
     def refused(self) -> bool:
         return self.raw.refused
 
-    @property
-    def remaining(self) -> int | None:
-        return self.raw.remaining
+    async def remaining(self) -> int | None:
+        return await self.raw.remaining()
 
     @property
     def state(self) -> State:
@@ -216,7 +214,7 @@ class Guarded:
         self._memory.homes.see(self.raw.tenant, operation, result)
         if isinstance(result, InterviewDetail):
             self._memory.details[self.tenant] = (time.monotonic(), result.model_copy(deep=True))
-        view = View(self.exposure, self.pseudonym)
+        view = View(self.exposure, await self.pseudonyms() if self.exposure.anonymous else str)
         view.people = await self._people_of(operation, result, spent)
         about = getattr(operation, "session_id", None)
         if len(getattr(result, "data", ())) > MANY:
@@ -225,11 +223,12 @@ class Guarded:
             view.apply(result, about)
         return result
 
-    def pseudonym(self, person: str) -> str:
-        """What somebody is called whose id this is: a candidate's, or a session's of somebody unregistered."""
+    async def pseudonyms(self) -> Callable[[str], str]:
+        """What gives a person's pseudonym by their id: a candidate's, or a session's of somebody unregistered."""
         from aural_mcp.privacy.blind import pseudonym  # its patterns take a while, and a start does without
 
-        return pseudonym(self._secret(), self.raw.tenant, person)
+        secret = self._secret if isinstance(self._secret, bytes) else await self._secret()
+        return partial(pseudonym, secret, self.raw.tenant)
 
     async def _people_of(self, operation: Operation[Any], result: Record | models.Wire, spent: Spent) -> People | None:
         """The people of the interview that a result is about; None where it is about nobody, or all are named."""

@@ -103,7 +103,7 @@ async def home_of(raw: AuralClient, question_id: str, homes: Homes, spent: Spent
         return found, 1
     listed = (await raw.call(ListInterviews(limit=100), spent=spent)).data
     for looked_at, row in enumerate(listed):
-        left = raw.remaining
+        left = await raw.remaining()
         if looked_at == MOST_REQUESTS or (left is not None and left < SPARE):
             return None, looked_at
         if (found := await _having(raw, row.id, question_id, homes, spent)) is not None:

@@ -93,9 +93,9 @@ class Looking:
         """An interview as it is now."""
         return await self.client.raw.call(GetInterview(interview_id=interview_id), spent=self.spent)
 
-    def may_register(self, interview_id: str, people: int) -> bool:
+    async def may_register(self, interview_id: str, people: int) -> bool:
         """Whether so many more may be registered without a question; if so, they are counted."""
-        return Lately(self.client, interview_id).count(self.call, people, MANY)
+        return await Lately(self.client, interview_id).count(self.call, people, MANY)
 
     @property
     def names_people(self) -> bool:
@@ -208,7 +208,7 @@ async def _register(looking: Looking, operation: CreateCandidates) -> Seen | Non
     from aural_mcp.workflows.lists.people import key_of  # its patterns take a while, and a start does without
 
     number = len(operation.candidates)
-    if looking.may_register(operation.interview_id, number):
+    if await looking.may_register(operation.interview_id, number):
         return None
     found = await looking.interview(operation.interview_id)
     asked = ListCandidates(interview_id=operation.interview_id)
@@ -217,7 +217,7 @@ async def _register(looking: Looking, operation: CreateCandidates) -> Seen | Non
     wanted = [each.model_dump(exclude_unset=True, by_alias=False) for each in operation.candidates]
     twice = [key for each in wanted if (key := key_of(each["name"], each.get("email"), each.get("phone"))) in there]
     names = [each.name for each in operation.candidates]
-    said = _registering(looking, found, number, names, len(listed))
+    said = await _registering(looking, found, number, names, len(listed))
     said += [f"{len(twice)} of them are registered already and get a second link."] if twice else []
     held = interview_parts(found) | parts(who_is_registered_already=sorted(twice))
     return [*said, "Nobody can be taken off again."], held
@@ -228,11 +228,11 @@ async def _import(looking: Looking, operation: ImportCandidates) -> Seen | None:
     if operation.dry_run:
         return None
     _, plan = await planned(looking.client, operation, looking.spent)
-    if looking.may_register(operation.interview_id, len(plan.new)):
+    if await looking.may_register(operation.interview_id, len(plan.new)):
         return None
     found = await looking.interview(operation.interview_id)
     names = [each.given.name for each in plan.new]
-    said = _registering(looking, found, len(names), names, len(plan.listed))
+    said = await _registering(looking, found, len(names), names, len(plan.listed))
     rows = plan.roster.invalid + plan.roster.duplicates + len(plan.registered)
     said += [f"{rows:,} rows of the list are left out."] if rows else []
     held = interview_parts(found) | {
@@ -243,9 +243,11 @@ async def _import(looking: Looking, operation: ImportCandidates) -> Seen | None:
     return [*said, unseen], held
 
 
-def _registering(looking: Looking, found: InterviewDetail, number: int, names: Sequence[str], there: int) -> list[str]:
+async def _registering(
+    looking: Looking, found: InterviewDetail, number: int, names: Sequence[str], there: int
+) -> list[str]:
     """Who would get a link for what."""
-    before = Lately(looking.client, found.id).number()
+    before = await Lately(looking.client, found.id).number()
     after = f", after {before} in the last ten minutes without a question" if before else ""
     people = "1 person" if number == 1 else f"{number:,} people"
     listed = f"which has {there:,}" if there < LISTED else "which has 1,000 or more"

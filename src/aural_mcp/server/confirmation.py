@@ -14,7 +14,6 @@ import hmac
 import json
 import secrets
 import struct
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,8 @@ from aural_mcp.server.parts import Parts, digest_of, dumped, loaded
 
 VALID = 600
 """Seconds for which a question stands."""
+KEPT_LONGER = 60.0
+"""Seconds for which a code that is over is still known to be used: the clocks of replicas differ."""
 NONCE, MAC = 9, 15
 ASKED, UNANSWERED, IN_VIEW = "", "unanswered", "view"
 """Why a code was made: in the ordinary way, because a host that says it can ask gave no usable answer, for a view."""
@@ -50,43 +51,42 @@ class Codes:
     def __init__(self, state: State, keys: Sequence[bytes] = ()) -> None:
         self._state, self._keys = state, tuple(keys)
 
-    def mint(self, tenant: str, operation: Operation[Any], target: str, why: str = ASKED) -> str:
+    async def mint(self, tenant: str, operation: Operation[Any], target: str, why: str = ASKED) -> str:
         """A code for this call."""
-        head = secrets.token_bytes(NONCE) + struct.pack(">I", int(time.time() + VALID))
-        seal = _seal(self._ring()[0], head, why, tenant, operation, target)
+        head = secrets.token_bytes(NONCE) + struct.pack(">I", int(self._state.now() + VALID))
+        seal = _seal((await self._ring())[0], head, why, tenant, operation, target)
         return base64.urlsafe_b64encode(head + seal).decode()
 
-    def keep(self, code: str, agreed: Parts) -> None:
+    async def keep(self, code: str, agreed: Parts) -> None:
         """Remember what a code is for, to say what changed when it is refused."""
-        with self._state.changing() as db:
-            db.execute("delete from asked where expires_at < ?", (time.time(),))
-            db.execute("insert or ignore into asked values (?, ?, ?)", (code, dumped(agreed), time.time() + VALID))
+        kept = "insert into asked values (?, ?, moment() + ?) on conflict do nothing"
+        await self._state.change(kept, (code, dumped(agreed), VALID))
 
-    def kept(self, code: str) -> str:
+    async def kept(self, code: str) -> str:
         """What was kept for a code; nothing where it was made elsewhere."""
-        with self._state.changing() as db:
-            found = db.execute("select parts from asked where code = ?", (code,)).fetchone()
+        async with self._state.reading() as db:
+            found = await db.one("select parts from asked where code = ?", (code,))
         return found[0] if found else ""
 
-    def numbered(self, number: str) -> str:
+    async def numbered(self, number: str) -> str:
         """The code that begins so, where it was made here; nothing where there is none."""
-        with self._state.changing() as db:
-            found = db.execute("select code from asked where substr(code, 1, ?) = ?", (NUMBER, number)).fetchone()
+        async with self._state.reading() as db:
+            found = await db.one("select code from asked where substr(code, 1, ?) = ?", (NUMBER, number))
         return found[0] if found else ""
 
-    def agreed(
+    async def agreed(
         self, code: str, tenant: str, operation: Operation[Any], kept: str, made: Sequence[str] = EVERY
     ) -> Parts | None:
         """The parts that a code which can still be used was made for; None unless they are proven by it."""
         if (raw := _raw(code)) is None or not kept:
             return None
         parts = loaded(kept)
-        if not self._is_sealed(raw, tenant, operation, digest_of(parts), made):
+        if not self._is_sealed(await self._ring(), raw, tenant, operation, digest_of(parts), made):
             return None
-        with self._state.changing() as db:
-            return None if db.execute("select 1 from codes where code = ?", (_head(raw).hex(),)).fetchone() else parts
+        async with self._state.reading() as db:
+            return None if await db.one("select 1 from codes where code = ?", (_head(raw).hex(),)) else parts
 
-    def accept(
+    async def accept(
         self,
         code: str,
         tenant: str,
@@ -98,45 +98,52 @@ class Codes:
         raw = _raw(code)
         return (
             raw is not None
-            and self._is_sealed(raw, tenant, operation, target, made)
-            and self._use(_head(raw), _expires(raw))
+            and self._is_sealed(await self._ring(), raw, tenant, operation, target, made)
+            and await self._use(_head(raw), _expires(raw))
         )
 
-    def _is_sealed(self, raw: bytes, tenant: str, operation: Operation[Any], target: str, made: Sequence[str]) -> bool:
-        seals = [_seal(key, _head(raw), why, tenant, operation, target) for key in self._ring() for why in made]
+    def _is_sealed(
+        self,
+        ring: Sequence[bytes],
+        raw: bytes,
+        tenant: str,
+        operation: Operation[Any],
+        target: str,
+        made: Sequence[str],
+    ) -> bool:
+        seals = [_seal(key, _head(raw), why, tenant, operation, target) for key in ring for why in made]
         good = [hmac.compare_digest(raw[NONCE + 4 :], each) for each in seals]
-        return any(good) and time.time() <= _expires(raw) <= time.time() + VALID + 60
+        return any(good) and self._state.now() <= _expires(raw) <= self._state.now() + VALID + 60
 
-    def _use(self, head: bytes, expires: float) -> bool:
+    async def _use(self, head: bytes, expires: float) -> bool:
         """Spend a code; False when it was spent before."""
-        with self._state.changing() as db:
-            db.execute("delete from codes where expires_at < ?", (time.time(),))
-            spent = db.execute("insert or ignore into codes values (?, ?)", (head.hex(), expires))
-            return spent.rowcount == 1
+        spend = "insert into codes values (?, ?) on conflict do nothing"
+        return await self._state.change(spend, (head.hex(), expires + KEPT_LONGER)) == 1
 
-    def _ring(self) -> tuple[bytes, ...]:
+    async def _ring(self) -> tuple[bytes, ...]:
         if not self._keys:
-            self._keys = (self._state.secret(),)
+            self._keys = (await self._state.secret(),)
         return self._keys
 
 
-def drew(state: State, tenant: str, host: str) -> None:
+async def drew(state: State, tenant: str, host: str) -> None:
     """Remember that a view was heard of in this host: it draws them."""
-    with state.changing() as db:
-        db.execute("insert or replace into drawn values (?, ?, ?)", (tenant, host, time.time()))
-        db.execute(
+    async with state.changing(f"drawn {tenant}") as db:
+        heard = "insert into drawn values (?, ?, ?) on conflict (tenant, host) do update set at = excluded.at"
+        await db.change(heard, (tenant, host, db.now))
+        await db.change(
             "delete from drawn where tenant = ? and host not in "
             "(select host from drawn where tenant = ? order by at desc limit ?)",
             (tenant, tenant, MOST_HOSTS),
         )
-        db.execute("delete from drawn where at < ?", (time.time() - DRAWS,))
+        await db.change("delete from drawn where tenant = ? and at < ?", (tenant, db.now - DRAWS))
 
 
-def draws(state: State, tenant: str, host: str) -> bool:
+async def draws(state: State, tenant: str, host: str) -> bool:
     """Whether this host draws views for this key, as far as one was heard of lately."""
-    with state.changing() as db:
-        at = db.execute("select at from drawn where tenant = ? and host = ?", (tenant, host)).fetchone()
-    return at is not None and time.time() - DRAWS < at[0] <= time.time() + 60
+    async with state.reading() as db:
+        at = await db.one("select at from drawn where tenant = ? and host = ?", (tenant, host))
+        return at is not None and db.now - DRAWS < at[0] <= db.now + 60
 
 
 def _raw(code: str) -> bytes | None:

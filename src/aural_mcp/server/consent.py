@@ -150,7 +150,7 @@ class Consent:
         if not is_asked_about(self._operation, self._confirm):
             self.how = "operator"
             return None
-        if _is_repeated(self._client, given):
+        if await _is_repeated(self._client, given):
             return None
         self._looking, self._given = replace(self._looking, spent=spent), given
         asked = await asking.question(self._looking, given)
@@ -158,15 +158,15 @@ class Consent:
         if asked is None:
             return None
         can_ask = self._confirm != "preview" and self._context is not None and _can_ask(self._context)
-        if code and self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
-            self._agreed("code", asked)
+        if code and await self._is_good(code, asked, (UNANSWERED,) if can_ask else EVERY):
+            await self._agreed("code", asked)
             return None
         if can_ask and self._context is not None:
             return await self._asked(self._context, asked)
         if not code:
-            return self._preview(asked)
-        before = self._codes.agreed(code, self._client.tenant, given, self._codes.kept(code))
-        return self._preview(asked.since(before)) if before is not None else self._refuse(BAD_CODE)
+            return await self._preview(asked)
+        before = await self._codes.agreed(code, self._client.tenant, given, await self._codes.kept(code))
+        return await self._preview(asked.since(before)) if before is not None else self._refuse(BAD_CODE)
 
     def told(self, result: Answer) -> Answer:
         """What the caller hears: a view gets what came of a yes, and what to tell the model of it."""
@@ -174,17 +174,17 @@ class Consent:
             return result
         return results.agreed_in_view(self._operation, result)
 
-    def ended(self, result: Answer | None) -> None:
+    async def ended(self, result: Answer | None) -> None:
         """Take back the count of people whose registration was refused."""
         given = self._given
         failed = self.refused or (isinstance(result, CallToolResult) and result.is_error)
         if not failed or not isinstance(given, CreateCandidates | ImportCandidates):
             return
         doubtful = isinstance(given, CreateCandidatesArguments) and (
-            given.allow_duplicate or Ledger(self._client).knows(plain(CreateCandidates, given))
+            given.allow_duplicate or await Ledger(self._client).knows(plain(CreateCandidates, given))
         )
         if not doubtful:
-            Lately(self._client, given.interview_id).count(self._looking.call, 0)
+            await Lately(self._client, given.interview_id).count(self._looking.call, 0)
 
     # ── By the host ─────────────────────────────────────────────────────────────────────────────
 
@@ -194,21 +194,21 @@ class Consent:
             return await self._asked_in_between(context, asked)
         reply = (context.input_responses or {}).get(AGREED)
         if reply is None or not context.request_state:
-            return self._question(asked)
+            return await self._question(asked)
         code, _, kept = context.request_state.partition(" ")
-        before = self._codes.agreed(code, self._client.tenant, asked.operation, kept)
-        is_good = self._is_good(code, asked)
+        before = await self._codes.agreed(code, self._client.tenant, asked.operation, kept)
+        is_good = await self._is_good(code, asked)
         if (said := _verdict(reply)) != "yes":
-            return self._not_agreed(said, asked)
+            return await self._not_agreed(said, asked)
         if not is_good:
-            return self._question(asked.since(before) if before is not None else asked)
-        self._agreed("asked", asked)
+            return await self._question(asked.since(before) if before is not None else asked)
+        await self._agreed("asked", asked)
         return None
 
-    def _agreed(self, how: Confirmed, asked: Question) -> None:
+    async def _agreed(self, how: Confirmed, asked: Question) -> None:
         self.how = how
         if isinstance(asked.operation, SendMessages):
-            agreed_to(self._client, asked.operation, asked.parts[MESSAGES].digest)
+            await agreed_to(self._client, asked.operation, asked.parts[MESSAGES].digest)
 
     async def _asked_in_between(self, context: Context[Any, Any], asked: Question) -> Answer | None:
         """Ask, and after a yes look again: it holds for what was shown."""
@@ -221,24 +221,24 @@ class Consent:
             except (MCPError, ValidationError):
                 said = "nothing"
             if said != "yes":
-                return self._not_agreed(said, asked)
+                return await self._not_agreed(said, asked)
             again = await asking.question(self._looking, asked.operation)
             if again is None or again.target == asked.target:
-                self._agreed("asked", asked)
+                await self._agreed("asked", asked)
                 return None
             asked = again.since(asked.parts)
         return self._refuse(RESTLESS)
 
-    def _question(self, asked: Question) -> InputRequiredResult:
+    async def _question(self, asked: Question) -> InputRequiredResult:
         params = types.ElicitRequestFormParams(message=asked.text, requested_schema=AGREEMENT)
         return InputRequiredResult(
             input_requests={AGREED: types.ElicitRequest(params=params)},
-            request_state=f"{self._code(asked)} {dumped(asked.parts)}",
+            request_state=f"{await self._code(asked)} {dumped(asked.parts)}",
         )
 
-    def _not_agreed(self, said: Verdict, asked: Question) -> CallToolResult:
+    async def _not_agreed(self, said: Verdict, asked: Question) -> CallToolResult:
         if said == "nothing":
-            return self._preview(asked, UNANSWERED)
+            return await self._preview(asked, UNANSWERED)
         return self._refuse(DECLINED if said == "no" else CANCELLED)
 
     # ── In a view ───────────────────────────────────────────────────────────────────────────────
@@ -246,35 +246,35 @@ class Consent:
     async def _in_view(self, reply: Reply, given: Operation[Any], spent: Spent, reason: str) -> Answer | None:
         """What there is to agree to, or what becomes of the user's answer; None where it is a yes."""
         self._looking, self._given = replace(self._looking, spent=spent), given
-        asked = None if _is_repeated(self._client, given) else await asking.question(self._looking, given)
+        asked = None if await _is_repeated(self._client, given) else await asking.question(self._looking, given)
         self.reason = reason
         if asked is None:
             return self._over()
         if host := _host(self._context):
-            confirmation.drew(self._client.state, self._client.tenant, host)
+            await confirmation.drew(self._client.state, self._client.tenant, host)
         if not reply.confirmation:
-            return self._waits(asked)
+            return await self._waits(asked)
         code = reply.confirmation
-        code = self._codes.numbered(code) if len(code) == NUMBER else code
+        code = await self._codes.numbered(code) if len(code) == NUMBER else code
         agreed = partial(self._codes.agreed, code, self._client.tenant, given, made=ANY)
-        before = agreed(self._codes.kept(code))
-        before = agreed(dumped(asked.parts)) if before is None else before
+        before = await agreed(await self._codes.kept(code))
+        before = await agreed(dumped(asked.parts)) if before is None else before
         if before is None:
             return self._over()
         if reply.answer == "no":
-            spent_now = self._codes.accept(code, self._client.tenant, given, digest_of(before), ANY)
+            spent_now = await self._codes.accept(code, self._client.tenant, given, digest_of(before), ANY)
             return self._declined() if spent_now else self._over()
         if digest_of(before) != asked.target:
-            return self._waits(asked.since(before))
+            return await self._waits(asked.since(before))
         if not reply.answer:
-            return self._waits(asked, code)
-        if not self._is_good(code, asked, ANY):
+            return await self._waits(asked, code)
+        if not await self._is_good(code, asked, ANY):
             return self._over()
-        self._agreed("view", asked)
+        await self._agreed("view", asked)
         return None
 
-    def _waits(self, asked: Question, code: str = "") -> CallToolResult:
-        code = code or self._kept(asked, IN_VIEW)
+    async def _waits(self, asked: Question, code: str = "") -> CallToolResult:
+        code = code or await self._kept(asked, IN_VIEW)
         return results.in_view("waiting", asked.text, question=asked.said, changed=asked.changed, confirmation=code)
 
     def _over(self) -> CallToolResult:
@@ -287,28 +287,28 @@ class Consent:
 
     # ── By a code ───────────────────────────────────────────────────────────────────────────────
 
-    def _preview(self, asked: Question, why: str = confirmation.ASKED) -> CallToolResult:
+    async def _preview(self, asked: Question, why: str = confirmation.ASKED) -> CallToolResult:
         in_view = in_a_view(self._context, self._confirm)
         state, tenant = self._client.state, self._client.tenant
-        if in_view and confirmation.draws(state, tenant, _host(self._context)):
-            return results.for_view(self._operation, asked.text, self._kept(asked, IN_VIEW), NUMBER)
-        code = self._kept(asked, why)
+        if in_view and await confirmation.draws(state, tenant, _host(self._context)):
+            return results.for_view(self._operation, asked.text, await self._kept(asked, IN_VIEW), NUMBER)
+        code = await self._kept(asked, why)
         return results.preview(
             self._operation, asked.text, code, NO_ANSWER if why else "", number=code[:NUMBER] if in_view else ""
         )
 
-    def _kept(self, asked: Question, why: str) -> str:
+    async def _kept(self, asked: Question, why: str) -> str:
         """A code, beside which is kept what it is for."""
-        code = self._code(asked, why)
-        self._codes.keep(code, asked.parts)
+        code = await self._code(asked, why)
+        await self._codes.keep(code, asked.parts)
         return code
 
-    def _code(self, asked: Question, why: str = confirmation.ASKED) -> str:
-        return self._codes.mint(self._client.tenant, asked.operation, asked.target, why)
+    async def _code(self, asked: Question, why: str = confirmation.ASKED) -> str:
+        return await self._codes.mint(self._client.tenant, asked.operation, asked.target, why)
 
-    def _is_good(self, code: str, asked: Question, made: Sequence[str] = EVERY) -> bool:
+    async def _is_good(self, code: str, asked: Question, made: Sequence[str] = EVERY) -> bool:
         """Whether the code is for this; that spends it."""
-        return self._codes.accept(code, self._client.tenant, asked.operation, asked.target, made)
+        return await self._codes.accept(code, self._client.tenant, asked.operation, asked.target, made)
 
     def _refuse(self, why: str) -> CallToolResult:
         self.refused = True
@@ -335,13 +335,13 @@ def _host(context: Context[Any, Any] | None) -> str:
     return name if len(name) <= LONGEST_NAME else ""
 
 
-def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
+async def _is_repeated(client: Caller, given: Operation[Any]) -> bool:
     """Whether the ledger answers: what was agreed to once and is not done again is not asked again."""
     if holds_for := CONTINUED.get(type(given)):
-        return bool(agreements(client).done([holds_for(client, given)]))
+        return bool(await agreements(client).done([holds_for(client, given)]))
     if not isinstance(given, CreateCandidatesArguments) or given.allow_duplicate:
         return False
-    return Ledger(client).knows(plain(CreateCandidates, given))
+    return await Ledger(client).knows(plain(CreateCandidates, given))
 
 
 def _verdict(reply: object) -> Verdict:

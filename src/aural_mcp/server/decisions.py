@@ -8,6 +8,7 @@ from typing import Any
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 
 from aural_mcp.api.errors import LogUnwritable
+from aural_mcp.bounds import aside
 from aural_mcp.privacy.audit import AuditLog, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.looks import looked_at
@@ -27,7 +28,7 @@ class Decisions:
     def __init__(self, log: AuditLog) -> None:
         self._log = log
 
-    def check(self, tool: str, given: Mapping[str, Any]) -> None:
+    async def check(self, tool: str, given: Mapping[str, Any]) -> None:
         """See that a call which changes or saves something can be written down, before it is made.
 
         What only shows is written down before it is shown, and not shown where that fails.
@@ -36,9 +37,9 @@ class Decisions:
             LogUnwritable: it must be, and cannot.
         """
         if _logged(tool) and (BY_NAME[tool].effect != "read" or BY_NAME[tool].saves_as in given):
-            self._log.check()
+            await self._log.check()
 
-    def called(
+    async def called(
         self,
         client: Guarded,
         tool: str,
@@ -59,7 +60,7 @@ class Decisions:
         outcome = _outcome(result, structured, consent)
         only_shows = BY_NAME[tool].effect == "read" and "savedAs" not in structured
         try:
-            self._log.record(
+            await self._log.record(
                 tool,
                 outcome,
                 tenant=client.raw.tenant,
@@ -78,20 +79,22 @@ class Decisions:
             return _with_remark(result)
         return result
 
-    def looked_at(self, tenant: str, principal: Principal | None, session_id: str) -> list[str]:
+    async def looked_at(self, tenant: str, principal: Principal | None, session_id: str) -> list[str]:
         """What was shown of a session before, to this person where one signed in; nothing where no log tells."""
         try:
-            path, by = self._log.path, self._log.said_of(_who(principal))
-            return looked_at(path, session_id, tenant, by) if path else []
+            path, by = self._log.path, await self._log.said_of(_who(principal))
+            return await aside(looked_at, path, session_id, tenant, by) if path else []
         except (OSError, ValueError, LogUnwritable):
             return []
 
-    def sent(self, tenant: str, candidate_id: str, kind: str, done: bool) -> None:
+    async def sent(self, tenant: str, candidate_id: str, kind: str, done: bool) -> None:
         """Write down that a message of this kind was handed over, or may have been: to whom, by id."""
         outcome: Outcome = "done" if done else "failed"
-        self._log.record("send_messages", outcome, tenant=tenant, ids={"candidateId": candidate_id}, kind=kind)
+        await self._log.record("send_messages", outcome, tenant=tenant, ids={"candidateId": candidate_id}, kind=kind)
 
-    def read(self, client: Guarded, tool: str, given: Mapping[str, Any], principal: Principal | None = None) -> None:
+    async def read(
+        self, client: Guarded, tool: str, given: Mapping[str, Any], principal: Principal | None = None
+    ) -> None:
         """Write down that a resource or a prompt shows what this tool shows.
 
         Raises:
@@ -99,7 +102,7 @@ class Decisions:
         """
         if _logged(tool):
             blind, ids, by = client.exposure.anonymous, ids_of(tool, given), _who(principal)
-            self._log.record(tool, "done", tenant=client.raw.tenant, ids=ids, blind=blind, by=by, waits=False)
+            await self._log.record(tool, "done", tenant=client.raw.tenant, ids=ids, blind=blind, by=by, waits=False)
 
 
 def _who(principal: Principal | None) -> Who | None:

@@ -81,7 +81,7 @@ class Following:
         self._polling[key] += 1
         try:
             while self._followed:
-                await anyio.sleep(self._pause())
+                await anyio.sleep(await self._pause())
                 for uri in await self._look_again():
                     await announce(uri)
         finally:
@@ -100,10 +100,10 @@ class Following:
             return None
         return Followed(uri, session.interview.id if session.interview else "", ids["sessionId"])
 
-    def _pause(self) -> float:
+    async def _pause(self) -> float:
         """Seconds until the next look: longer for many interviews, many subscriptions, and a short budget."""
         requests = len({each.interview_id for each in self._followed}) * self._polling[self._client.tenant]
-        left = self._client.remaining
+        left = await self._client.remaining()
         slower = 2 if left is not None and left < SPARE else 1
         return max(EVERY, EVERY * 3 * requests / SHARE) * slower
 

@@ -115,7 +115,7 @@ class Asking:
         """Who waits for the team, by interview; of the first in which somebody does, as the budget allows."""
         if "wait_for_sessions" not in await self.tools():
             return {}
-        left = self._server.clients.client_for(self._context.headers).remaining
+        left = await self._server.clients.client_for(self._context.headers).remaining()
         free = MOST_LOOKS if left is None else max(0, left - SPARE) // 2
         asked = [row["id"] for row in interviews if row.get("waiting")][: min(free, MOST_LOOKS)]
         return {each: (await self("wait_for_sessions", interviewId=each)).get("attention", {}) for each in asked}

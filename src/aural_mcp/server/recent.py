@@ -80,7 +80,7 @@ class Recent:
         async with self._asking:
             if self._client.refused:
                 self._forget()
-            left = self._client.remaining
+            left = await self._client.remaining()
             if self._clock() - self._asked_at < FRESH or (left is not None and left < SPARE):
                 return
             self._asked_at = self._clock()
@@ -113,9 +113,10 @@ class Recent:
         for row in reversed(rows[:MOST_NAMES]):
             self._remember("candidateId", row.id, row.name)
 
-    def _may_list(self, what: str, interview_id: str) -> bool:
+    async def _may_list(self, what: str, interview_id: str) -> bool:
         """Whether it was not done just now, and the budget leaves enough to the tools."""
-        left, since = self._client.remaining, self._clock() - self._listed.get(f"{what} {interview_id}", -math.inf)
+        since = self._clock() - self._listed.get(f"{what} {interview_id}", -math.inf)
+        left = await self._client.remaining()
         return since > FRESH and (left is None or left >= SPARE)
 
     async def completing(self, kind: str, typed: str, interview_id: str = "") -> list[str]:
@@ -134,13 +135,13 @@ class Recent:
 
     async def _look_for(self, kind: str, typed: str, interview_id: str) -> None:
         """List what has not been listed, as far as the name is not known yet."""
-        if kind == "candidateId" and interview_id and self._may_list("candidates", interview_id):
+        if kind == "candidateId" and interview_id and await self._may_list("candidates", interview_id):
             await self._people_of(interview_id)
         looks = 0
         for each in self._interviews if kind == "sessionId" and typed.strip() else []:
             if self.matching(kind, typed) or looks == MOST_LOOKS:
                 return
-            if (each.counts and each.counts.sessions == 0) or not self._may_list("sessions", each.id):
+            if (each.counts and each.counts.sessions == 0) or not await self._may_list("sessions", each.id):
                 continue
             looks += 1
             await self._sessions_of(each.id)

@@ -58,7 +58,7 @@ BY_OTHERS = frozenset(
 """Fields that a candidate or the team writes, or that were written about a candidate."""
 
 
-def answer(
+async def answer(
     operation: AnyOperation,
     result: Record | Wire,
     *,
@@ -75,7 +75,7 @@ def answer(
     lacking = client.lacking if client else ()
     links: list[str] = []
     structured = clean(result, links)
-    remarks = [*structured.pop("remarks", []), *remarks, *_about_links(links, client)]
+    remarks = [*structured.pop("remarks", []), *remarks, *await _about_links(links, client)]
     remarks = [kept for each in remarks if (kept := advice(each, lacking))]
     sent = asked.model_dump(mode="json") if asked and operation.effect != "read" else None
     shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
@@ -301,14 +301,14 @@ def _clean(value: Any, links: list[str]) -> Any:
     }
 
 
-def _about_links(links: Sequence[str], client: Caller | None) -> list[str]:
+async def _about_links(links: Sequence[str], client: Caller | None) -> list[str]:
     """What a person should know before a candidate link is sent."""
     if not links or client is None:
         return []
-    where, origin = urlsplit(links[0]), client.links_from
+    where, (_, source) = urlsplit(links[0]), await client.links_from()
     own = where.netloc == urlsplit(client.base_url).netloc
     if is_loopback(where.hostname) and not own:
         return [LOCAL_LINK]
     if is_inner(where.hostname):
         return [INNER_LINK.format(host=where.netloc)]
-    return [GUESSED_LINK] if own and origin[1] == "guessed" else []
+    return [GUESSED_LINK] if own and source == "guessed" else []

@@ -210,7 +210,7 @@ class AuralServer(MCPServer[Connection]):
             return results.failure(f"{operation.tool_title()} was not called. {TO_WRITE}")
         try:
             client = self._client_for(context)
-            self._decisions.check(name, arguments)
+            await self._decisions.check(name, arguments)
         except (NoUsableKey, LogUnwritable) as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}", error)
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
@@ -231,8 +231,8 @@ class AuralServer(MCPServer[Connection]):
             message = f"{operation.tool_title()} failed inside aural-mcp; its log on stderr says why."
             raise UnexpectedToolError(message) from error
         finally:  # also when it was cancelled: what had left is done
-            consent.ended(result)
-            answer = self._decisions.called(client, name, arguments, result, consent, principal)
+            await consent.ended(result)
+            answer = await self._decisions.called(client, name, arguments, result, consent, principal)
         return consent.told(cast("Answer", answer))
 
     # ── Resources ───────────────────────────────────────────────────────────────────────────────
@@ -269,7 +269,7 @@ class AuralServer(MCPServer[Connection]):
         text, mime_type = await resources.read(str(uri), lambda: self._client_for(context), self._has(context))
         try:
             if found := resources.match(str(uri)):
-                self._decisions.read(self._client_for(context), found[0].tool, found[1], principal_of(context))
+                await self._decisions.read(self._client_for(context), found[0].tool, found[1], principal_of(context))
         except LogUnwritable as error:
             raise ResourceError(f"Nothing is shown. {error}") from error
         return [ReadResourceContents(content=text, mime_type=mime_type)]
@@ -288,7 +288,7 @@ class AuralServer(MCPServer[Connection]):
         filled = await prompts.fill(name, arguments or {}, client, self._has(context), partial(self._lacking, context))
         try:
             for _, tool in prompts.BY_NAME[name].attached if len(filled.messages) > 1 else ():
-                self._decisions.read(self._client_for(context), tool, arguments or {}, principal_of(context))
+                await self._decisions.read(self._client_for(context), tool, arguments or {}, principal_of(context))
         except LogUnwritable as error:
             raise MCPError(INTERNAL_ERROR, f"Nothing is shown. {error}") from error
         return filled
@@ -419,7 +419,7 @@ class AuralServer(MCPServer[Connection]):
         if principal and principal.role.interviews is not None:
             raw = Within(raw, principal.role.interviews, self._memory, tenant)
         keys = self._state_keys
-        secret = (lambda: keys[0]) if keys else raw.state.secret
+        secret = keys[0] if keys else raw.state.secret
         writes = access.writes and (principal is None or principal.writes)
         files = self._files if writes else None
         mail = None

@@ -97,8 +97,8 @@ async def run(
         said = [f"{operation.tool_title()} failed. {error}", *_lost(spent)]
         return results.failure(results.advice(" ".join(said), client.lacking), error)
     more = await beside.of(result, host)
-    remarks = [*asked.remarks, *more.remarks, *_lost(spent), *_remarks(operation, client, spent)]
-    return results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments, more=more)
+    remarks = [*asked.remarks, *more.remarks, *_lost(spent), *await _remarks(operation, client, spent)]
+    return await results.answer(operation, result, remarks=remarks, client=client, asked=asked.arguments, more=more)
 
 
 def _without(schema: Schema, argument: str) -> Schema:
@@ -124,16 +124,16 @@ def _lost(spent: Spent) -> list[str]:
     return [sentence(spent.losses)] if spent.losses else []
 
 
-def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:
+async def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:
     remarks: list[str] = []
-    left = client.remaining if spent.requests > 1 and operation.effect == "read" else None
+    left = await client.remaining() if spent.requests > 1 and operation.effect == "read" else None
     if left is not None and left < HALF:
         remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")
     if spent.waited >= SLOW:
         remarks.append(f"This call waited {spent.waited:.0f} s for the rate limit of the key.")
-    if operation is GetUsage and client.remaining is not None:
-        remarks.append(f"This key can send {client.remaining} more requests right now.")
-        if (share := client.raw.share).people:
+    if operation is GetUsage and (can := await client.remaining()) is not None:
+        remarks.append(f"This key can send {can} more requests right now.")
+        if (share := await client.raw.share()).people:
             who = "1 other person" if share.people == 1 else f"{share.people} other people"
             remarks.append(f"Of the last minute's requests {share.own} were yours, {share.others} those of {who}.")
     return remarks

@@ -96,7 +96,8 @@ async def list_candidates(client: Caller, given: ListCandidatesArguments, spent:
     if given.name is not MISSING:
         found = [row for row in found if contains(given.name, row.name, row.email)]
     sessions = await _sessions(client, given.interview_id, found, spent)
-    rows = [_row(each, sessions, given.include, client.link_origin) for each in found]
+    origin = await client.link_origin()
+    rows = [_row(each, sessions, given.include, origin) for each in found]
     rows = rows if given.status is MISSING else [row for row in rows if row.status == given.status]
     start = given.from_row - 1
     shown, _ = fitting(rows[start : start + given.limit])
@@ -153,7 +154,8 @@ async def invited(client: Caller, interview_id: str, more: Sequence[Candidate], 
     everybody = Rows[Candidate](data=[*listed, *(row for row in more if row.id not in known)])
     found = (await client.seen(asked, everybody, spent)).data
     sessions = await _sessions(client, interview_id, found, spent)
-    rows = [_row(each, sessions, ["inviteUrl"], client.link_origin) for each in found]
+    origin = await client.link_origin()
+    rows = [_row(each, sessions, ["inviteUrl"], origin) for each in found]
     return [row if row.id in known else row.model_copy(update={"status": ""}) for row in rows]
 
 
@@ -203,8 +205,10 @@ async def reveal_candidate(client: Caller, given: RevealCandidate, spent: Spent)
     """Looks through the people and the sessions of the interview for the one that is called so."""
     wanted = given.candidate.strip().upper().removeprefix("CANDIDATE").strip()
 
+    name_of = await client.pseudonyms() if isinstance(client, Guarded) else str
+
     def is_it(identifier: str) -> bool:
-        return isinstance(client, Guarded) and client.pseudonym(identifier).endswith(f" {wanted}")
+        return name_of(identifier).endswith(f" {wanted}")
 
     people = (await client.raw.call(ListCandidates(interview_id=given.interview_id), spent=spent)).data
     called = f"Candidate {wanted}"

@@ -187,7 +187,7 @@ async def get_interview(client: Caller, given: GetInterviewArguments, spent: Spe
         return interview
     shown, left_out = _questions(interview.questions)
     counts = {"sessions": interview.counts.sessions} if interview.counts else {}
-    view = {**_view(interview, client.link_origin), **counts, "questions": shown}
+    view = {**_view(interview, await client.link_origin()), **counts, "questions": shown}
     return InterviewWhole.model_validate({**view, **_left_out(left_out, given)})
 
 
@@ -201,7 +201,7 @@ async def create_interview(client: Caller, given: CreateInterviewArguments, spen
     """Made once, and shown in the words in which it was asked for."""
     asked = plain(CreateInterview, given)
     made = await Ledger(client).once(asked, spent, allow_duplicate=given.allow_duplicate)
-    return InterviewView.model_validate({**_view(made.result, client.link_origin), "remarks": made.remarks})
+    return InterviewView.model_validate({**_view(made.result, await client.link_origin()), "remarks": made.remarks})
 
 
 class UpdateInterviewArguments(UpdateInterview):

@@ -80,7 +80,7 @@ async def list_sessions(client: Caller, given: ListSessionsArguments, spent: Spe
     rows, cursor = fitting(found.rows, found.cursor)
     asking = who_asks([*rows, *(await _asking_beyond(client, given, rows, spent) if found.cursor else ())])
     rows = asking + [row for row in rows if not person_since(row)]
-    ended, decided = ended_by_team(client, rows), decisions_of(client, rows)
+    ended, decided = await ended_by_team(client, rows), await decisions_of(client, rows)
     shown = rows if given.detail == "full" else [_row(each, ended, decided.get(each.id)) for each in rows]
     looked_at = {"looked_at": found.looked_at} if filtered else {}
     more: dict[str, Any] = {**looked_at, **({"counted": dict(counted.most_common())} if counted else {})}
@@ -184,7 +184,7 @@ class EndedTable(EndedSessions):
 async def end_interview_sessions(client: Caller, given: EndInterviewSessions, spent: Spent) -> EndedTable:
     """Ends them as asked; a dry run says who they are and what duration would be written."""
     outcome = await client.call(given, spent=spent)
-    _ended_here(client).note({each.id: True for each in outcome.results if each.status == "succeeded"})
+    await _ended_here(client).note({each.id: True for each in outcome.results if each.status == "succeeded"})
     eligible = {each.id for each in outcome.results if each.status == "eligible"}
     known = await _known(client, given.interview_id, eligible, spent) if given.dry_run and eligible else {}
     rows = [_ended(each, known.get(each.id)) for each in outcome.results]
@@ -197,9 +197,9 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
     )
 
 
-def ended_by_team(client: Caller, rows: Sequence[SessionSummary]) -> Collection[str]:
+async def ended_by_team(client: Caller, rows: Sequence[SessionSummary]) -> Collection[str]:
     """Those of the sessions that were ended from this computer: Aural shows them as COMPLETED, as all others."""
-    return _ended_here(client).done([row.id for row in rows if row.status == "COMPLETED"])
+    return await _ended_here(client).done([row.id for row in rows if row.status == "COMPLETED"])
 
 
 def _ended_here(client: Caller) -> Journal:

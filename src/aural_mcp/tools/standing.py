@@ -60,23 +60,23 @@ def kept(client: Caller) -> Journal:
     return Journal(client, "decided", KEPT)
 
 
-def decisions_of(client: Caller, rows: Sequence[SessionBase]) -> dict[str, Decision]:
+async def decisions_of(client: Caller, rows: Sequence[SessionBase]) -> dict[str, Decision]:
     """The latest decision on each of these sessions on which there is one; of a blind client without its reason.
 
     What the backend stores came with the row, as it may be seen.
     """
     found = {row.id: row.decision for row in rows if row.decision}
-    return found | kept_here(client, [row.id for row in rows if row.id not in found])
+    return found | await kept_here(client, [row.id for row in rows if row.id not in found])
 
 
-def kept_here(client: Caller, session_ids: Sequence[str]) -> dict[str, Decision]:
+async def kept_here(client: Caller, session_ids: Sequence[str]) -> dict[str, Decision]:
     """What this computer keeps of decisions on these, as it may be seen."""
     hidden = {"reason"} if isinstance(client, Guarded) and client.exposure.anonymous else set[str]()
     return {
         session_id: Decision.model_validate(
             inert_all({name: each for name, each in said.items() if name not in hidden})
         )
-        for session_id, said in kept(client).done(session_ids).items()
+        for session_id, said in (await kept(client).done(session_ids)).items()
     }
 
 

@@ -103,7 +103,7 @@ async def get_session(client: Caller, given: GetSessionArguments, spent: Spent) 
         report = await client.call(GetSessionReport(session_id=given.session_id), spent=spent)
         on_it = _turns_on(report.messages, given.question_id)
         turns = [number for number, each in enumerate(session.messages, 1) if each.id in on_it]
-    ours = beside(session, decisions_of(client, [session]).get(session.id), alone=True)
+    ours = beside(session, (await decisions_of(client, [session])).get(session.id), alone=True)
     head = {**_head(session, given), **ours, "interview": session.interview}
     remarks = [NOT_ANALYSED] if session.status == "COMPLETED" and not (session.insights or session.summary) else []
     if isinstance(insights := head.get("insights"), dict):
@@ -255,7 +255,7 @@ async def get_session_report(client: Caller, given: GetSessionReportArguments, s
     told = {"told": f"{notice.version}, {notice.language}, {notice.at}"} if notice else {}
     first = {**integrity, **media, **told} if given.from_turn == 1 else {}
     turns = range(1, len(report.messages) + 1)
-    decided = report.decision or kept_here(client, [given.session_id]).get(given.session_id)
+    decided = report.decision or (await kept_here(client, [given.session_id])).get(given.session_id)
     head = {**_head(report, given), **beside(report, decided, alone=True), "interview": about, **first}
     turn: Callable[[int], Row] = lambda number: all_of(number, report.messages[number - 1])  # noqa: E731
     page = _page(head, turns, turn, given, len(turns), whole=spent.whole)

@@ -150,7 +150,7 @@ async def compare_candidates(client: Caller, given: CompareCandidates, spent: Sp
     interview = await client.call(GetInterview(interview_id=given.interview_id), spent=spent)
     listed, complete = await all_sessions(client, given.interview_id, spent)
     work = _Comparing(client, spent, rubric_of(interview), complete, logged=interview.anti_cheating_enabled)
-    work.add(chosen(listed, given.session_ids, complete=complete))
+    await work.add(chosen(listed, given.session_ids, complete=complete))
     rows, cursor = await work.page(given)
     left_out = Counter(row.status for row in listed if row.status != "COMPLETED")
     remarks = work.remarks(given, cursor, left_out if given.session_ids is MISSING else Counter())
@@ -208,16 +208,16 @@ class _Comparing:
         self.unsound: list[str] = []
         self.ranked, self.left = False, 0
 
-    def add(self, rows: Sequence[SessionSummary]) -> None:
+    async def add(self, rows: Sequence[SessionSummary]) -> None:
         """Those who are compared, looked at as far as the list goes."""
-        ended = ended_by_team(self._client, rows)
+        ended = await ended_by_team(self._client, rows)
         self.all = [
             Candidate(row, card_of(row.insights, self.rubric, lockdown=self._locked), ended=row.id in ended)
             for row in rows
         ]
         self._names = names_of(self.all)
         look_at_rows(self.all, self.rubric)
-        self._decided = decisions_of(self._client, rows)
+        self._decided = await decisions_of(self._client, rows)
         self.scorers = Counter(each.card.scorer for each in self.all if each.card.mean is not None)
         self.judge()
 

@@ -13,7 +13,6 @@ from aural_mcp.api.decisions import ADVERSE, SaveDecision, Verdict
 from aural_mcp.api.errors import Forbidden, NotFound, NotOffered
 from aural_mcp.api.models import Candidate, Decision, Record, Session
 from aural_mcp.api.operations import GetSession, ListCandidates, Operation, SessionId, Text
-from aural_mcp.bounds import aside
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.privacy.acting import NOBODY, Acting
@@ -98,7 +97,7 @@ async def considered(client: Caller, given: RecordDecision, spent: Spent) -> Con
     asks = person_since(session)
     if asks and given.decision in ADVERSE:
         raise refused(OPEN.format(since=asks[:10]), CLOSE)
-    said = kept(client).done([given.session_id]).get(given.session_id)
+    said = (await kept(client).done([given.session_id])).get(given.session_id)
     earlier = session.decision or (Decision.model_validate(said) if said else None)
     earlier = earlier.model_copy() if earlier else None
     return Considered(await client.seen(asked, session, spent), asks, earlier, _is_same(earlier, given, acting(client)))
@@ -115,13 +114,13 @@ async def record_decision(client: Caller, given: RecordDecision, spent: Spent) -
         reason=_reason(given),
         by=one_line(who.person),
         verified=bool(who.person),
-        looked_at=list(await aside(who.looked_at, given.session_id)),
+        looked_at=list(await who.looked_at(given.session_id)),
     )
     remarks = [] if asked.verified else [UNVERIFIED]
     try:
         made = await client.call(asked, spent=spent)
     except (NotOffered, NotFound):  # the session was there a moment ago
-        made = _keep(client, asked)
+        made = await _keep(client, asked)
         remarks.append(HERE)
     by_then = due(made, who.employer.explanation_days)
     remarks += [DUE.format(day=by_then.date().isoformat())] if by_then else []
@@ -139,7 +138,7 @@ def _recorded(made: Decision, earlier: Decision | None, remarks: Sequence[str]) 
     return Recorded.model_validate({**row, **more, "looked_at": made.looked_at, "remarks": list(remarks)})
 
 
-def _keep(client: Caller, asked: SaveDecision) -> Decision:
+async def _keep(client: Caller, asked: SaveDecision) -> Decision:
     """Keep a decision on this computer.
 
     Raises:
@@ -148,7 +147,7 @@ def _keep(client: Caller, asked: SaveDecision) -> Decision:
     if client.state.is_lost:
         raise refused(LOST, LOOK)
     made = {**asked.payload(), "at": datetime.now(UTC).isoformat(timespec="microseconds")}
-    kept(client).note({asked.session_id: made})
+    await kept(client).note({asked.session_id: made})
     return Decision.model_validate(made)
 
 

@@ -47,7 +47,7 @@ async def _look_into(client: AuralClient, interview: Interview, found: Everybody
         name, address = row.participant_name or "", row.participant_email or ""
         found.entries.append(Entry("session", row.id, interview.id, name, address, state=row.status))
         found.last[row.id] = _last(row)
-    for session, decision in decisions_of(client, rows).items():
+    for session, decision in (await decisions_of(client, rows)).items():
         found.decided[session] = decision.decision
         found.owed |= {session} if decision.decision in ADVERSE and not decision.explained_at else set[str]()
     begun = {row.id for row in rows}

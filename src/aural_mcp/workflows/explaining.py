@@ -142,7 +142,7 @@ async def _read(client: Caller, interview_id: str, candidate_id: str, spent: Spe
         report = None
     rubric = rubric_of(interview)
     employer = (client.acting if isinstance(client, Guarded) else NOBODY).employer
-    decision = decisions_of(client, [row]).get(row.id)
+    decision = (await decisions_of(client, [row])).get(row.id)
     card = card_of(row.insights, rubric)
     return _Case(interview, rubric, person, row, report, _session(row, report), card, decision, employer)
 

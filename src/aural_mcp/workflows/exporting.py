@@ -223,7 +223,7 @@ async def _results(client: Caller, given: ExportResults, spent: Spent) -> packet
     unread = await _read(client, people, rubric, spent) if given.format != "csv" else []
     missing = [NOT_READ.format(number=len(unread), total=len(people))] if unread else []
     missing += [] if complete else [LIST_ENDED]
-    decisions, one = decisions_of(client, rows), len(rows) == 1 and given.format != "csv"
+    decisions, one = await decisions_of(client, rows), len(rows) == 1 and given.format != "csv"
     rights = await _rights(client, rows[0], spent) if one else {}
     missing += [NO_NOTICE] if one and not rights else []
     how = "" if given.save_as is MISSING else ", and another saveAs"

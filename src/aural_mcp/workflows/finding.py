@@ -100,7 +100,7 @@ async def find_person(client: Caller, given: FindPerson, spent: Spent) -> FoundP
     start = _after(interviews, given, None if complete else not_now("all interviews were listed", spent))
     if not interviews and not complete:
         raise not_now("an interview was looked at", spent)
-    work = _Finding(client, spent, wanted)
+    work = _Finding(client, spent, wanted, await client.link_origin())
     done = start
     for interview in interviews[start:]:
         if not await work.look_into(interview):
@@ -150,7 +150,8 @@ async def with_address(
     """Who has this very address in all interviews but one: how many were looked through, of how many, and remarks."""
     interviews, complete = await _interviews(client, spent)
     others = [each for each in interviews if each.id != besides]
-    work, done = _Finding(client, spent, Wanted(address=fold(address).strip(), whole=True)), 0
+    wanted, done = Wanted(address=fold(address).strip(), whole=True), 0
+    work = _Finding(client, spent, wanted, await client.link_origin())
     while done < len(others) and await work.look_into(others[done]):
         done += 1
     return work.found, done, len(others), [*work.remarks, *([] if complete else [UNLISTED.format(again=again(spent))])]
@@ -163,6 +164,8 @@ class _Finding:
     client: Caller
     spent: Spent
     wanted: Wanted
+    origin: str
+    """What candidate links begin with."""
     found: list[Found] = field(default_factory=list[Found])
     remarks: list[str] = field(default_factory=list[str])
     people: int = 0
@@ -251,7 +254,7 @@ class _Finding:
             **({"candidate_id": candidate.id} if candidate else {}),
             **({"session_id": begun} if begun else {}),
             "status": status,
-            **({"invite_url": invite_link(self.client.link_origin, token)} if token else {}),
+            **({"invite_url": invite_link(self.origin, token)} if token else {}),
             "created_at": own.created_at if own else "",
         }
 

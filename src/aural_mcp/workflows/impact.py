@@ -140,7 +140,7 @@ async def impact_report(client: Caller, given: ImpactReport, spent: Spent) -> Im
     groupings, told = await aside(_groupings, given, raw, people, blind=blind)
     scored, remark = _scored(people, rubric_of(interview))
     work = _Tables(groupings)
-    await aside(work.add, SELECTION, _decided(people, decisions_of(client, listed)))
+    await aside(work.add, SELECTION, _decided(people, await decisions_of(client, listed)))
     await aside(work.add, SCORING, scored)
     table = _as_csv(work.tables) if given.csv or path else ""
     if path:

@@ -12,7 +12,7 @@ from aural_mcp.api.models import Candidate
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
 from aural_mcp.client.journal import Journal
-from aural_mcp.client.state import LINKS_KEPT
+from aural_mcp.client.schema import LINKS_KEPT
 from aural_mcp.privacy.exposure import Guarded
 from aural_mcp.tools.candidates import invited
 from aural_mcp.workflows.formats import MARK, cell
@@ -25,15 +25,15 @@ def address_of(interview_id: str) -> str:
     return f"aural://interviews/{quote(interview_id, safe='')}/invites.csv"
 
 
-def keep_links(client: Caller, interview_id: str, rows: Sequence[Candidate]) -> None:
+async def keep_links(client: Caller, interview_id: str, rows: Sequence[Candidate]) -> None:
     """Remember the links of people whom the list will not show when more have been registered."""
     kept = {row.id: {"name": row.name, "email": row.email, "inviteToken": row.invite_token} for row in rows}
-    _kept(client, interview_id).note(kept)
+    await _kept(client, interview_id).note(kept)
 
 
 async def invites(client: Caller, interview_id: str) -> list[dict[str, Any]]:
     """Everybody's name, address, link and state, newest first; where nobody may be named, pseudonym and state."""
-    kept = _kept(client, interview_id).all()
+    kept = await _kept(client, interview_id).all()
     more = [Candidate.model_validate({"id": identifier, **row}) for identifier, row in kept.items()]
     rows = await invited(client, interview_id, more, Spent())
     named = not (isinstance(client, Guarded) and client.exposure.anonymous)

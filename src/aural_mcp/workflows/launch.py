@@ -97,7 +97,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     if given.dry_run:
         said = _first_screens(client, whole)
         return Launched.model_validate({"data": rows, "dry_run": True, "remarks": said})
-    agreements(client).note({digest(given): True})
+    await agreements(client).note({digest(given): True})
     work = _Launch(client, spent, given)
     for number, (row, each) in enumerate(zip(rows, whole, strict=True)):
         await work.launch(row, each, work.items[number])
@@ -112,8 +112,8 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     remarks += _first_screens(client, [each for row, each in zip(rows, whole, strict=True) if row.url])
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
-        work.journal.forget()
-        agreements(client).strike([digest(given)])
+        await work.journal.forget()
+        await agreements(client).strike([digest(given)])
     return Launched.model_validate(
         {
             "data": [row.model_dump(exclude_defaults=True) for row in rows],
@@ -178,7 +178,7 @@ class _Launch:
 
     async def launch(self, row: LaunchedRow, each: Resolved, item: str) -> None:
         """Carry out what is missing of an interview, and say in the row how far it is."""
-        done: dict[str, Any] = self.journal.done([item]).get(item, {})
+        done: dict[str, Any] = (await self.journal.done([item])).get(item, {})
         row.id, row.url = done.get("id"), done.get("url")
         if done.get("complete"):
             row.state, row.warnings = "made before", []
@@ -204,31 +204,38 @@ class _Launch:
         each = whole.interview
         if "mark" not in done:
             alike = self._given.allow_duplicate or not item.endswith("-1")
-            self._note(item, done, mark=token_hex(8) if alike else "")
+            await self._mark(item, done, token_hex(8) if alike else "")
         if "id" not in done:
             self._check_time()
             made = await self._ledger.once(plain(CreateInterview, each), self._spent, mark=done["mark"])
-            self._note(item, done, id=made.result.id)
+            await self._note(item, done, id=made.result.id)
         row.id = done["id"]
         if whole.questions and "questions" not in done:
             self._check_time()
             asked = CreateQuestions.model_construct(interview_id=done["id"], questions=whole.questions)
             await self._ledger.once(asked, self._spent)
-            self._note(item, done, questions=len(whole.questions))
+            await self._note(item, done, questions=len(whole.questions))
         if whole.conditions and "connected" not in done:
             self._check_time()
             await connect(self._client, done["id"], whole.conditions, self._spent)
-            self._note(item, done, connected=True)
+            await self._note(item, done, connected=True)
         if each.publish:
             self._check_time()
             opened = await self._client.call(PublishInterview(interview_id=done["id"]), spent=self._spent)
             row.url, self.not_told = opened.url, list(dict.fromkeys([*self.not_told, *not_told(opened)]))
-        self._note(item, done, complete=True, url=row.url)
+        await self._note(item, done, complete=True, url=row.url)
 
     def _check_time(self) -> None:
         if is_over(self._spent):
             raise OUT_OF_BUDGET[0]("The time of this call is over.", "", 0)
 
-    def _note(self, item: str, done: dict[str, Any], **more: Any) -> None:
+    async def _mark(self, item: str, done: dict[str, Any], mark: str) -> None:
+        """Give an interview what tells it from others, or take what the same call gave it elsewhere."""
+        if await self.journal.claim({item: {**done, "mark": mark}}, {item: done} if done else {}):
+            done["mark"] = mark
+        else:
+            done |= (await self.journal.done([item]))[item]
+
+    async def _note(self, item: str, done: dict[str, Any], **more: Any) -> None:
         done |= more
-        self.journal.note({item: done})
+        await self.journal.note({item: done})

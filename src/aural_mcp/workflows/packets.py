@@ -140,7 +140,7 @@ async def report_of(client: Caller, session_id: str, spent: Spent) -> SessionRep
 async def _session(client: Caller, session_id: str, spent: Spent) -> dict[str, Any]:
     """The report, and the decision where only this computer has it."""
     report = await report_of(client, session_id, spent)
-    decision = report.decision or decisions_of(client, [SessionSummary(id=session_id)]).get(session_id)
+    decision = report.decision or (await decisions_of(client, [SessionSummary(id=session_id)])).get(session_id)
     row = report.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return {"id": session_id, **row, **({"decision": decided(decision)} if decision else {})}
 

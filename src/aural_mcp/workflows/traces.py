@@ -1,4 +1,4 @@
-"""What this computer keeps of people beside a backend, in state.db and events.db, and its erasing."""
+"""What this computer keeps of people beside a backend, in the shared state and events.db, and its erasing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
+
+import anyio
 
 from aural_mcp.api.errors import StateUnwritable
 from aural_mcp.client.state import State
@@ -23,34 +25,34 @@ AT_IT = "{file} cannot be opened, so nothing was erased: another process writes 
 STOP_OTHERS = "Stop hosts and servers that are running and run the same command again."
 
 
-def erase_traces(folder: Path, people: Sequence[Person], interviews: Collection[str] | None = None) -> int:
-    """Erase what the files of a data folder hold of people: results of creates, journals, what was watched; how much.
+def erase_traces(
+    folder: Path, people: Sequence[Person], interviews: Collection[str] | None = None, *, url: str = ""
+) -> int:
+    """Erase what is kept of people beside a backend: results of creates, journals, what was watched; how much.
 
     Args:
+        folder: the data folder of this computer.
         interviews: the ids of all there are, where nothing of these people stays; else only their own are looked at.
+        url: of the shared state, where it is in a database.
 
     Raises:
-        StateUnwritable: state.db cannot be written.
+        StateUnwritable: the state cannot be written.
         CannotOpen: events.db cannot be opened.
     """
     ids, number = {each for person in people for each in person.ids}, 0
-    if (path := folder / STATE).exists():
-        with closing(State(lambda: path)) as state:
-            if not state.opens():
-                raise StateUnwritable(AT_IT.format(file=path), STOP_OTHERS)
-            number += _in_state(state, people, ids, interviews)
+    if (state := _state(folder, url)) is not None:
+        number += anyio.run(_of_state, state, people, ids, interviews)
     if (path := folder / EVENTS).exists():
         with closing(open_outbox(f"sqlite:///{path}")) as database, database.writing() as db:
             number += forget_about(db, ids)
     return number
 
 
-def compact_traces(folder: Path) -> list[str]:
+def compact_traces(folder: Path, *, url: str = "") -> list[str]:
     """Rewrite these files without what was deleted; those with which that could not be done."""
     unfinished = list[str]()
-    if (path := folder / STATE).exists():
-        with closing(State(lambda: path)) as state:
-            unfinished += [] if state.opens() and state.compact() else [str(path)]
+    if not url and (state := _state(folder, "")) is not None:
+        unfinished += [] if anyio.run(_compact, state) else [str(folder / STATE)]
     if (path := folder / EVENTS).exists():
         try:
             with closing(open_outbox(f"sqlite:///{path}")) as database:
@@ -60,8 +62,30 @@ def compact_traces(folder: Path) -> list[str]:
     return unfinished
 
 
-def _in_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:
-    secret, imported = state.secret(), set[tuple[str, str]]()
+def _state(folder: Path, url: str) -> State | None:
+    """The shared state, where there is one."""
+    path = folder / STATE
+    return State(url=url) if url else State(lambda: path) if path.exists() else None
+
+
+async def _compact(state: State) -> bool:
+    try:
+        return await state.opens() and await state.compact()
+    finally:
+        await state.aclose()
+
+
+async def _of_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:
+    try:
+        if not await state.opens():
+            raise StateUnwritable(AT_IT.format(file=STATE), STOP_OTHERS)
+        return await _in_state(state, people, ids, interviews)
+    finally:
+        await state.aclose()
+
+
+async def _in_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:
+    secret, imported = await state.secret(), set[tuple[str, str]]()
     sent: list[tuple[str, ...]] = []
     for person in people:
         keys = list(_keys(person))
@@ -70,20 +94,21 @@ def _in_state(state: State, people: Sequence[Person], ids: set[str], interviews:
             sent += [(*PLACE, item(secret, each, kind, to)) for kind in MESSAGES for to in person.addresses]
     whole = people if interviews is not None else ()
     addresses = {plain(each) for person in whole for each in person.addresses}
-    with state.changing() as db:
-        db.execute("pragma secure_delete = on")
-        before = db.total_changes
-        db.executemany("delete from journal where tenant = ? and task = ? and item = ?", sent)
+    entry = "delete from journal where tenant = ? and task = ? and item = ?"
+    async with state.changing() as db:
+        number = await db.many(entry, sent)
         gone = [
-            (number,)
-            for number, task, name, done in db.execute("select rowid, task, item, done from journal").fetchall()
+            (tenant, task, name)
+            for tenant, task, name, done in await db.all("select tenant, task, item, done from journal")
             if name in ids or (task, name) in imported or _names(done, ids, addresses)
         ]
-        db.executemany("delete from journal where rowid = ?", gone)
-        for number, result in db.execute("select rowid, result from creates where result is not null").fetchall():
+        number += await db.many(entry, gone)
+        kept = await db.all("select tenant, digest, result from creates where result is not null")
+        for tenant, digest, result in kept:
             if (left := _without(result, ids, addresses)) is not None:
-                db.execute("update creates set result = ? where rowid = ?", (left, number))
-        return db.total_changes - before
+                change = "update creates set result = ? where tenant = ? and digest = ?"
+                number += await db.change(change, (left, tenant, digest))
+        return number
 
 
 def _keys(person: Person) -> Iterator[str]:

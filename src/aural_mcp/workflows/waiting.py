@@ -125,7 +125,7 @@ async def wait_for_sessions(client: Caller, given: WaitForSessions, spent: Spent
     """Looks, and looks again until it is over or the time is, or the budget allows no further look within it."""
     begin(spent)
     waiting = _Waiting(client, given, spent)
-    seen = waiting.resumed()
+    seen = await waiting.resumed()
     rows: list[SessionSummary] | None = None
     while True:
         looked = await waiting.look()
@@ -134,7 +134,7 @@ async def wait_for_sessions(client: Caller, given: WaitForSessions, spent: Spent
             raise not_now("the sessions could be looked at", spent)
         seen = seen or waiting.first(rows)
         over = looked is not None and await waiting.is_over(rows, seen)
-        pause = max(waiting.pause, free_in(spent))
+        pause = max(await waiting.pause(), free_in(spent))
         if over or looked is None or given.cursor is MISSING or spent.left < pause + 1:
             return await waiting.answer(rows, seen, over=over)
         await anyio.sleep(pause)
@@ -149,19 +149,18 @@ class _Waiting:
         self._people: list[Candidate] | None = None
         self._unsure = False
 
-    @property
-    def pause(self) -> float:
+    async def pause(self) -> float:
         """Seconds until the next look."""
-        left = self._client.remaining
+        left = await self._client.remaining()
         return EVERY * (2 if left is not None and left < SHORT else 1)
 
-    def resumed(self) -> dict[str, Any] | None:
+    async def resumed(self) -> dict[str, Any] | None:
         """What the cursor stands for: how each session stood, and how many are to be complete."""
         if self._given.cursor is MISSING:
             return None
-        known = self._journal.done([self._given.cursor]).get(self._given.cursor)
+        known = (await self._journal.done([self._given.cursor])).get(self._given.cursor)
         if known is None:
-            said = "cursor is not known on this computer: it is older than a week, of another interview, or mistyped."
+            said = "cursor is not known here: it is older than a week, of another interview, or mistyped."
             raise BadRequest(said, BEGIN_ANEW, status=400, code="CURSOR")
         return known
 
@@ -199,7 +198,7 @@ class _Waiting:
         states, before = {row.id: _state(row) for row in rows}, seen["states"]
         changes = [_change(row, before.get(row.id)) for row in rows if states[row.id] != before.get(row.id)]
         not_started = await self._not_started()
-        there = self._attention(rows, not_started or [])
+        there = await self._attention(rows, not_started or [])
         people = {
             kind: fresh
             for kind, named in there.items()
@@ -208,7 +207,7 @@ class _Waiting:
         cursor = token_hex(6)
         named = [_key(kind, each) for kind, named in there.items() for each in named]
         if not self._spent.whole:  # a page of ours begins anew each time
-            self._journal.note({cursor: {**seen, "states": states, "named": named}})
+            await self._journal.note({cursor: {**seen, "states": states, "named": named}})
         waits = {row.id for row in rows if person_since(row)}  # who waits for a person did not give up
         stand = [state for known, state in states.items() if state != GAVE_UP or known not in waits]
         counts = {name: stand.count(state) for name, state in COUNTED.items()}
@@ -257,9 +256,11 @@ class _Waiting:
             self._unsure = False
         return [each for each in self._people if not each.session_id]
 
-    def _attention(self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]) -> dict[str, list[Someone]]:
+    async def _attention(
+        self, rows: Sequence[SessionSummary], not_started: Sequence[Candidate]
+    ) -> dict[str, list[Someone]]:
         """Who may need a word; a field for each kind of which there is somebody."""
-        ended = ended_by_team(self._client, rows)
+        ended = await ended_by_team(self._client, rows)
         asking = who_asks(rows)
         others = [row for row in rows if not person_since(row)]
         waiting = [each for each in not_started if not each.requests]
@@ -284,7 +285,7 @@ class _Waiting:
                 ),
                 key=lambda each: each.since,
             )[:MOST_NAMED],
-            "explanations_due": self._due(rows)[:MOST_NAMED],
+            "explanations_due": (await self._due(rows))[:MOST_NAMED],
             "not_started": [Someone(**_who(each), since=each.created_at) for each in waiting[:MOST_NAMED]],
             "stuck": sessions(IN_PROGRESS, silent=True),
             "gave_up": sessions(GAVE_UP),
@@ -292,11 +293,11 @@ class _Waiting:
         }
         return {name: people for name, people in found.items() if people}
 
-    def _due(self, rows: Sequence[SessionSummary]) -> list[Someone]:
+    async def _due(self, rows: Sequence[SessionSummary]) -> list[Someone]:
         """Who is owed an explanation, the first due first."""
         days = acting(self._client).employer.explanation_days
         named, found = {row.id: row for row in rows}, list[Someone]()
-        for known, decision in decisions_of(self._client, rows).items():
+        for known, decision in (await decisions_of(self._client, rows)).items():
             if day := due(decision, days):
                 found.append(Someone(**_who(named[known]), since=decision.at, due=day.date().isoformat()))
         return sorted(found, key=lambda each: each.due)

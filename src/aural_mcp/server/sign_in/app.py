@@ -114,13 +114,13 @@ class SignInServer:
 
     async def lasts(self, principal: Principal, headers: Mapping[str, str], origin: str) -> bool:
         """Whether who was admitted still would be; a token of ours may have been renewed meanwhile."""
-        lives = self._sign_ins.lives(principal.sign_in)
+        lives = await self._sign_ins.lives(principal.sign_in)
         return await self._principal(sent_key(headers), f"{origin}/mcp") is not None if lives is None else lives
 
-    def end(self, principal: Principal) -> None:
+    async def end(self, principal: Principal) -> None:
         """End a sign-in whose key the backend refused."""
         self._known.clear()
-        self._sign_ins.end(principal.sign_in, REFUSED)
+        await self._sign_ins.end(principal.sign_in, REFUSED)
 
     async def _principal(self, token: str, resource: str) -> Principal | None:
         place = digest(token)
@@ -135,10 +135,10 @@ class SignInServer:
         return known
 
     async def _looked_up(self, token: str, resource: str) -> Principal | None:
-        found = self._sign_ins.find(token)
+        found = await self._sign_ins.find(token)
         if found is not None:
             sign_in, key = found
-            return self._of(sign_in, key) if sign_in.resource == resource else None
+            return await self._of(sign_in, key) if sign_in.resource == resource else None
         said = await self._provider.bearer(token, resource) if self._provider else None
         if said is None:
             return None
@@ -146,15 +146,15 @@ class SignInServer:
         id_ = digest(f"{who.issuer} {who.subject}")[:16]
         return Principal(self._key, id_, "", scopes, who.issuer, who.subject, who.name, who.role)
 
-    def _of(self, sign_in: SignIn, key: str | None) -> Principal | None:
+    async def _of(self, sign_in: SignIn, key: str | None) -> Principal | None:
         role: Role | None = Role("", EVERYTHING)
         if sign_in.issuer != (self._provider.issuer if self._provider else ""):
-            self._sign_ins.end(sign_in.id, "people sign in another way now")
+            await self._sign_ins.end(sign_in.id, "people sign in another way now")
             return None
         if self._provider:
             role = self._provider.role(sign_in.role)
             if role is None:
-                self._sign_ins.end(sign_in.id, f"there is no role {sign_in.role} any more")
+                await self._sign_ins.end(sign_in.id, f"there is no role {sign_in.role} any more")
                 return None
         scopes = frozenset(sign_in.scopes.split())
         person = sign_in.issuer, sign_in.subject, sign_in.name, role

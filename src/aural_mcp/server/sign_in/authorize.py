@@ -165,7 +165,7 @@ class Authorization:
             person = AROUND.sub("", form.get("key", ""))
             if refused := await self._refused(person, request, asking, chosen):
                 return refused
-        return self._let_in(asking, person, chosen)
+        return await self._let_in(asking, person, chosen)
 
     async def come_back(self, request: Request, origin: str) -> Response:
         """A browser comes from the provider: ask what the application may do, and show who was recognized."""
@@ -176,7 +176,7 @@ class Authorization:
         except NotAsked as error:
             return page(pages.message, "This cannot be answered", f"{error} {AGAIN}", status=400)
         browser = request.cookies.get(_cookie(origin), "")
-        kept = self._sign_ins.back(given.get("state", "")) or self._travelled(given.get("state", ""), browser)
+        kept = await self._sign_ins.back(given.get("state", "")) or self._travelled(given.get("state", ""), browser)
         waiting: dict[str, Any] = json.loads(kept) if kept else {"until": 0}
         late = waiting["until"] < time.time()
         if late or waiting["browser"] != digest(browser) or waiting["asking"]["origin"] != origin:
@@ -206,7 +206,7 @@ class Authorization:
         """
         if publishes(client_id):
             return await self._documents.read(client_id)
-        found = self._sign_ins.application(client_id)
+        found = await self._sign_ins.application(client_id)
         if found is None:
             raise UnknownApplication("The application is not known here, or was forgotten because nobody used it.")
         return found
@@ -216,7 +216,7 @@ class Authorization:
         until = math.ceil(time.time() + ANSWERED_WITHIN)
         waiting = {"asking": asdict(asking), "browser": digest(browser), "nonce": nonce, "verifier": verifier}
         kept = json.dumps({**waiting, "until": until})
-        if not self._sign_ins.wait_for(state, kept):  # a flood: what is not kept travels, longer than providers like
+        if not await self._sign_ins.wait_for(state, kept):  # a flood: what is not kept travels, if that is long
             state = urlsafe_b64encode(self._seal.close(kept, browser, "pending")).decode()
         try:
             address = await provider.address(f"{asking.origin}{CALLBACK}", state, nonce, verifier)
@@ -285,11 +285,11 @@ class Authorization:
         self._tries.give_back(who)
         return None
 
-    def _let_in(self, asking: Asking, who: Identity | str, chosen: str) -> Response:
+    async def _let_in(self, asking: Asking, who: Identity | str, chosen: str) -> Response:
         scopes = f"{READ} {WRITE}" if chosen == "write" else READ
         kept = {"redirect_uri": asking.redirect if asking.given else None, "code_verifier": asking.challenge}
         application = Application(asking.client, asking.application, ())
-        code = self._sign_ins.begin(application, scopes, f"{asking.origin}/mcp", who, kept)
+        code = await self._sign_ins.begin(application, scopes, f"{asking.origin}/mcp", who, kept)
         return _back(asking.redirect, asking.state, asking.origin, code=code)
 
     def _may_write(self, who: Identity | None) -> bool:

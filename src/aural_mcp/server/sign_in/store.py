@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
-import time
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from aural_mcp.client.state import State
+from aural_mcp.client.state import State, Transaction
 from aural_mcp.server.sign_in.applications import Application
 from aural_mcp.server.sign_in.identity import Identity
 from aural_mcp.server.sign_in.sealing import Seal, digest
@@ -36,8 +34,8 @@ UNUSED = 90 * DAY
 NOTED = 300.0
 """Seconds by which the time of the last use may be late."""
 FEWER_TOKENS = """
-delete from tokens where sign_in = ? and rowid not in
-    (select rowid from tokens where sign_in = ? order by rowid desc limit ?)
+delete from tokens where sign_in = ? and digest not in
+    (select digest from tokens where sign_in = ? order by made desc, kind desc limit ?)
 """
 NOTHING_TO_OPEN = """
 update tokens set sealed = null where sign_in = ? and (used is not null or until < ?) and digest <> ?
@@ -47,9 +45,7 @@ TOO_MANY = """
 select id from sign_ins where ended is null and id not in
     (select id from sign_ins where ended is null order by used desc limit ?)
 """
-TOO_MANY_OF_ONE = """
-select id from sign_ins where ended is null and issuer = ? and subject = ? order by used desc limit -1 offset ?
-"""
+OF_ONE = "select id from sign_ins where ended is null and issuer = ? and subject = ? order by used desc"
 UNUSED_APPLICATIONS = """
 delete from applications where used < ? and id not in (select client from sign_ins where ended is null)
 """
@@ -59,6 +55,8 @@ delete from applications where id in (
     order by used limit 1
 )
 """
+TAKING_IN = "sign-ins"
+"""The lock of whoever counts how many there are, and adds one."""
 REUSED = "a token that had been replaced was used again: somebody else may have had it"
 
 
@@ -81,10 +79,9 @@ class SignIn:
     ended: float | None = None
     why: str = ""
 
-    @property
-    def lives(self) -> bool:
-        """Whether it is good for anything."""
-        return self.ended is None and self.until > time.time()
+    def lives(self, now: float) -> bool:
+        """Whether it is good for anything at this time."""
+        return self.ended is None and self.until > now
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ class SignIns:
 
     # ── Sign-ins ────────────────────────────────────────────────────────────────────────────────
 
-    def begin(
+    async def begin(
         self, application: Application, scopes: str, resource: str, who: Identity | str, details: Mapping[str, Any]
     ) -> str:
         """Begin a sign-in; the answer is its code.
@@ -121,46 +118,47 @@ class SignIns:
             who: a person at their provider, or the key that was given.
             details: what must be shown again with the code.
         """
-        now, id_ = time.time(), secrets.token_hex(8)
+        id_ = secrets.token_hex(8)
         person = ("", "", "", "") if isinstance(who, str) else (who.issuer, who.subject, who.name, who.role.name)
-        made = SignIn(id_, application.id, application.name, *person, scopes, resource, now, now, now + CODE_LASTS)
-        with self._state.changing() as db:
-            _tidy(db, now)
+        async with self._state.changing(TAKING_IN) as db:
+            now = db.now
+            made = SignIn(id_, application.id, application.name, *person, scopes, resource, now, now, now + CODE_LASTS)
+            await _tidy(db, now)
             if made.issuer:
-                of_one = (made.issuer, made.subject, MOST_OF_ONE - 1)
-                for (over,) in db.execute(TOO_MANY_OF_ONE, of_one).fetchall():
-                    _end(db, over, "the same person signed in too often")
-            db.execute("insert into sign_ins values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(made))
-            return self._add(db, CODE, id_, now + CODE_LASTS, who if isinstance(who, str) else None, details)
+                of_one = await db.all(OF_ONE, (made.issuer, made.subject))
+                for (over,) in of_one[MOST_OF_ONE - 1 :]:
+                    await _end(db, over, "the same person signed in too often")
+            await db.change("insert into sign_ins values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(made))
+            return await self._add(db, CODE, id_, now + CODE_LASTS, who if isinstance(who, str) else None, details)
 
-    def redeem(self, code: str, client: str, verified: Mapping[str, Any]) -> Issued:
+    async def redeem(self, code: str, client: str, verified: Mapping[str, Any]) -> Issued:
         """The first tokens, for a code and what must be shown with it; a second time ends the sign-in.
 
         Raises:
             Denied: it is not good, or not for this client.
         """
         denied: Denied | None = None
-        with self._state.changing() as db:
-            row, family = _token(db, code, CODE), None
+        async with self._state.changing(digest(code)) as db:
+            row, family = await _token(db, code, CODE), None
             if row is not None:
-                family = _sign_in(db, row["sign_in"])
+                family = await _sign_in(db, row["sign_in"])
             if row is None or family is None or family.client != client:
                 denied = Denied("invalid_grant", "There is no such code. Begin at the authorization endpoint.")
             elif row["used"] is not None:
-                _end(db, family.id, "its code was used a second time: somebody else may have had it")
+                await _end(db, family.id, "its code was used a second time: somebody else may have had it")
                 denied = Denied("invalid_grant", "This code was used before, so its sign-in has ended. Begin again.")
             else:
-                db.execute("update tokens set used = ? where digest = ?", (time.time(), row["digest"]))
-                if row["until"] <= time.time() or family.ended is not None:
+                await db.change("update tokens set used = ? where digest = ?", (db.now, row["digest"]))
+                if row["until"] <= db.now or family.ended is not None:
                     denied = Denied("invalid_grant", "This code is too old. Begin at the authorization endpoint.")
                 elif wrong := _differs(json.loads(row["details"]), verified):
-                    _end(db, family.id, f"its code was shown with another {wrong}")
+                    await _end(db, family.id, f"its code was shown with another {wrong}")
                     denied = Denied("invalid_grant", f"{wrong} is not the one that belongs to this code. Begin again.")
                 else:
-                    return self._issue(db, family, self._opened(row, code))
+                    return await self._issue(db, family, self._opened(row, code))
         raise denied
 
-    def refresh(self, token: str, client: str) -> Issued:
+    async def refresh(self, token: str, client: str) -> Issued:
         """New tokens for a refresh token, which is used up by it.
 
         A host that sends it again at once, because no answer reached it, gets others, and the first ones are void. A
@@ -169,147 +167,149 @@ class SignIns:
         Raises:
             Denied: it is not good, or not for this client.
         """
-        with self._state.changing() as db:
-            row, family = _token(db, token, REFRESH), None
+        async with self._state.changing(digest(token)) as db:
+            row, family = await _token(db, token, REFRESH), None
             if row is not None:
-                family = _sign_in(db, row["sign_in"])
-            good = family is not None and family.client == client and family.lives
-            if row is not None and family is not None and good and row["until"] > time.time():
-                if not self._is_reused(db, row):
+                family = await _sign_in(db, row["sign_in"])
+            good = family is not None and family.client == client and family.lives(db.now)
+            if row is not None and family is not None and good and row["until"] > db.now:
+                if not await self._is_reused(db, row):
                     first = "update tokens set used = coalesce(used, ?) where digest = ?"
-                    db.execute(first, (time.time(), row["digest"]))
-                    return self._issue(db, family, self._opened(row, token), replaces=row["digest"])
-                _end(db, family.id, REUSED)
+                    await db.change(first, (db.now, row["digest"]))
+                    return await self._issue(db, family, self._opened(row, token), replaces=row["digest"])
+                await _end(db, family.id, REUSED)
         raise Denied("invalid_grant", "This refresh token is not good any more. Sign in again.")
 
-    def find(self, access: str) -> tuple[SignIn, str | None] | None:
+    async def find(self, access: str) -> tuple[SignIn, str | None] | None:
         """Whose an access token is, and the key that was given; None where it is not good any more."""
-        with self._state.changing() as db:
-            row = _token(db, access, ACCESS)
-            family = _sign_in(db, row["sign_in"]) if row else None
+        async with self._state.reading() as db:
+            row = await _token(db, access, ACCESS)
+            family = await _sign_in(db, row["sign_in"]) if row else None
             if (
                 row is None
                 or row["used"] is not None
                 or family is None
-                or not family.lives
-                or row["until"] <= time.time()
+                or not family.lives(db.now)
+                or row["until"] <= db.now
             ):
                 return None
-            if time.time() - family.used > NOTED:
-                db.execute("update sign_ins set used = ? where id = ?", (time.time(), family.id))
+            if db.now - family.used > NOTED:
+                await db.change("update sign_ins set used = ? where id = ?", (db.now, family.id))
             key = self._opened(row, access)
             if key is None and not family.issuer:
-                _end(db, family.id, "none of the keys in AURAL_STATE_KEYS opens it")
+                await _end(db, family.id, "none of the keys in AURAL_STATE_KEYS opens it")
                 return None
             return family, key
 
-    def revoke(self, token: str, client: str) -> None:
+    async def revoke(self, token: str, client: str) -> None:
         """End the sign-in that a token is of, where it is this client's."""
-        with self._state.changing() as db:
+        async with self._state.changing() as db:
             for kind in (ACCESS, REFRESH):
-                row = _token(db, token, kind)
-                family = _sign_in(db, row["sign_in"]) if row else None
+                row = await _token(db, token, kind)
+                family = await _sign_in(db, row["sign_in"]) if row else None
                 if family and family.client == client:
-                    _end(db, family.id, "the application signed out")
+                    await _end(db, family.id, "the application signed out")
 
-    def end(self, id_: str, why: str) -> bool:
+    async def end(self, id_: str, why: str) -> bool:
         """End a sign-in, and say why; whether it had not ended before."""
-        with self._state.changing() as db:
-            return _end(db, id_, why)
+        async with self._state.changing() as db:
+            return await _end(db, id_, why)
 
-    def lives(self, id_: str) -> bool | None:
+    async def lives(self, id_: str) -> bool | None:
         """Whether a sign-in is good; None where it is not known here."""
-        with self._state.changing() as db:
-            found = _sign_in(db, id_)
-        return found and found.lives
+        async with self._state.reading() as db:
+            found = await _sign_in(db, id_)
+        return found and found.lives(db.now)
 
-    def every(self) -> list[SignIn]:
+    async def every(self) -> list[SignIn]:
         """All sign-ins that are good, the latest first."""
-        with self._state.changing() as db:
-            rows = db.execute("select * from sign_ins order by made desc").fetchall()
-        return [each for each in (SignIn(*row) for row in rows) if each.lives]
+        async with self._state.reading() as db:
+            rows = await db.all("select * from sign_ins order by made desc")
+        return [each for each in (SignIn(*row) for row in rows) if each.lives(db.now)]
 
     # ── People who are at their provider ────────────────────────────────────────────────────────
 
-    def wait_for(self, state: str, what: str) -> bool:
+    async def wait_for(self, state: str, what: str) -> bool:
         """Keep what belongs to somebody who is sent to their provider, until they come back with this state.
 
         False where as many are kept as may be: nobody puts out who came before.
         """
-        now = time.time()
-        with self._state.changing() as db:
-            db.execute("delete from tokens where kind = ? and until < ?", (PENDING, now))
-            (count,) = db.execute("select count(*) from tokens where kind = ?", (PENDING,)).fetchone()
+        async with self._state.changing(TAKING_IN) as db:
+            await db.change("delete from tokens where kind = ? and until < ?", (PENDING, db.now))
+            [(count,)] = await db.all("select count(*) from tokens where kind = ?", (PENDING,))
             if count >= MOST_PENDING:
                 return False
-            self._add(db, PENDING, "", now + PENDING_LASTS, what, {}, state)
+            await self._add(db, PENDING, "", db.now + PENDING_LASTS, what, {}, state)
         return True
 
-    def back(self, state: str) -> str | None:
+    async def back(self, state: str) -> str | None:
         """What was kept for this state, once."""
-        with self._state.changing() as db:
-            row = _token(db, state, PENDING)
-            if row is None or row["until"] <= time.time():
+        async with self._state.changing() as db:
+            row = await _token(db, state, PENDING)
+            if row is None or row["until"] <= db.now:
                 return None
-            db.execute("delete from tokens where digest = ?", (row["digest"],))
+            if not await db.change("delete from tokens where digest = ?", (row["digest"],)):
+                return None
             return self._opened(row, state)
 
     # ── Applications ────────────────────────────────────────────────────────────────────────────
 
-    def register(self, application: Application) -> bool:
+    async def register(self, application: Application) -> bool:
         """Keep an application; False where as many are kept as may be, and somebody is signed in with each."""
-        now = time.time()
-        with self._state.changing() as db:
-            db.execute(UNUSED_APPLICATIONS, (now - UNUSED,))
-            (count,) = db.execute("select count(*) from applications").fetchone()
-            if count >= MOST_APPLICATIONS and not db.execute(OLDEST_APPLICATION).rowcount:
+        async with self._state.changing(TAKING_IN) as db:
+            now = db.now
+            await db.change(UNUSED_APPLICATIONS, (now - UNUSED,))
+            [(count,)] = await db.all("select count(*) from applications")
+            if count >= MOST_APPLICATIONS and not await db.change(OLDEST_APPLICATION):
                 return False
             said = {"name": application.name, "redirects": application.redirects, "method": application.method}
             said["secret"] = application.secret
-            db.execute("insert into applications values (?, ?, ?, ?)", (application.id, now, now, json.dumps(said)))
+            await db.change(
+                "insert into applications values (?, ?, ?, ?)", (application.id, now, now, json.dumps(said))
+            )
         return True
 
-    def application(self, id_: str) -> Application | None:
+    async def application(self, id_: str) -> Application | None:
         """An application that registered."""
-        with self._state.changing() as db:
-            row = db.execute("select details, used from applications where id = ?", (id_,)).fetchone()
+        async with self._state.reading() as db:
+            row = await db.one("select details, used from applications where id = ?", (id_,))
             if row is None:
                 return None
-            if time.time() - row[1] > NOTED:
-                db.execute("update applications set used = ? where id = ?", (time.time(), id_))
+            if db.now - row[1] > NOTED:
+                await db.change("update applications set used = ? where id = ?", (db.now, id_))
         said = json.loads(row[0])
         return Application(id_, said["name"], tuple(said["redirects"]), said["method"], said["secret"])
 
     # ── Tokens ──────────────────────────────────────────────────────────────────────────────────
 
-    def _issue(self, db: sqlite3.Connection, family: SignIn, key: str | None, replaces: str = "") -> Issued:
-        now = time.time()
+    async def _issue(self, db: Transaction, family: SignIn, key: str | None, replaces: str = "") -> Issued:
+        now = db.now
         until = min(now + IDLE_BY_PROVIDER, family.made + LONGEST_BY_PROVIDER) if family.issuer else now + IDLE
         made = {"replaces": replaces}
-        access = self._add(db, ACCESS, family.id, min(now + ACCESS_LASTS, until), key, made)
-        refresh = self._add(db, REFRESH, family.id, until, key, made)
-        db.execute("update sign_ins set used = ?, until = ? where id = ?", (now, until, family.id))
-        db.execute(NOTHING_TO_OPEN, (family.id, now, replaces))
-        db.execute(FEWER_TOKENS, (family.id, family.id, MOST_TOKENS))
+        access = await self._add(db, ACCESS, family.id, min(now + ACCESS_LASTS, until), key, made)
+        refresh = await self._add(db, REFRESH, family.id, until, key, made)
+        await db.change("update sign_ins set used = ?, until = ? where id = ?", (now, until, family.id))
+        await db.change(NOTHING_TO_OPEN, (family.id, now, replaces))
+        await db.change(FEWER_TOKENS, (family.id, family.id, MOST_TOKENS))
         return Issued(access, refresh, family.scopes)
 
-    def _is_reused(self, db: sqlite3.Connection, row: Mapping[str, Any]) -> bool:
+    async def _is_reused(self, db: Transaction, row: Mapping[str, Any]) -> bool:
         """Whether two seem to have a refresh token; a repetition of the same host makes what it missed void."""
         if row["used"] is None:
             return False
-        came = db.execute(
+        came = await db.all(
             "select digest, used from tokens where sign_in = ? and details = ?",
             (row["sign_in"], json.dumps({"replaces": row["digest"]})),
-        ).fetchall()
-        if time.time() - row["used"] > REPEATED_WITHIN or any(used for _, used in came):
+        )
+        if db.now - row["used"] > REPEATED_WITHIN or any(used for _, used in came):
             return True
         for place, _ in came:  # 0 is void: nobody used it, and who does has it from somewhere else
-            db.execute("update tokens set used = 0 where digest = ?", (place,))
+            await db.change("update tokens set used = 0 where digest = ?", (place,))
         return False
 
-    def _add(
+    async def _add(
         self,
-        db: sqlite3.Connection,
+        db: Transaction,
         kind: str,
         sign_in: str,
         until: float,
@@ -320,8 +320,8 @@ class SignIns:
         token = token or f"aural_{kind}_{secrets.token_urlsafe(32)}"
         place = digest(token)
         shut = None if sealed is None else self._seal.close(sealed, token, f"{kind} {place} {sign_in}")
-        row = (place, kind, sign_in, until, None, json.dumps(details), shut)
-        db.execute("insert into tokens values (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (place, kind, sign_in, until, None, json.dumps(details), shut, db.now)
+        await db.change("insert into tokens values (?, ?, ?, ?, ?, ?, ?, ?)", row)
         return token
 
     def _opened(self, row: Mapping[str, Any], token: str) -> str | None:
@@ -330,21 +330,21 @@ class SignIns:
         return self._seal.open(row["sealed"], token, f"{row['kind']} {row['digest']} {row['sign_in']}")
 
 
-def _token(db: sqlite3.Connection, token: str, kind: str) -> Mapping[str, Any] | None:
-    found = db.execute("select * from tokens where digest = ? and kind = ?", (digest(token), kind)).fetchone()
-    names = ("digest", "kind", "sign_in", "until", "used", "details", "sealed")
+async def _token(db: Transaction, token: str, kind: str) -> Mapping[str, Any] | None:
+    found = await db.one("select * from tokens where digest = ? and kind = ?", (digest(token), kind))
+    names = ("digest", "kind", "sign_in", "until", "used", "details", "sealed", "made")
     return dict(zip(names, found, strict=True)) if found else None
 
 
-def _sign_in(db: sqlite3.Connection, id_: str) -> SignIn | None:
-    row = db.execute("select * from sign_ins where id = ?", (id_,)).fetchone()
+async def _sign_in(db: Transaction, id_: str) -> SignIn | None:
+    row = await db.one("select * from sign_ins where id = ?", (id_,))
     return SignIn(*row) if row else None
 
 
-def _end(db: sqlite3.Connection, id_: str, why: str) -> bool:
-    db.execute("delete from tokens where sign_in = ?", (id_,))
+async def _end(db: Transaction, id_: str, why: str) -> bool:
+    await db.change("delete from tokens where sign_in = ?", (id_,))
     ended = "update sign_ins set ended = ?, why = ? where id = ? and ended is null"
-    return db.execute(ended, (time.time(), why, id_)).rowcount > 0
+    return await db.change(ended, (db.now, why, id_)) > 0
 
 
 def _differs(kept: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
@@ -352,11 +352,11 @@ def _differs(kept: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
     return next((name for name, value in kept.items() if value is not None and shown.get(name) != value), "")
 
 
-def _tidy(db: sqlite3.Connection, now: float) -> None:
+async def _tidy(db: Transaction, now: float) -> None:
     """Forget what is over, and what is too much."""
-    db.execute("delete from tokens where until < ?", (now - AFTERWARDS,))
-    db.execute("update sign_ins set ended = until, why = 'not used' where ended is null and until < ?", (now,))
-    db.execute("delete from sign_ins where ended < ?", (now - LISTED,))
-    over = db.execute(TOO_MANY, (MOST_SIGN_INS - 1,)).fetchall()
+    await db.change("delete from tokens where until < ?", (now - AFTERWARDS,))
+    await db.change("update sign_ins set ended = until, why = 'not used' where ended is null and until < ?", (now,))
+    await db.change("delete from sign_ins where ended < ?", (now - LISTED,))
+    over = await db.all(TOO_MANY, (MOST_SIGN_INS - 1,))
     for (id_,) in over:
-        _end(db, id_, "too many people signed in")
+        await _end(db, id_, "too many people signed in")

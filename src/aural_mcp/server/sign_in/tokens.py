@@ -56,7 +56,7 @@ class Tokens:
             return _error("invalid_client_metadata", str(error))
         secret = "" if made.method == NONE else secrets.token_urlsafe(32)
         kept = Application(made.id, made.name, made.redirects, made.method, digest(secret) if secret else "")
-        if not self._sign_ins.register(kept):
+        if not await self._sign_ins.register(kept):
             words = "No more applications can register here. Publish a document about yours, and use its address."
             return _error("temporarily_unavailable", words, 503, "3600")
         answer: dict[str, Any] = {
@@ -77,13 +77,13 @@ class Tokens:
         """Tokens for a code, or for a refresh token."""
         try:
             form = _form(request, body)
-            client = self._client(request, form)
+            client = await self._client(request, form)
             check_resource(form.get("resource"), origin)
             match form.get("grant_type"):
                 case "authorization_code":
-                    issued = self._redeemed(form, client)
+                    issued = await self._redeemed(form, client)
                 case "refresh_token":
-                    issued = self._sign_ins.refresh(form.get("refresh_token", ""), client)
+                    issued = await self._sign_ins.refresh(form.get("refresh_token", ""), client)
                 case _:
                     words = "grant_type must be authorization_code or refresh_token."
                     raise Denied("unsupported_grant_type", words)
@@ -97,20 +97,21 @@ class Tokens:
         """The application signs somebody out; a token that is not good needs no more."""
         try:
             form = _form(request, body)
-            self._sign_ins.revoke(form.get("token", ""), self._client(request, form))
+            client = await self._client(request, form)
+            await self._sign_ins.revoke(form.get("token", ""), client)
         except Denied as denied:
             return _error(denied.error, denied.description, 401 if denied.error == "invalid_client" else 400)
         return Response(status_code=200, headers=NO_STORE)
 
-    def _redeemed(self, form: Mapping[str, str], client: str) -> Issued:
+    async def _redeemed(self, form: Mapping[str, str], client: str) -> Issued:
         verifier = form.get("code_verifier", "")
         if not VERIFIER.fullmatch(verifier):
             raise Denied("invalid_request", "code_verifier is missing, or is none: it has 43 to 128 characters.")
         hashed = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         shown = {"redirect_uri": form.get("redirect_uri"), "code_verifier": hashed}
-        return self._sign_ins.redeem(form.get("code", ""), client, shown)
+        return await self._sign_ins.redeem(form.get("code", ""), client, shown)
 
-    def _client(self, request: Request, form: Mapping[str, str]) -> str:
+    async def _client(self, request: Request, form: Mapping[str, str]) -> str:
         """Which application this is, and that it is itself where it has a secret.
 
         Raises:
@@ -129,7 +130,7 @@ class Tokens:
             id_, secret = name, sent
         if publishes(id_):
             return id_
-        known = self._sign_ins.application(id_) if id_ else None
+        known = await self._sign_ins.application(id_) if id_ else None
         if known is None:
             raise Denied("invalid_client", "The application is not known here. Register it again.")
         if known.secret and not hmac.compare_digest(known.secret, digest(secret)):

@@ -206,7 +206,7 @@ class Web:
             else:
                 await self._carry_out(scope, receive, send, is_large=is_large)
             if principal and self._sign_in:
-                self._end_if_refused(self._sign_in, principal, headers, begun)
+                await self._end_if_refused(self._sign_in, principal, headers, begun)
 
     async def _watch(self, flight: Flight, sign_in: SignInServer, principal: Principal, headers: Headers) -> None:
         """End a subscription when its sign-in has ended."""
@@ -214,14 +214,16 @@ class Web:
         while lasts:
             await anyio.sleep(WATCHED)
             with suppress(StateUnwritable):
-                self._end_if_refused(sign_in, principal, headers, begun)
+                await self._end_if_refused(sign_in, principal, headers, begun)
                 lasts = await sign_in.lasts(principal, headers, self._origins.origin(headers))
         flight.scope.cancel()
 
-    def _end_if_refused(self, sign_in: SignInServer, principal: Principal, headers: Headers, begun: float) -> None:
+    async def _end_if_refused(
+        self, sign_in: SignInServer, principal: Principal, headers: Headers, begun: float
+    ) -> None:
         """End a sign-in whose key the backend has refused since then."""
         if self._server.clients.client_for(headers, principal).refused_since(begun):
-            sign_in.end(principal)
+            await sign_in.end(principal)
 
     async def _admitted(self, sign_in: SignInServer, headers: Headers) -> Principal | None:
         try:

@@ -241,7 +241,7 @@ async def import_candidates(client: Caller, given: ImportCandidates, spent: Spen
     if given.dry_run:
         interview = await client.raw.call(GetInterview(interview_id=given.interview_id), spent=spent)
         return _answer(plan, _looked(client, read, plan), [*read.remarks, *unready(interview), *_remarks(plan)])
-    agreements(client).note({agreement(client, given): True})
+    await agreements(client).note({agreement(client, given): True})
     work = _Import(client, given, plan, spent)
     await work.all()
     done = {
@@ -276,9 +276,9 @@ class _Import:
             AuralError: the first group was refused, or nothing can be sent.
         """
         plan, new = self._plan, self._plan.new
-        self._journal.note(dict.fromkeys([*plan.found, *(each.key for each in plan.registered)], DONE))
+        await self._journal.note(dict.fromkeys([*plan.found, *(each.key for each in plan.registered)], DONE))
         if self._keeps:
-            keep_links(self._client, self._interview, plan.listed)
+            await keep_links(self._client, self._interview, plan.listed)
         for start in range(0, len(new), AT_ONCE):
             if is_over(self._spent):
                 return
@@ -297,23 +297,23 @@ class _Import:
         keys = [each.key for each in people]
         asked = CreateCandidates(interview_id=self._interview, candidates=[each.given for each in people])
         chunk = digest(keys, time.time_ns())
-        claim = {"chunk": chunk, "of": len(keys), "at": time.time(), "after": self._newest, **self._run}
+        claim = {"chunk": chunk, "of": len(keys), "at": self._client.state.now(), "after": self._newest, **self._run}
         again = self._client.local and any("chunk" in self._plan.noted.get(key, {}) for key in keys)
         mark = chunk if again else ""  # else the ledger waits for one that nobody sends any more
-        if not self._journal.claim(dict.fromkeys(keys, claim), self._plan.noted):
+        if not await self._journal.claim(dict.fromkeys(keys, claim), self._plan.noted):
             self.remarks.append(TAKEN)
             return False
         try:
             made = await self._ledger.once(asked, self._spent, mark=mark)
         except BaseException:
-            if not self._ledger.knows(asked, mark):
-                self._journal.strike(keys)
+            if not await self._ledger.knows(asked, mark):
+                await self._journal.strike(keys)
             raise
         self.registered += len(people)
         self._newest = made.result.data[0].id if made.result.data else self._newest
-        self._journal.note(dict.fromkeys(keys, DONE))
+        await self._journal.note(dict.fromkeys(keys, DONE))
         if self._keeps:
-            keep_links(self._client, self._interview, made.result.data)
+            await keep_links(self._client, self._interview, made.result.data)
         return True
 
 

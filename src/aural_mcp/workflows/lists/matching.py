@@ -1,4 +1,4 @@
-"""Who of a list is registered already, by the list of candidates and by what was imported on this computer.
+"""Who of a list is registered already, by the list of candidates and by what was imported.
 
 A group of people is claimed in the journal before it is sent, each by the digest of who it is, and noted as done
 afterwards. What became of a group that was claimed and not noted is looked up in the list of candidates:
@@ -93,7 +93,7 @@ RUN = {"host": gethostname(), "pid": os.getpid(), "run": token_hex(8)}
 
 
 def journal(client: Caller, interview_id: str) -> Journal:
-    """Who was imported for an interview on this computer."""
+    """Who was imported for an interview."""
     return Journal(client, f"import {interview_id}", KEPT)
 
 
@@ -111,7 +111,9 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     keys = await aside(_keys, people, listed) if many else _keys(people, listed)
     noted = await _noted(journal(client, interview_id), keys.wanted)
     plan = Plan(people, listed, noted, local=local)
-    settled = await aside(_settled, plan, keys, client.raw.skew) if many else _settled(plan, keys, client.raw.skew)
+    now = client.state.now()
+    given = plan, keys, now, client.raw.skew - (now - time.time())
+    settled = await aside(_settled, *given) if many else _settled(*given)
     if is_told:
         await _without_erased(client, interview_id, settled, keys, spent)
     return settled
@@ -150,9 +152,9 @@ def _keys(people: Roster, listed: Sequence[Candidate]) -> _Keys:
     return _Keys(there, alike, frozenset(key for row in listed for key in _namesake(row)))
 
 
-def _settled(plan: Plan, keys: _Keys, skew: float) -> Plan:
-    """The plan with everybody of the list in it."""
-    fates = _fates(plan, keys.there, skew)
+def _settled(plan: Plan, keys: _Keys, now: float, skew: float) -> Plan:
+    """The plan with everybody of the list in it; `skew` is how far the backend's clock is ahead of the one of `now`."""
+    fates = _fates(plan, keys.there, now, skew)
     groups = {"done": plan.registered, "new": plan.new, "under way": plan.under_way, "uncertain": plan.uncertain}
     for person in plan.roster.people:
         entry = plan.noted.get(person.key, {})
@@ -191,12 +193,12 @@ async def _noted(kept: Journal, keys: Sequence[str]) -> dict[str, Any]:
     """What the journal says, in parts: others wait no longer than for one."""
     found: dict[str, Any] = {}
     for start in range(0, len(keys), AT_ONCE):
-        found |= kept.done(keys[start : start + AT_ONCE])
+        found |= await kept.done(keys[start : start + AT_ONCE])
         await anyio.lowlevel.checkpoint()
     return found
 
 
-def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str, str]:
+def _fates(plan: Plan, there: Mapping[str, Candidate], now: float, skew: float) -> dict[str, str]:
     """What became of each group that was claimed and not noted: done, new, under way or uncertain."""
     claims: dict[str, dict[str, Any]] = {}
     found: dict[str, list[Candidate]] = {}
@@ -207,13 +209,13 @@ def _fates(plan: Plan, there: Mapping[str, Candidate], skew: float) -> dict[str,
             rows += [there[key]] if key in there and time_of(there[key].created_at) >= _since(entry, skew) else []
     fates: dict[str, str] = {}
     for chunk, entry in claims.items():
-        fates[chunk] = _fate(plan, entry, found[chunk], skew)
+        fates[chunk] = _fate(plan, entry, found[chunk], now, skew)
         if fates[chunk] == "under way":
-            plan.wait = max(plan.wait, entry["at"] + UNSETTLED - time.time())
+            plan.wait = max(plan.wait, entry["at"] + UNSETTLED - now)
     return fates
 
 
-def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], skew: float) -> str:
+def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], now: float, skew: float) -> str:
     oldest = "" if plan.whole else plan.listed[-1].created_at
     moments = Counter(row.created_at for row in found)
     if max(moments.values(), default=0) >= 0.9 * entry["of"] or oldest in moments:
@@ -223,7 +225,7 @@ def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], skew
     goes_back = any(row.id == entry.get("after") for row in plan.listed)
     if oldest and not goes_back and time_of(oldest) >= _since(entry, skew):
         return "uncertain"
-    return "under way" if time.time() < entry["at"] + UNSETTLED else "new"
+    return "under way" if now < entry["at"] + UNSETTLED else "new"
 
 
 def _has_ended(entry: Mapping[str, Any]) -> bool:

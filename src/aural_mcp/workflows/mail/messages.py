@@ -28,7 +28,7 @@ from aural_mcp.tools.shape import fitting
 from aural_mcp.workflows.base import AGREEMENT, LEAST, agreements, begin, digest, refused, remain
 from aural_mcp.workflows.lists.importing import unready
 from aural_mcp.workflows.mail import texts
-from aural_mcp.workflows.mail.ledger import MailLedger, may_be_sent
+from aural_mcp.workflows.mail.ledger import MailLedger, mail_ledger, may_be_sent
 from aural_mcp.workflows.mail.sending import Post
 from aural_mcp.workflows.mail.settings import ADDRESS, Mail
 from aural_mcp.workflows.mail.texts import Kind, Letter, Template
@@ -142,16 +142,17 @@ async def send_messages(client: Caller, given: SendMessages, spent: Spent) -> Se
         return _table(plan, given, DRAFTED, reasons)
     if mail is None:
         return _table(plan, given, NOT_SENT, {})
-    held = agreements(client).done([digest(given)]).get(digest(given), "")
-    agreed = set(_shown(client).done([held]).get(held, []))
+    held = (await agreements(client).done([digest(given)])).get(digest(given), "")
+    agreed = set((await _shown(client).done([held])).get(held, []))
     due = [each for each in plan.letters if _digest(each, mail) in agreed]
     since = len(plan.letters) - len(due)
-    work = _Sending(client, mail, given, plan)
+    ledger = await mail_ledger(client, given.interview_id, given.kind, mail.per_hour)
+    work = _Sending(ledger, mail, given, plan)
     if due:
         await work.send(due, spent)
     remaining = len(due) - work.tried
     if not remaining and not work.deferred:
-        agreements(client).strike([digest(given)])
+        await agreements(client).strike([digest(given)])
     remarks = [*plan.remarks, *work.remarks, *([SINCE.format(number=since)] if since else [])]
     remarks += [remain(remaining, len(due), spent)] if remaining else []
     remarks += [DEFERRED.format(number=len(work.deferred))] if work.deferred else []
@@ -179,7 +180,7 @@ async def shown(client: Caller, given: SendMessages, spent: Spent) -> tuple[list
     held = [_digest(each, mail) for each in plan.letters]
     if not held:
         return None
-    _shown(client).note({digest(held): held})
+    await _shown(client).note({digest(held): held})
     domains = Counter(each.address.rpartition("@")[2].lower() for each in plan.letters).most_common()
     named = [f"{name} ({number})" for name, number in domains[:MOST_DOMAINS]]
     more = f" and {len(domains) - MOST_DOMAINS} more domains" if len(domains) > MOST_DOMAINS else ""
@@ -195,9 +196,9 @@ async def shown(client: Caller, given: SendMessages, spent: Spent) -> tuple[list
     return [*said, "It cannot be taken back. The first as they will leave:\n\n" + "\n\n".join(first)], digest(held)
 
 
-def agreed_to(client: Caller, given: SendMessages, held: str) -> None:
+async def agreed_to(client: Caller, given: SendMessages, held: str) -> None:
     """Write down which messages somebody said yes to: whoever is asked meanwhile about others changes nothing of it."""
-    agreements(client).note({digest(given): held})
+    await agreements(client).note({digest(given): held})
 
 
 # ── Who gets what ───────────────────────────────────────────────────────────────────────────────
@@ -226,9 +227,9 @@ async def planned(client: Caller, given: SendMessages, spent: Spent) -> Plan:
     plan = Plan(interview, template, [*unready(interview), *cut(rows)])
     if (subject is None or text is None) and page_language(interview.language) is None:
         plan.remarks.append(NO_TEXT.format(language=quoted(interview.language, 20)))
-    ledger = MailLedger(client, given.interview_id, given.kind, 0)
+    ledger = await mail_ledger(client, given.interview_id, given.kind, 0)
     for row in _asked_for(rows, given):
-        _place(plan, row, given, days, mail_of(client), ledger)
+        await _place(plan, row, given, days, mail_of(client), ledger)
     return plan
 
 
@@ -242,7 +243,7 @@ def _asked_for(rows: Sequence[CandidateRow], given: SendMessages) -> list[Candid
     return [known[each] for each in dict.fromkeys(given.candidate_ids)]
 
 
-def _place(
+async def _place(
     plan: Plan, row: CandidateRow, given: SendMessages, days: dict[str, str], mail: Mail | None, ledger: MailLedger
 ) -> None:
     """Give somebody a message, or note why they get none."""
@@ -258,7 +259,7 @@ def _place(
     if texts.foreign_link(f"{subject}\n{letter.text}", link, mail):
         plan.leave(LINKED, name)
         return
-    before = ledger.look(address) if mail else None
+    before = await ledger.look(address) if mail else None
     if before is None or may_be_sent(*before, again=given.again):
         plan.letters.append(letter)
     elif before[0] == "maybe":
@@ -299,9 +300,8 @@ def is_reserved(address: str) -> bool:
 class _Sending:
     """The messages of one call: each is written down, handed over, and its end written down."""
 
-    def __init__(self, client: Caller, mail: Mail, given: SendMessages, plan: Plan) -> None:
-        self._mail, self._given, self._language = mail, given, plan.template.language
-        self._ledger = MailLedger(client, given.interview_id, given.kind, mail.per_hour)
+    def __init__(self, ledger: MailLedger, mail: Mail, given: SendMessages, plan: Plan) -> None:
+        self._ledger, self._mail, self._given, self._language = ledger, mail, given, plan.template.language
         self.sent, self.tried, self._broke = 0, 0, BROKE
         self.refused, self.deferred = list[str](), list[str]()
         self.doubtful, self.remarks = list[str](), list[str]()
@@ -323,7 +323,7 @@ class _Sending:
     async def _one(self, post: Post, letter: Letter) -> bool:
         """Hand one over; False where the hour has had enough."""
         message = texts.message_of(letter, self._mail, self._language)
-        claim = self._ledger.claim(letter.address, again=self._given.again)
+        claim = await self._ledger.claim(letter.address, again=self._given.again)
         if claim == "full":
             self.remarks.append(HOUR_FULL.format(number=self._mail.per_hour))
             return False
@@ -332,24 +332,24 @@ class _Sending:
             self.doubtful.append(_person(letter))
             return True
         answer, code = await post.send(message, letter.address)
-        self._end(letter, answer, code)
+        await self._end(letter, answer, code)
         return True
 
-    def _end(self, letter: Letter, answer: str, code: int) -> None:
+    async def _end(self, letter: Letter, answer: str, code: int) -> None:
         if answer == "sent":
             self.sent += 1
-            self._ledger.end(letter.address, "sent")
+            await self._ledger.end(letter.address, "sent")
         elif answer == "maybe":
             self.doubtful.append(_person(letter))
         elif answer == "refused":
             self.refused.append(f"{_person(letter)}: {code}")
-            self._ledger.end(letter.address, "refused")
+            await self._ledger.end(letter.address, "refused")
         else:
             self._broke = SENDER.format(code=code) if answer == "lost" and code >= 400 else BROKE
             self.deferred.append(_person(letter))
-            self._ledger.end(letter.address, "deferred")
+            await self._ledger.end(letter.address, "deferred")
         if answer in ("sent", "maybe"):
-            self._mail.note(letter.candidate_id, self._given.kind, answer == "sent")
+            await self._mail.note(letter.candidate_id, self._given.kind, answer == "sent")
 
 
 # ── Words ───────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +16,7 @@ PER_HOUR, MOST_PER_HOUR = 200, 100_000
 PORTS = {"smtp": 587, "smtps": 465}
 
 
-def _silent(candidate_id: str, kind: str, done: bool) -> None:
+async def _silent(candidate_id: str, kind: str, done: bool) -> None:
     """Where there is no decision log."""
 
 
@@ -37,7 +37,7 @@ class Mail:
     link_hosts: tuple[str, ...] = ()
     per_hour: int = PER_HOUR
     timeout: float = 10.0
-    note: Callable[[str, str, bool], None] = _silent
+    note: Callable[[str, str, bool], Awaitable[None]] = _silent
 
     def __repr__(self) -> str:
         return f"Mail({self.host!r}, {self.port}, sender={self.sender!r})"
