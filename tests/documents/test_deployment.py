@@ -1,24 +1,28 @@
 """What stands in compose.yaml and deploy/ is run: a proxy, two replicas and a backend on PostgreSQL, as processes."""
 
+import json
 import re
 import subprocess
+import sys
+import time
 from collections import Counter
 from contextlib import ExitStack, asynccontextmanager
 
 import anyio
 import httpx
 import pytest
+import yaml
 
-from composed import ROOT, Composed
+from composed import ROOT, SECRET, Composed
 from conftest import needs
-from processes import settings_for
+from processes import free_port, settings_for
 
 CADDYFILE = ROOT / "deploy" / "Caddyfile"
 VERSION = "2026-07-28"
 PUBLIC = {"AURAL_MCP_HOST": "mcp.example.com", "AURAL_PAGES_HOST": "interviews.example.com"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def caddy():
     return needs("caddy")
 
@@ -33,6 +37,11 @@ class Team:
         self.key = next(found[0] for line in self.backend.stdout if (found := re.search(r"dlv_\S+", line)))
         self.replicas = {name: self.start(name) for name in ("mcp-1", "mcp-2")}
 
+    def again(self, *names):
+        for name in names:
+            self.replicas[name].wait()
+            self.replicas[name] = self.start(name)
+
     def start(self, name):
         return self._stack.enter_context(self.composed.running(name, self._folder, AURAL_REQUESTS_PER_MINUTE="0"))
 
@@ -42,10 +51,11 @@ class Team:
         return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60)
 
 
-@pytest.fixture
-def team(caddy, postgresql, tmp_path):
+@pytest.fixture(scope="module")
+def team(caddy, postgresql, tmp_path_factory):
+    """One for all of these tests: each starts again what it ended."""
     with ExitStack() as stack:
-        yield Team(Composed(postgresql.database()), tmp_path, stack, caddy)
+        yield Team(Composed(postgresql.database()), tmp_path_factory.mktemp("team"), stack, caddy)
 
 
 def request(method, **params):
@@ -68,7 +78,10 @@ class Calling:
 
     async def run(self):
         while self._goes:
-            answer = await self._http.post("/mcp", **CALL)
+            try:
+                answer = await self._http.post("/mcp", **CALL)
+            except httpx.RemoteProtocolError:  # it broke off in the middle
+                answer = httpx.Response(502, text="no_answer")
             self.ended += 1
             if answer.status_code != 200 or answer.json()["result"].get("isError"):
                 self.failed.append((answer.status_code, answer.text))
@@ -115,7 +128,6 @@ async def test_a_replica_that_is_killed_costs_what_it_had_in_flight_and_no_call_
     async with calls(team) as calling:
         await calling.more()
         team.replicas["mcp-1"].kill()
-        team.replicas["mcp-1"].wait()
         await calling.more(5)  # those that were in flight have ended
         before = list(calling.failed)
         await calling.more(50)
@@ -124,7 +136,8 @@ async def test_a_replica_that_is_killed_costs_what_it_had_in_flight_and_no_call_
         assert b"By a foreign client" in done.stdout
     assert calling.failed == before
     assert len(before) <= 2
-    assert all(status == 502 and "may have been done" in text for status, text in before)
+    assert all(status == 502 and "no_answer" in text for status, text in before)
+    team.again("mcp-1")
 
 
 async def test_replicas_are_replaced_one_by_one_and_no_call_is_refused(team):
@@ -133,7 +146,7 @@ async def test_replicas_are_replaced_one_by_one_and_no_call_is_refused(team):
             await calling.more()
             team.replicas[name].terminate()
             assert await anyio.to_thread.run_sync(team.replicas[name].wait) == 0
-            team.replicas[name] = await anyio.to_thread.run_sync(team.start, name)
+            await anyio.to_thread.run_sync(team.again, name)
         await calling.more()
     assert calling.failed == []
 
@@ -169,4 +182,72 @@ async def test_without_a_replica_it_says_that_nothing_was_done(team):
             each.kill()
             each.wait()
         answer = await http.post("/mcp", **CALL)
+        team.again(*team.replicas)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_replica")
+
+
+# ── Kubernetes ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_container_of_the_manifest_answers_its_probes_and_stops_in_the_time_that_it_is_given(tmp_path, postgresql):
+    deployment, service, _ = yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text(encoding="utf-8"))
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    settings = {each["name"]: each.get("value") for each in container["env"]}
+    settings |= {"AURAL_STATE_URL": postgresql.database(), "AURAL_STATE_KEYS": SECRET["AURAL_STATE_KEYS"]}
+    ports = {str(each["containerPort"]): str(free_port()) for each in container["ports"]}
+    arguments = [
+        re.sub(r"\$\((\w+)\)", lambda found: settings[found[1]], each).replace("0.0.0.0", "127.0.0.1")
+        for each in container["args"]
+    ]
+    arguments = [f"--metrics-port={ports['9400']}" if "metrics-port" in each else each for each in arguments]
+    command = [sys.executable, "-m", "aural_mcp", *arguments, "--port", ports["8400"]]
+    with subprocess.Popen(command, env=settings_for(tmp_path, **settings)) as process:
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            url = f"http://127.0.0.1:{ports['8400']}{container[probe]['httpGet']['path']}"
+            end = time.monotonic() + 60
+            while not answers(url):
+                assert time.monotonic() < end, probe
+        assert answers(f"http://127.0.0.1:{ports['9400']}/metrics")
+        process.terminate()
+        assert process.wait(timeout=pod["terminationGracePeriodSeconds"]) == 0
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def answers(url):
+    try:
+        return httpx.get(url, trust_env=False, timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+# ── What is measured ────────────────────────────────────────────────────────────────────────────
+
+NAME = re.compile(r"\b(?:aural_mcp|process|caddy)_\w+")
+
+
+def test_dashboard_and_runbook_ask_for_numbers_that_are_there(team):
+    printed = "".join(
+        httpx.get(team.composed.url(port, "/metrics"), trust_env=False).text for port in ("9401", "9411", "8409")
+    )
+    board = json.loads((ROOT / "deploy" / "dashboard.json").read_text(encoding="utf-8"))
+    asked = {
+        name for panel in board["panels"] for each in panel.get("targets", []) for name in NAME.findall(each["expr"])
+    }
+    named = set(NAME.findall((ROOT / "docs" / "http.md").read_text(encoding="utf-8")))
+    assert len(asked) > 8
+    assert len(named) > 8
+    assert {name for name in asked | named if not re.search(rf"^{name}[{{ ]", printed, re.M)} == set()
+
+
+def test_the_panels_of_the_dashboard_stand_apart():
+    panels = json.loads((ROOT / "deploy" / "dashboard.json").read_text(encoding="utf-8"))["panels"]
+    places = Counter(
+        (x, y)
+        for each in panels
+        for x in range(each["gridPos"]["x"], each["gridPos"]["x"] + each["gridPos"]["w"])
+        for y in range(each["gridPos"]["y"], each["gridPos"]["y"] + each["gridPos"]["h"])
+    )
+    assert set(places.values()) == {1}
+    assert max(x for x, _ in places) < 24
+    assert len({each["id"] for each in panels}) == len(panels)
