@@ -12,7 +12,10 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
-GROUND = {"_version", "bounds", "config", "variables", "log", "database", "metrics", "safety", "markup", "drawings"}
+GROUND = {
+    *("_version", "bounds", "config", "variables", "log", "database", "locks", "metrics", "safety", "markup"),
+    "drawings",
+}
 FLOORS = [
     GROUND,
     {"views"},
@@ -29,7 +32,7 @@ FLOORS = [
 WITHIN_BACKEND = [{"storage"}, {"webhooks"}, {"interview", "rest"}, {"local"}]
 ALLOWED = {
     "mcp": {"server", "cli"},
-    "sqlalchemy": {"backend", "events", "database"},
+    "sqlalchemy": {"backend", "events", "database", "locks"},
     "starlette": {"backend", "server"},
     "uvicorn": {"backend", "server", "cli"},
     "click": {"cli"},

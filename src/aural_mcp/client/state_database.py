@@ -13,9 +13,10 @@ import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple, cast
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -30,7 +31,6 @@ except ModuleNotFoundError as error:
     raise BadSetting(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 MOST, WAIT = 8, 3.0
 """Connections of a process, and seconds to wait for one."""
 LOST = 1.0
@@ -80,6 +80,13 @@ class Taken(NamedTuple):
     room: float
 
 
+class Answer(NamedTuple):
+    """What a statement gave, and how many rows it gave or changed."""
+
+    rows: list[tuple[Any, ...]]
+    number: int
+
+
 class DatabaseTransaction:
     """Statements on one connection."""
 
@@ -87,17 +94,18 @@ class DatabaseTransaction:
         self._db, self.now = db, now
 
     async def all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return await (await self._db.execute(_said(query), tuple(values))).fetchall()
+        return (await _executed(self._db, query, values)).rows
 
     async def one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        return await (await self._db.execute(_said(query), tuple(values))).fetchone()
+        return next(iter(await self.all(query, values)), None)
 
     async def change(self, query: str, values: Sequence[Any] = ()) -> int:
-        return (await self._db.execute(_said(query), tuple(values))).rowcount
+        return (await _executed(self._db, query, values)).number
 
     async def many(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
         async with self._db.cursor() as cursor:
-            await cursor.executemany(_said(query), [tuple(row) for row in rows])
+            with anyio.CancelScope(shield=True):
+                await cursor.executemany(_said(query), [tuple(row) for row in rows])
             return max(0, cursor.rowcount)
 
 
@@ -143,6 +151,7 @@ class StateDatabase:
         self._behind = set[asyncio.Task[None]]()
         self._began, self._heard = math.inf, -math.inf
         self._spared = dict[str, float]()
+        self._turns = WeakValueDictionary[str, anyio.Lock]()
         self.replicas: tuple[str, ...] = (self.id,)
         """The processes that share it, as far as was heard."""
 
@@ -151,18 +160,20 @@ class StateDatabase:
 
     @asynccontextmanager
     async def changing(self, key: str = "") -> AsyncGenerator[DatabaseTransaction]:
-        db, now = await self._begin(key)
-        try:
-            yield DatabaseTransaction(db, now)
-            await db.execute("commit")
-        except psycopg.Error as error:
-            await _undo(db)
-            raise self._lost(error) from error
-        except BaseException:
-            await _undo(db)
-            raise
-        finally:
-            await self._give_back(db)
+        opening = OPENING.format(number=number_of(key)) if key else "begin; select moment()"
+        async with self._turn(key):
+            db, answer = await self._first(opening, None)
+            try:
+                yield DatabaseTransaction(db, answer.rows[0][0])
+                await _executed(db, "commit")
+            except psycopg.Error as error:
+                await _undo(db)
+                raise self._lost(error) from error
+            except BaseException:
+                await _undo(db)
+                raise
+            finally:
+                await self._give_back(db)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Statements]:
@@ -172,10 +183,8 @@ class StateDatabase:
     async def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement by itself gives, in one trip."""
         db, answer = await self._first(query, values)
-        try:
-            return await answer.fetchall()
-        finally:
-            await self._give_back(db)
+        await self._give_back(db)
+        return answer.rows
 
     async def take(self, tenant: str, person: str, most: int, span: float, longest: float) -> Taken:
         """Take a request of a key's budget if nobody waits and the window has room, in one trip.
@@ -184,13 +193,14 @@ class StateDatabase:
             StateUnwritable: the database is lost.
         """
         given = tenant, person, most, number_of(tenant), span, longest
-        [(number, now, room)] = await self.rows("select taken, at_now, room from take(?, ?, ?, ?, ?, ?)", given)
+        async with self._turn(tenant):
+            [(number, now, room)] = await self.rows("select taken, at_now, room from take(?, ?, ?, ?, ?, ?)", given)
         return Taken(number, now, room)
 
     async def change(self, query: str, values: Sequence[Any] = ()) -> int:
         db, answer = await self._first(query, values)
         await self._give_back(db)
-        return answer.rowcount
+        return answer.number
 
     def spare(self, tenant: str, span: float) -> bool:
         """Whether a key may send one request now although nobody can be asked, until `spared` says that it ended.
@@ -223,40 +233,34 @@ class StateDatabase:
 
     async def aclose(self) -> None:
         """Finish what nobody waits for, say goodbye, and close the connections."""
-        pool, self._pool = self._pool, None
-        if pool is None:
+        if self._pool is None:
             return
         self._closing.set()
         with anyio.move_on_after(WAIT, shield=True):
             while self._behind:
                 await asyncio.wait(self._behind)
-        with suppress(psycopg.Error, PoolTimeout), anyio.move_on_after(WAIT, shield=True):
-            async with pool.connection() as db:
-                await db.execute("delete from replicas where id = %s", (self.id,))
+        with suppress(StateUnwritable), anyio.move_on_after(WAIT * self._ready, shield=True):
+            await self.change("delete from replicas where id = ?", (self.id,))
+        pool, self._pool = self._pool, None
         await pool.close()
         self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
 
-    async def _begin(self, key: str) -> tuple[Connection, float]:
-        opening = OPENING.format(number=number_of(key)) if key else "begin; select moment()"
-        db, answer = await self._first(opening, None)
-        while answer.nextset():
-            pass
-        return db, await _only(answer)
+    def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
+        """A key's callers take turns here, so that one that is held up takes one connection, not all."""
+        return self._turns.setdefault(key, anyio.Lock()) if key else nullcontext()
 
-    async def _first(self, query: str, values: Sequence[Any] | None = ()) -> tuple[Connection, Cursor]:
+    async def _first(self, query: str, values: Sequence[Any] | None = ()) -> tuple[Connection, Answer]:
         """A connection and what its first statement answers; one that broke while it was idle is replaced."""
         pool = await self._opened()
-        for _ in range(MOST + 1):
-            db = await self._connection(pool)
-            try:
-                return db, await db.execute(_said(query), None if values is None else tuple(values))
-            except psycopg.Error as error:
-                await self._give_back(db)
-                if not db.closed:
-                    raise self._lost(error) from error
-            except BaseException:
-                await self._give_back(db)
-                raise
+        with anyio.CancelScope(shield=True):  # else nobody would have the connection
+            for _ in range(MOST + 1):
+                db = await self._connection(pool)
+                try:
+                    return db, await _executed(db, query, values)
+                except psycopg.Error as error:
+                    await self._give_back(db)
+                    if not db.closed:
+                        raise self._lost(error) from error
         raise self._lost(None)
 
     async def _connection(self, pool: AsyncConnectionPool[Connection]) -> Connection:
@@ -326,7 +330,8 @@ class StateDatabase:
         try:
             async with db.transaction():
                 await _migrate(db)
-            self._ahead = await _only(await db.execute("select moment()")) - time.monotonic()
+            [(now,)] = (await _executed(db, "select moment()")).rows
+            self._ahead = now - time.monotonic()
         except psycopg.Error as error:
             raise self._lost(error) from error
         finally:
@@ -372,10 +377,14 @@ async def _migrate(db: Connection) -> None:
         await db.execute("insert into schema_version values (%s)", (VERSION,))
 
 
-async def _only(answer: Cursor) -> Any:
-    """The one value of an answer."""
-    [row] = await answer.fetchall()
-    return row[0]
+async def _executed(db: Connection, query: str, values: Sequence[Any] | None = ()) -> Answer:
+    """What the last statement answers; who is cancelled meanwhile is so afterwards, and the connection stays good."""
+    cursor = db.cursor()
+    with anyio.CancelScope(shield=True):
+        await cursor.execute(_said(query), None if values is None else tuple(values))
+        while cursor.nextset():
+            pass
+    return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
 
 async def _undo(db: Connection) -> None:
