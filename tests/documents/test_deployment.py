@@ -13,10 +13,13 @@ import httpx
 import pytest
 import yaml
 
+from aural_mcp.backend.storage.store import Store, create_key, list_keys, owner
+from aural_mcp.client.state_database import StateDatabase
 from composed import ROOT, SECRET, Composed
 from conftest import needs
 from processes import free_port, settings_for
 
+RUNBOOK = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 CADDYFILE = ROOT / "deploy" / "Caddyfile"
 VERSION = "2026-07-28"
 PUBLIC = {"AURAL_MCP_HOST": "mcp.example.com", "AURAL_PAGES_HOST": "interviews.example.com"}
@@ -221,6 +224,50 @@ def answers(url):
         return False
 
 
+# ── Back up and restore ─────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_restored_from_the_backup_is_what_was_there(postgresql, tmp_path):
+    """The runbook's own lines, on a database of ours."""
+    url = postgresql.database()
+    name = re.search(r"/(t\d+)\?", url)[1]
+    lines = re.findall(r"exec -T db (pg_\w+) -U aural (.*) [<>] aural\.dump$", RUNBOOK, re.M)
+    backup, restore = [
+        [
+            postgresql.binaries / program,
+            "-h",
+            postgresql.folder,
+            "-U",
+            "postgres",
+            *rest.replace(" aural", f" {name}").split(),
+        ]
+        for program, rest in lines
+    ]
+
+    async def remember(*more):
+        state = StateDatabase(url)
+        async with state.changing() as db:
+            for code in more:
+                await db.change("insert into codes values (?, ?)", (code, 4e9))
+            found = await db.all("select code from codes")
+        await state.aclose()
+        return {code for (code,) in found}
+
+    store = Store(url)
+    key = create_key(store, owner(store).user_id, "first")
+    anyio.run(remember, "before")
+    dump = subprocess.run(backup, check=True, capture_output=True).stdout
+    create_key(store, owner(store).user_id, "second")
+    store.close()
+    anyio.run(remember, "after")
+    subprocess.run(restore, input=dump, check=True)
+    assert anyio.run(remember) == {"before"}
+    store = Store(url)
+    assert [each["name"] for each in list_keys(store)] == ["first"]
+    assert key
+    store.close()
+
+
 # ── What is measured ────────────────────────────────────────────────────────────────────────────
 
 NAME = re.compile(r"\b(?:aural_mcp|process|caddy)_\w+")
@@ -234,7 +281,7 @@ def test_dashboard_and_runbook_ask_for_numbers_that_are_there(team):
     asked = {
         name for panel in board["panels"] for each in panel.get("targets", []) for name in NAME.findall(each["expr"])
     }
-    named = set(NAME.findall((ROOT / "docs" / "http.md").read_text(encoding="utf-8")))
+    named = set(NAME.findall(RUNBOOK))
     assert len(asked) > 8
     assert len(named) > 8
     assert {name for name in asked | named if not re.search(rf"^{name}[{{ ]", printed, re.M)} == set()
