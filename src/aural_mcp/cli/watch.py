@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from aural_mcp.cli.groups import Group
+from aural_mcp.cli.metrics import count_requests, count_webhooks, metrics_options, serve_metrics
 from aural_mcp.cli.outbox import print_status, retry_command
 from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import beside, set_up
@@ -143,8 +144,9 @@ def _outbox(database: str | None, *, to_watch: bool = False) -> Database:
 
 @click.group(cls=Group, invoke_without_command=True)
 @watch_options
+@metrics_options
 @click.pass_context
-def watch(context: click.Context, **options: Any) -> None:
+def watch(context: click.Context, metrics_port: int | None, metrics_host: str, **options: Any) -> None:
     """Tell a webhook or a command what happens.
 
     Sessions that begin, end and are scored, and people who are registered: each is told at least once, signed, under
@@ -155,7 +157,11 @@ def watch(context: click.Context, **options: Any) -> None:
 
     if context.invoked_subcommand is None:
         settings = read_settings()
-        watch_until_stopped(settings, plan_of(settings, os.environ, **options))
+        plan = plan_of(settings, os.environ, **options)
+        registry = serve_metrics(metrics_host, metrics_port)
+        count_requests(registry)
+        count_webhooks(registry, plan.database)
+        watch_until_stopped(settings, plan)
 
 
 @watch.command()
