@@ -20,7 +20,7 @@ from typing import Any, LiteralString, NamedTuple, cast
 import anyio
 
 from aural_mcp.api.errors import StateUnwritable
-from aural_mcp.client.schema import OVER, TABLES, VERSION
+from aural_mcp.client.schema import LOG, OVER, TABLES, VERSION
 from aural_mcp.config import BadSetting
 
 try:
@@ -220,12 +220,12 @@ class StateDatabase:
 
     async def aclose(self) -> None:
         """Finish what nobody waits for, say goodbye, and close the connections."""
-        pool, self._pool = self._pool, None
-        if pool is None:
+        if self._pool is None:
             return
         with anyio.move_on_after(WAIT, shield=True):
             while waiting := [each for each in self._behind if each.get_name() != SCHEMA]:
                 await asyncio.wait(waiting)
+        pool, self._pool = self._pool, None
         for each in self._behind:
             each.cancel()
         with suppress(psycopg.Error, PoolTimeout), anyio.move_on_after(WAIT, shield=True):
@@ -364,7 +364,7 @@ async def _migrate(db: Connection) -> None:
             f"{VERSION}). Upgrade aural-mcp. Nothing was changed."
         )
     if found is None:
-        for statements in (TABLES, REPLICAS, FUNCTIONS):
+        for statements in (TABLES, LOG, REPLICAS, FUNCTIONS):
             await db.execute(cast(LiteralString, statements))
         await db.execute("insert into schema_version values (%s)", (VERSION,))
 
