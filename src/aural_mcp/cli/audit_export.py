@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aural_mcp.privacy.audit_lines import Line
 
-Send = Callable[[bytes, "Line"], None]
+Send = Callable[[bytes, "Line"], object]
 AT_ONCE = 500
 """Lines of one request to a collector."""
 UNSENT = (
