@@ -55,7 +55,7 @@ async def write(log, count=1, tool="publish_interview", **more):
 
 
 @pytest.fixture
-def named_at_once(monkeypatch):
+def unnamed(monkeypatch):
     """No checkpoint by itself: tests make them where they want them."""
     monkeypatch.setattr(audit_database, "EVERY_LINES", 10**9)
     monkeypatch.setattr(audit_database, "EVERY_SECONDS", float("inf"))
@@ -167,7 +167,7 @@ async def test_names_are_hashed_where_that_is_wanted(url, state, tmp_path):
 
 
 @pytest.fixture
-async def log(url, tmp_path, named_at_once):
+async def log(url, tmp_path, unnamed):
     """Two chains of five lines, A and B, each named by a checkpoint of the other; their writers in order of name."""
     async with writing(url, tmp_path) as one, writing(url, tmp_path) as other:
         first, second = sorted((one, other), key=lambda each: each.rows.writer)
@@ -336,13 +336,16 @@ class Stoppable:
     """A PostgreSQL server that can be stopped and started again."""
 
     def __init__(self, server):
-        self._server, self.url = server, server.database()
+        self._server, self.url, self._runs = server, server.database(), True
 
     def stop(self):
+        self._runs = False
         self._server.run("pg_ctl", "-D", f"{self._server.folder}/data", "-m", "fast", "-w", "stop")
 
     def start(self):
-        folder = self._server.folder
+        if self._runs:
+            return
+        self._runs, folder = True, self._server.folder
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         self._server.run("pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", options, "start")
 
@@ -354,9 +357,10 @@ def server():
 
 
 @pytest.fixture
-def lost(server):
+def lost(server, unnamed):
     """A database that is there; stopped and started by the test, and emptied after it."""
     yield server
+    server.start()
     sql(server.url, "truncate decision_log")
 
 
