@@ -221,10 +221,10 @@ async def test_a_429_pauses_the_key_and_is_told_when_it_would_take_too_long():
         await client.call(ListSessions(interview_id=UNKNOWN))
     assert caught.value.retry_after == 59
     assert "Call again in 59 s" in str(caught.value)
-    assert client.remaining == 0
+    assert await client.remaining() == 0
     with pytest.raises(errors.BudgetExhausted, match="Nothing was sent"):
         await client.call(GetUsage())
-    assert client.with_key("dlv_test_other").remaining == 58
+    assert await client.with_key("dlv_test_other").remaining() == 58
 
 
 async def test_a_429_that_ends_soon_is_waited_out():

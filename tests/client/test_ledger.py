@@ -178,8 +178,7 @@ async def test_a_create_of_a_process_that_died_is_looked_for_before_it_is_made_a
     state = State(lambda: tmp_path / "state.db")
     async with Client(server_on(wire, state)) as agent:
         made = await ok(agent, "create_interview", **TITLE)
-        with state.changing() as db:
-            db.execute("update creates set state = 'started', result = null, begun_at = begun_at - 120")
+        await state.change("update creates set state = 'started', result = null, begun_at = begun_at - 120")
         found = await ok(agent, "create_interview", **TITLE)
     assert found["id"] == made["id"]
     assert "it was done" in found["remarks"][0]
@@ -189,12 +188,11 @@ async def test_after_ten_minutes_the_same_create_is_a_new_one_and_nothing_of_the
     state = State(lambda: tmp_path / "state.db")
     async with Client(server_on(wire, state)) as agent:
         first = await ok(agent, "create_interview", **TITLE)
-        with state.changing() as db:
-            db.execute("update creates set begun_at = ?", (time.time() - ledger.REMEMBERED - 1,))
+        await state.change("update creates set begun_at = ?", (time.time() - ledger.REMEMBERED - 1,))
         second = await ok(agent, "create_interview", **TITLE)
         assert first["id"] != second["id"]
-        with state.changing() as db:
-            kept = [json.loads(text)["id"] for (text,) in db.execute("select result from creates")]
+        async with state.reading() as db:
+            kept = [json.loads(text)["id"] for (text,) in await db.all("select result from creates")]
     assert kept == [second["id"]]
 
 
@@ -202,8 +200,7 @@ async def test_a_state_file_that_cannot_be_written_stops_a_create_before_it_is_s
     state = State(lambda: tmp_path / "state.db")
     async with Client(server_on(wire, state)) as agent:
         await ok(agent, "get_usage")
-        with state.changing() as db:
-            db.execute("drop table creates")
+        await state.change("drop table creates")
         said = await refused(agent, "create_interview", TITLE)
     assert "state file" in said
     assert "AURAL_DATA_DIR" in said

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -84,7 +85,8 @@ def prepared(home):
     (home / ".cursor").mkdir()
     data = home / "data"
     data.mkdir()
-    AuditLog(lambda: data / "audit.jsonl").record("publish_interview", "done", tenant="0" * 64, ids={})
+    log = AuditLog(lambda: data / "audit.jsonl")
+    anyio.run(partial(log.record, "publish_interview", "done", tenant="0" * 64, ids={}))
     given = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share"), "XDG_CONFIG_HOME": str(home / ".config")}
     path = f"{BIN}:{os.environ['PATH']}"
     return {**settings_for(data), **given, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "no_proxy": "127.0.0.1"}

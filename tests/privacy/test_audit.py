@@ -27,12 +27,12 @@ def path(tmp_path):
     return tmp_path / "audit.jsonl"
 
 
-def write(path, count, **more):
+async def write(path, count, **more):
     """A log of so many lines, and its lines."""
     log = AuditLog(lambda: path)
     for number in range(count):
         ids = {"interviewId": INTERVIEW, "sessionId": str(uuid.UUID(int=number))}
-        log.record("publish_interview", "done", tenant=TENANT, ids=ids, **more)
+        await log.record("publish_interview", "done", tenant=TENANT, ids=ids, **more)
     return path.read_bytes().splitlines()
 
 
@@ -53,11 +53,11 @@ def warnings_in(caplog):
 # ── What stands in it ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_line_says_what_was_done_to_what_and_how_it_was_agreed_to(path):
+async def test_a_line_says_what_was_done_to_what_and_how_it_was_agreed_to(path):
     log = AuditLog(lambda: path)
-    log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW}, confirmed="asked")
+    await log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW}, confirmed="asked")
     ids = {"candidateId": [SESSION], "pseudonym": PSEUDONYM}
-    log.record("reveal_candidate", "done", tenant=TENANT, ids=ids, blind=True, revealed=PSEUDONYM)
+    await log.record("reveal_candidate", "done", tenant=TENANT, ids=ids, blind=True, revealed=PSEUDONYM)
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert first.pop("at").endswith("Z")
     assert first.pop("hash") == second["prev"]
@@ -76,8 +76,8 @@ def test_a_line_says_what_was_done_to_what_and_how_it_was_agreed_to(path):
     assert second["revealed"] == PSEUDONYM
 
 
-def test_a_line_can_be_checked_without_this_program(path):
-    line = write(path, 1)[0].decode()
+async def test_a_line_can_be_checked_without_this_program(path):
+    line = (await write(path, 1))[0].decode()
     command = """sed 's/,"hash":"[0-9a-f]*"}$/}/' | tr -d '\\n' | sha256sum"""
     done = subprocess.run(command, shell=True, input=line, capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == json.loads(line)["hash"]
@@ -101,7 +101,7 @@ def test_a_line_can_be_checked_without_this_program(path):
         None,
     ],
 )
-def test_neither_contents_nor_keys_stand_in_it_whatever_is_given_as_an_id(path, odd):
+async def test_neither_contents_nor_keys_stand_in_it_whatever_is_given_as_an_id(path, odd):
     log = AuditLog(lambda: path)
     ids = {
         "interviewId": odd,
@@ -110,7 +110,7 @@ def test_neither_contents_nor_keys_stand_in_it_whatever_is_given_as_an_id(path, 
         "name": "Robin Vega",
         "Robin Vega": SESSION,
     }
-    log.record(
+    await log.record(
         "get_session", "failed", tenant="dlv_secret_key", ids=ids, revealed=odd if isinstance(odd, str) else None
     )
     line = json.loads(path.read_text())
@@ -118,7 +118,7 @@ def test_neither_contents_nor_keys_stand_in_it_whatever_is_given_as_an_id(path, 
     assert (line["revealed"], line["tenant"]) == (None, None)
 
 
-def test_the_ids_of_a_call_are_those_given_and_those_returned(path):
+async def test_the_ids_of_a_call_are_those_given_and_those_returned(path):
     a, b, c = (str(uuid.UUID(int=number)) for number in range(3))
     rows = [{"id": a, "name": "Robin Vega"}, {"id": b, "name": PSEUDONYM, "session_id": c}]
     candidates = ids_of("list_candidates", {"interview_id": INTERVIEW}, {"data": rows, "total": 2})
@@ -129,7 +129,7 @@ def test_the_ids_of_a_call_are_those_given_and_those_returned(path):
     odd = ids_of("get_session", {"sessionId": {"x": 1}, "": 2}, {"data": "text", "results": [None]})
     log = AuditLog(lambda: path)
     for ids in (candidates, ended, made, odd):
-        log.record("tool", "done", tenant=TENANT, ids=ids)
+        await log.record("tool", "done", tenant=TENANT, ids=ids)
     assert [json.loads(line)["ids"] for line in path.read_text().splitlines()] == [
         {"interviewId": INTERVIEW, "candidateId": [a, b], "sessionId": c, "pseudonym": PSEUDONYM},
         {"interviewId": INTERVIEW, "sessionId": [a, b]},
@@ -151,13 +151,15 @@ def test_changes_and_reads_of_candidates_material_are_written_down():
 # ── How it is written ───────────────────────────────────────────────────────────────────────────
 
 WRITER = """
-import sys, pathlib, uuid
+import anyio, sys, pathlib, uuid
 from aural_mcp.privacy.audit import AuditLog
 log = AuditLog(lambda: pathlib.Path(sys.argv[1]))
+async def main():
+    for number in range(200):
+        ids = {"interviewId": [str(uuid.uuid4()) for _ in range(number)]}
+        await log.record("create_questions", "done", tenant=sys.argv[2] * 12, ids=ids)
 sys.stdin.read()
-for number in range(200):
-    ids = {"interviewId": [str(uuid.uuid4()) for _ in range(number)]}
-    log.record("create_questions", "done", tenant=sys.argv[2] * 12, ids=ids)
+anyio.run(main)
 """
 
 
@@ -173,24 +175,24 @@ def test_four_processes_write_one_chain(path):
     assert [tenants.count(name * 12) for name in "abcd"] == [200, 200, 200, 200]
 
 
-def test_only_its_owner_reads_it(path):
-    write(path, 1)
+async def test_only_its_owner_reads_it(path):
+    await write(path, 1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_no_path_keeps_no_log(tmp_path):
-    AuditLog(lambda: None).record("publish_interview", "done", tenant=TENANT, ids={})
+async def test_no_path_keeps_no_log(tmp_path):
+    await AuditLog(lambda: None).record("publish_interview", "done", tenant=TENANT, ids={})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_written_is_warned_of_once_and_written_when_it_can_be(tmp_path, caplog):
+async def test_what_cannot_be_written_is_warned_of_once_and_written_when_it_can_be(tmp_path, caplog):
     path = tmp_path / "gone" / "audit.jsonl"
     log = AuditLog(lambda: path)
     for _ in range(3):
-        log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW})
+        await log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW})
     assert len(warnings_in(caplog)) == 1
     path.parent.mkdir()
-    log.record("archive_interview", "done", tenant=TENANT, ids={})
+    await log.record("archive_interview", "done", tenant=TENANT, ids={})
     assert [json.loads(line)["tool"] for line in path.read_text().splitlines()][2:] == [
         "publish_interview",
         "archive_interview",
@@ -199,67 +201,67 @@ def test_what_cannot_be_written_is_warned_of_once_and_written_when_it_can_be(tmp
     assert len(warnings_in(caplog)) == 1
 
 
-def test_a_full_disk_leaves_no_half_line(path, monkeypatch, caplog):
-    before = b"\n".join(write(path, 2)) + b"\n"
+async def test_a_full_disk_leaves_no_half_line(path, monkeypatch, caplog):
+    before = b"\n".join(await write(path, 2)) + b"\n"
     really = os.write
     monkeypatch.setattr(os, "write", lambda file, text: really(file, text[:20]))
     log = AuditLog(lambda: path)
-    log.record("publish_interview", "done", tenant=TENANT, ids={})
+    await log.record("publish_interview", "done", tenant=TENANT, ids={})
     assert path.read_bytes() == before
     assert "No space left" in warnings_in(caplog)[0]
     monkeypatch.undo()
-    log.record("publish_interview", "done", tenant=TENANT, ids={})
+    await log.record("publish_interview", "done", tenant=TENANT, ids={})
     assert verify(path)[::2] == (4, [])
 
 
-def test_only_a_file_is_written_to(tmp_path, caplog):
+async def test_only_a_file_is_written_to(tmp_path, caplog):
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path / "pipe", Path("/dev/full"), tmp_path):
-        AuditLog(lambda place=place: place).record("publish_interview", "done", tenant=TENANT, ids={})
+        await AuditLog(lambda place=place: place).record("publish_interview", "done", tenant=TENANT, ids={})
     assert len(warnings_in(caplog)) == 3
 
 
-def test_a_process_that_keeps_the_lock_holds_nobody_up_for_long(path, monkeypatch, caplog):
+async def test_a_process_that_keeps_the_lock_holds_nobody_up_for_long(path, monkeypatch, caplog):
     monkeypatch.setattr(audit, "BUSY", 0.05)
-    write(path, 1)
+    await write(path, 1)
     log = AuditLog(lambda: path)
     with path.open("rb") as file, audit._locked(file.fileno()):
-        log.record("publish_interview", "done", tenant=TENANT, ids={})  # else it waits for the end of this block
+        await log.record("publish_interview", "done", tenant=TENANT, ids={})  # else it waits for the end of this block
     assert len(warnings_in(caplog)) == 1
-    log.record("publish_interview", "done", tenant=TENANT, ids={})
+    await log.record("publish_interview", "done", tenant=TENANT, ids={})
     assert verify(path)[::2] == (3, [])
 
 
 @pytest.mark.parametrize("kept", [1, 40, -70, -2])
-def test_a_line_torn_by_a_crash_is_left_behind_and_reported(path, kept):
-    lines = write(path, 3)
+async def test_a_line_torn_by_a_crash_is_left_behind_and_reported(path, kept):
+    lines = await write(path, 3)
     path.write_bytes(b"\n".join([*lines[:2], lines[2][:kept]]))
-    write(path, 2)
+    await write(path, 2)
     verdict = verify(path)
     assert verdict.lines == 5
     assert verdict.problems == ["Line 3 cannot be read: torn by a crash while it was written, or overwritten."]
 
 
-def test_a_line_that_lost_only_its_end_mark_is_whole(path):
-    path.write_bytes(b"\n".join(write(path, 3)))
-    write(path, 1)
+async def test_a_line_that_lost_only_its_end_mark_is_whole(path):
+    path.write_bytes(b"\n".join(await write(path, 3)))
+    await write(path, 1)
     assert verify(path)[::2] == (4, [])
 
 
 @pytest.mark.parametrize("first", [b"{", b"\xff" * 100_000, b"[" * 100_000 + b"\n"])
-def test_a_first_line_that_is_none_does_not_keep_the_log_from_beginning(path, first):
+async def test_a_first_line_that_is_none_does_not_keep_the_log_from_beginning(path, first):
     path.write_bytes(first)
-    write(path, 2)
+    await write(path, 2)
     verdict = verify(path)
     assert (verdict.lines, len(verdict.problems)) == (3, 1)
     assert verdict.problems[0].startswith("Line 1 cannot be read")
 
 
-def test_lines_longer_than_what_is_looked_at_first_are_found(path):
+async def test_lines_longer_than_what_is_looked_at_first_are_found(path):
     log = AuditLog(lambda: path)
     for _ in range(3):
         ids = {"candidateId": [str(uuid.uuid4()) for _ in range(1000)]}
-        log.record("list_candidates", "done", tenant=TENANT, ids=ids)
+        await log.record("list_candidates", "done", tenant=TENANT, ids=ids)
     assert verify(path)[::2] == (3, [])
 
 
@@ -327,24 +329,24 @@ def damaged(name, lines):
         ("repeated", ["Line 5 repeats line 2."]),
     ],
 )
-def test_what_was_done_to_it_is_found_and_named_by_line(path, name, problems):
-    rewrite(path, damaged(name, write(path, 6)))
+async def test_what_was_done_to_it_is_found_and_named_by_line(path, name, problems):
+    rewrite(path, damaged(name, await write(path, 6)))
     assert verify(path).problems == problems
-    write(path, 2)
+    await write(path, 2)
     assert verify(path).problems == problems, "the log goes on after damage without new damage"
 
 
-def test_lines_cut_off_and_a_file_written_anew_show_only_with_a_head_that_was_noted(path):
-    lines = write(path, 5)
+async def test_lines_cut_off_and_a_file_written_anew_show_only_with_a_head_that_was_noted(path):
+    lines = await write(path, 5)
     noted = verify(path).head
     assert verify(path, noted).problems == verify(path, noted[:12]).problems == []
-    write(path, 1)
+    await write(path, 1)
     assert verify(path, noted).problems == []
     rewrite(path, lines[:4])
     assert verify(path).problems == []
     assert "lines were cut off at the end" in verify(path, noted).problems[0]
     path.unlink()
-    write(path, 5)
+    await write(path, 5)
     assert verify(path).problems == []
     assert noted in verify(path, noted).problems[0]
 
@@ -352,8 +354,8 @@ def test_lines_cut_off_and_a_file_written_anew_show_only_with_a_head_that_was_no
 # ── The command ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_verify_prints_a_head_to_note_and_what_it_cannot_see(path, tmp_path):
-    write(path, 2)
+async def test_verify_prints_a_head_to_note_and_what_it_cannot_see(path, tmp_path):
+    await write(path, 2)
     head = verify(path).head
     code, out, err = aural_mcp(tmp_path, "audit", "verify")
     assert (code, err) == (0, "")
@@ -363,11 +365,11 @@ def test_verify_prints_a_head_to_note_and_what_it_cannot_see(path, tmp_path):
     assert (code, out.splitlines()) == (0, [f"Intact: 2 lines in {path}.", f"Head: {head}"])
 
 
-def test_verify_ends_with_1_for_a_damaged_log_and_with_2_for_wrong_usage(path, tmp_path):
+async def test_verify_ends_with_1_for_a_damaged_log_and_with_2_for_wrong_usage(path, tmp_path):
     code, _, err = aural_mcp(tmp_path, "audit", "verify")
     assert code == 1
     assert f"There is no {path}" in err
-    rewrite(path, damaged("one removed", write(path, 4)))
+    rewrite(path, damaged("one removed", await write(path, 4)))
     code, out, _ = aural_mcp(tmp_path, "audit", "verify", str(path))
     assert code == 1
     assert out.startswith("Line 3 comes after lines that were removed, numbers 3 to 3.\n")
@@ -379,17 +381,17 @@ def test_verify_ends_with_1_for_a_damaged_log_and_with_2_for_wrong_usage(path, t
         assert code == 2, err
 
 
-def test_the_setting_says_which_log_is_looked_at(tmp_path):
+async def test_the_setting_says_which_log_is_looked_at(tmp_path):
     elsewhere = tmp_path / "elsewhere.jsonl"
-    write(elsewhere, 3)
+    await write(elsewhere, 3)
     code, out, _ = aural_mcp(tmp_path, "audit", "verify", AURAL_AUDIT_LOG=str(elsewhere))
     assert (code, out.splitlines()[0]) == (0, f"Intact: 3 lines in {elsewhere}.")
     code, _, err = aural_mcp(tmp_path, "audit", "show", AURAL_AUDIT_LOG="off")
     assert (code, err) == (1, "Error: AURAL_AUDIT_LOG is off: nothing is written down.\n")
 
 
-def test_show_prints_the_last_lines_for_reading(path, tmp_path):
-    write(path, 30, confirmed="code")
+async def test_show_prints_the_last_lines_for_reading(path, tmp_path):
+    await write(path, 30, confirmed="code")
     code, out, err = aural_mcp(tmp_path, "audit", "show", "--last", "2")
     assert (code, err) == (0, "")
     first, second = out.splitlines()
@@ -399,8 +401,8 @@ def test_show_prints_the_last_lines_for_reading(path, tmp_path):
     assert len(aural_mcp(tmp_path, "audit", "show")[1].splitlines()) == 20
 
 
-def test_a_forged_line_cannot_steer_the_terminal(path, tmp_path):
-    lines = write(path, 3)
+async def test_a_forged_line_cannot_steer_the_terminal(path, tmp_path):
+    lines = await write(path, 3)
     lines[0] = lines[0].replace(b"publish_interview", b"\\u001b[2J\\n\xe2\x80\xae")
     lines[1] = b"\x1b[2J"
     lines[2] = lines[2].replace(b'"ids":{', b'"ids":{"\\u001b[2J":1,')
@@ -413,13 +415,13 @@ def test_a_forged_line_cannot_steer_the_terminal(path, tmp_path):
     assert ends == ["changed)", "a line that cannot be read)", "changed)"]
 
 
-def test_lines_are_found_by_who_what_and_since_when(path, tmp_path):
+async def test_lines_are_found_by_who_what_and_since_when(path, tmp_path):
     log = AuditLog(lambda: path)
     people = [Who("Zoë Müller", "00u1zoe", sign_in="s-1"), Who("ana@acme.example", "00u2ana", sign_in="s-2"), None]
     for number, who in enumerate(people):
         ids = {"interviewId": INTERVIEW if number else SESSION}
-        log.record("archive_interview", "done", tenant=TENANT, ids=ids, by=who)
-        log.record("get_session", "failed", tenant=TENANT, ids={"sessionId": SESSION}, by=who)
+        await log.record("archive_interview", "done", tenant=TENANT, ids=ids, by=who)
+        await log.record("get_session", "failed", tenant=TENANT, ids={"sessionId": SESSION}, by=who)
     lines = path.read_bytes().splitlines()
     later = b'"at":"2031-01-02T03:04:05.000Z"'
     rewrite(path, [*lines[:5], rehashed(re.sub(rb'"at":"[^"]*"', later, lines[5])), b"torn"])
@@ -448,8 +450,8 @@ def test_lines_are_found_by_who_what_and_since_when(path, tmp_path):
     assert "write 2026-11-30, 2026-11-30T09:00, 7d or 24h" in err
 
 
-def test_ten_thousand_lines_are_looked_through_quickly(path, tmp_path):
-    block = b"\n".join(write(path, 100, by=Who("Zoë Müller", "00u1zoe", "https://login.example.com"))) + b"\n"
+async def test_ten_thousand_lines_are_looked_through_quickly(path, tmp_path):
+    block = b"\n".join(await write(path, 100, by=Who("Zoë Müller", "00u1zoe", "https://login.example.com"))) + b"\n"
     path.write_bytes(block * 100)
     before = os.times().children_user
     code, out, err = aural_mcp(tmp_path, "audit", "show", "--who", "zoë", "--since", "1d")
@@ -457,27 +459,31 @@ def test_ten_thousand_lines_are_looked_through_quickly(path, tmp_path):
     assert os.times().children_user - before < 10
 
 
-def test_a_log_in_which_names_are_shown_then_hashed_then_absent_is_one_chain(path):
+async def test_a_log_in_which_names_are_shown_then_hashed_then_absent_is_one_chain(path):
     who = Who("Zoë Müller", "00u1zoe", "https://login.example.com/x", "recruiter", "Claude", "s-1")
-    write(path, 2)
-    write(path, 2, by=who)
-    hashing = AuditLog(lambda: path, lambda: b"k" * 32)
-    hashing.record("publish_interview", "done", tenant=TENANT, ids={}, by=who, reason="Filled")
-    write(path, 1)
+    await write(path, 2)
+    await write(path, 2, by=who)
+
+    async def secret():
+        return b"k" * 32
+
+    hashing = AuditLog(lambda: path, secret)
+    await hashing.record("publish_interview", "done", tenant=TENANT, ids={}, by=who, reason="Filled")
+    await write(path, 1)
     assert verify(path)[::2] == (6, [])
     lines = path.read_bytes().splitlines()
     rewrite(path, [*lines[:2], lines[2].replace(b"00u1zoe", b"00u9zoe"), *lines[3:]])
     assert verify(path).problems == ["Line 3 was changed: its hash does not fit what it says."]
 
 
-def test_writing_a_line_to_a_large_log_reads_no_more_than_its_end(path):
-    block = b"\n".join(write(path, 100)) + b"\n"
+async def test_writing_a_line_to_a_large_log_reads_no_more_than_its_end(path):
+    block = b"\n".join(await write(path, 100)) + b"\n"
     path.write_bytes(block * 1000)
     assert path.stat().st_size > 30_000_000
     log = AuditLog(lambda: path)
     before = bytes_read()
     for _ in range(100):
-        log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW})
+        await log.record("publish_interview", "done", tenant=TENANT, ids={"interviewId": INTERVIEW})
     assert (bytes_read() - before) / 100 < 100_000
 
 

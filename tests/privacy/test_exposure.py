@@ -270,7 +270,7 @@ async def test_the_same_transcript_again_is_shown_as_its_mode_its_turns_and_its_
     monkeypatch.setattr(exposure, "MOST_SHOWN", 3_000)
 
     async def said(seen):
-        client = exposure.Guarded(world.client, seen, memory, lambda: b"secret")
+        client = exposure.Guarded(world.client, seen, memory, b"secret")
         session = await client.call(exposure.GetSession(session_id=ids["sessionId"]))
         return session.participant_name, session.messages[1].content
 

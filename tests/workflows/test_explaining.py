@@ -391,7 +391,7 @@ def cloud(database):
 
 def decided_here(world, session, decision="reject"):
     """A decision that only this computer has."""
-    client = Guarded(world.client, Exposure(), Memory(), lambda: b"secret")
+    client = Guarded(world.client, Exposure(), Memory(), b"secret")
     row = {
         "decision": decision,
         "reason": f"{REASON} See https://evil.test/x",

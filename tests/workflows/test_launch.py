@@ -238,8 +238,7 @@ async def test_what_the_budget_does_not_allow_remains_and_the_same_call_goes_on_
         assert "not all of it is done" in text_of(first)
         assert "2 of 4 remain; call again in N s with the same arguments" in soon(text_of(first))
         assert [row["state"] for row in first.structured_content["data"]] == ["made", "made", "remains", "remains"]
-        with state.changing() as db:
-            db.execute("delete from grants")  # a minute later
+        await state.change("delete from grants")  # a minute later
         last = await ok(agent, "launch_interviews", interviews=wanted)
     assert last["remaining"] == 0
     assert await there(world) == [(f"Role {number}", 6) for number in range(4)]

@@ -137,7 +137,7 @@ async def test_nobody_gets_the_same_message_twice(world, post, tmp_path):
             first = await send(agent, interview)
             again = await send(agent, interview)
             too_early = await send(agent, interview, again=True)
-        state.close()
+        await state.aclose()
         assert again["sent"] == too_early["sent"] == 0
         assert again["leftOut"] == ["4, it was sent before: Person 0, Person 1, Person 2, Person 3"]
     assert first["sent"] == 0
@@ -163,7 +163,7 @@ async def test_two_processes_that_both_have_a_yes_send_each_message_once(world, 
         group.start_soon(run, 0, first, codes[0])
         group.start_soon(run, 1, second, codes[1])
     for state in states:
-        state.close()
+        await state.aclose()
     assert set(Counter(to[0] for to, _ in post.envelopes).values()) == {1}
     assert len(post.envelopes) == 30
     assert sum(result["sent"] for result in results.values()) == 30
@@ -176,10 +176,9 @@ async def test_again_repeats_a_message_after_48_hours_and_not_before(world, post
         await send(agent, interview, "reminder")
         sent = []
         for hours in (47, 2, 2):  # 47 h, 49 h, and 2 h after that
-            with state.changing() as db:
-                db.execute("update journal set at = at - ? where task = 'mail'", (hours * 3_600,))
+            await state.change("update journal set at = at - ? where task = 'mail'", (hours * 3_600,))
             sent.append((await send(agent, interview, "reminder", again=True))["sent"])
-    state.close()
+    await state.aclose()
     assert sent == [0, 2, 0]
     assert len({message["message-id"] for _, message in post.messages}) == 4  # a repeated one would be dropped
 
@@ -192,7 +191,7 @@ async def test_a_new_key_does_not_write_to_people_again(world, post, tmp_path):
         assert (await send(agent, interview))["sent"] == 1
     async with Client(sender(world, post, state=state, key=new_key)) as agent:
         result = await send(agent, interview)
-    state.close()
+    await state.aclose()
     assert result["leftOut"] == ["1, it was sent before: Person 1"]
 
 
@@ -364,7 +363,7 @@ async def test_somebody_who_is_asked_meanwhile_changes_nothing_of_what_was_agree
             gate.set()
         post.rcpt = {}
         result = await ok(agent, "send_messages", **given)
-    state.close()
+    await state.aclose()
     assert result["sent"] == 1
     assert [to for to, _ in post.envelopes] == [["p1@acme.example"]]
     assert "1 messages are new" in " ".join(result["remarks"])

@@ -1,5 +1,6 @@
 """One minute of one key: what the workflows cost, when they go on, and what is asked for only once."""
 
+import itertools
 import re
 import time
 from collections import Counter
@@ -55,23 +56,21 @@ class Minute:
     """A client of a workspace with a budget, whose past requests can be made to lie further back."""
 
     def __init__(self, world, per_minute=60, **more):
-        self.wire, self.state = Counting(world.app, **more), State()
+        self.wire, self.state, self._numbers = Counting(world.app, **more), State(), itertools.count(1)
         self.client = AuralClient(
             KEY, f"{ORIGIN}/api/v1", requests_per_minute=per_minute, transport=self.wire, state=self.state
         )
         self.server = AuralServer(OneClient(self.client), backend="T.", confirm="never")
 
-    def pass_by(self, seconds):
-        with self.state.changing() as db:
-            db.execute("update grants set at = at - ?", (seconds,))
-            db.execute("update pauses set until = until - ?", (seconds,))
+    async def pass_by(self, seconds):
+        await self.state.change("update grants set at = at - ?", (seconds,))
+        await self.state.change("update pauses set until = until - ?", (seconds,))
 
-    def use_up(self, number, seconds_ago=0.0):
+    async def use_up(self, number, seconds_ago=0.0):
         """So many requests were sent by somebody else with this key."""
-        with self.state.changing() as db:
-            tenant = self.client.tenant
-            rows = [(tenant, time.time() - seconds_ago)] * number
-            db.executemany("insert into grants (tenant, at, ended) values (?, ?, 1)", rows)
+        rows = [(self.client.tenant, next(self._numbers), time.time() - seconds_ago) for _ in range(number)]
+        async with self.state.changing() as db:
+            await db.many("insert into grants (tenant, id, at, ended) values (?, ?, ?, 1)", rows)
 
 
 async def scored(agent, world, number):
@@ -215,7 +214,7 @@ async def test_each_key_reads_for_itself_and_no_mode_sees_the_text_of_another(re
     other = one.with_key(create_key(world.store, owner(world.store).user_id, "Other"))
 
     async def excerpts(client, **exposure):
-        guarded = Guarded(client, Exposure(**exposure), memory, lambda: b"s" * 32)
+        guarded = Guarded(client, Exposure(**exposure), memory, b"s" * 32)
         given = SearchTranscripts(interview_id=interview, query="queue")
         found = await search_transcripts(guarded, given, Spent())
         return {each.excerpt for each in found.data}
@@ -285,7 +284,7 @@ async def test_each_workflow_says_in_how_many_seconds_it_goes_on_and_does_then(r
         {"sessionIds": await completed(reader, interview)} if "remain" in remains and "8" in remains else {}
     )
     minute = Minute(world)
-    minute.use_up(58 - budget, seconds_ago=10)
+    await minute.use_up(58 - budget, seconds_ago=10)
     async with Client(minute.server) as agent:
         begun = time.monotonic()
         said = text_of(await agent.call_tool(tool, given))
@@ -293,7 +292,7 @@ async def test_each_workflow_says_in_how_many_seconds_it_goes_on_and_does_then(r
         assert took < 40
         seconds = int(re.search(f"{remains}{WHEN}", said, re.IGNORECASE)[1])
         assert 49 - took <= seconds <= 51
-        minute.pass_by(seconds)
+        await minute.pass_by(seconds)
         result = await agent.call_tool(tool, given)
     assert not result.is_error, text_of(result)
     assert not re.search(r"remain;|in \d+ s", text_of(result))
@@ -307,7 +306,7 @@ async def completed(agent, interview):
 async def test_a_workflow_waits_for_the_budget_where_its_40_seconds_allow_it(reader, world):
     interview, _ = await scored(reader, world, 8)
     minute = Minute(world)
-    minute.use_up(55, seconds_ago=60.6)
+    await minute.use_up(55, seconds_ago=60.6)
     async with Client(minute.server) as agent:
         found = await ok(agent, "search_transcripts", interviewId=interview, query="queue")
     assert (found["sessionsRead"], found["sessionsLeft"]) == (8, 0)
@@ -332,7 +331,7 @@ async def test_the_seconds_of_a_refusal_by_aural_are_those_that_are_said(reader,
 async def test_without_any_budget_a_call_says_at_once_when_and_names_no_cursor(reader, world, tool):
     interview, _ = await scored(reader, world, 1)
     minute = Minute(world)
-    minute.use_up(58, seconds_ago=4)
+    await minute.use_up(58, seconds_ago=4)
     given = {"interviewId": interview} | ({"query": "queue"} if tool == "search_transcripts" else {})
     async with Client(minute.server) as agent:
         with anyio.fail_after(60):
@@ -354,16 +353,16 @@ async def test_a_wait_whose_budget_ends_says_what_it_saw_and_when_to_come_back(r
         first = await ok(agent, "wait_for_sessions", interviewId=interview)
         change(world, session, status="COMPLETED")
         add_session(world, interview, status="IN_PROGRESS", participantName="Bo")
-        minute.use_up(55)
+        await minute.use_up(55)
         with anyio.fail_after(60):
             second = await ok(agent, "wait_for_sessions", interviewId=interview, cursor=first["cursor"])
         assert sorted(each["name"] for each in second["changes"]) == ["Ann", "Bo"]
         assert re.fullmatch(r"Call again in (59|6\d) s with cursor\.", second["remarks"][-1]) is not None
         said = await refused(agent, "wait_for_sessions", {"interviewId": interview, "cursor": second["cursor"]})
         assert re.search(r"Call again in (59|6\d) s with the same arguments\.", said)
-        minute.pass_by(61)
+        await minute.pass_by(61)
         change(world, session, insights=even(7))
-        minute.use_up(57)
+        await minute.use_up(57)
         third = await ok(agent, "wait_for_sessions", interviewId=interview, cursor=second["cursor"])
     assert [each["name"] for each in third["changes"]] == ["Ann"]
 
@@ -392,7 +391,7 @@ async def test_where_not_everybody_was_listed_nobody_is_said_not_to_exist(reader
     for number in range(100):
         add_session(world, interview, status="COMPLETED", participantName=f"Person {number}")
     minute = Minute(world)
-    minute.use_up(57 if tool == "search_transcripts" else 56)
+    await minute.use_up(57 if tool == "search_transcripts" else 56)
     more = {
         "search_transcripts": {"query": "queue", "cursor": oldest},
         "compare_candidates": {"cursor": oldest},

@@ -59,7 +59,7 @@ async def test_each_change_is_told_once_whoever_goes_on_with_the_cursor(world, t
         state = State(lambda: tmp_path / "state.db")  # another process each time
         async with Client(server_on(world, state=state)) as agent:
             said = await ok(agent, "wait_for_sessions", interviewId=made, **cursor)
-        state.close()
+        await state.aclose()
         told += [(each["sessionId"], each["now"]) for each in said.get("changes", [])]
         cursor = {"cursor": said["cursor"]} if said.get("cursor") else {}
         for session in [waiting_for.pop() for _ in range(6) if waiting_for]:
