@@ -32,5 +32,9 @@ class Clock:
             self.sleepers.remove((wake, event))
             self.now = max(self.now, wake)
             event.set()
-            await anyio.wait_all_tasks_blocked()
+            await self.settled()
         self.now = end
+
+    async def settled(self):
+        """Until everybody waits for the clock."""
+        await anyio.wait_all_tasks_blocked()

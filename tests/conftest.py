@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from mcp import Client
@@ -26,6 +28,7 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.log import Redacting
 from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
+from engines import InADatabase, InAFile
 
 ORIGIN = "https://interviews.example"
 KEY = "dlv_test_in_process"
@@ -91,8 +94,8 @@ def begun(tmp_path_factory) -> Path:
 class PostgreSQL:
     """A server of our own on a socket in a folder of its own, run by an ordinary user."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        self.binaries, self.folder, self._made = binaries, folder, 0
+    def __init__(self, binaries: Path, folder: Path, fsync: str = "off") -> None:
+        self.binaries, self.folder, self.fsync, self._made = binaries, folder, fsync, 0
 
     def run(self, program: str, *arguments: str) -> None:
         as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -106,6 +109,16 @@ class PostgreSQL:
         name = f"t{self._made}"
         self.run("createdb", "-T", template, name)
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, again where it was stopped."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync={self.fsync}"
+        log = f"{self.folder}/log"
+        self.run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a power failure does; what it has stored stays."""
+        self.run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop")
 
     @cached_property
     def begun(self) -> str:
@@ -121,7 +134,7 @@ def postgresql():
 
 
 @contextmanager
-def postgresql_server():
+def postgresql_server(fsync="off"):
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     binary = shutil.which("initdb") or (str(found[-1]) if found else None)
     if binary is None or importlib.util.find_spec("psycopg") is None:
@@ -129,13 +142,12 @@ def postgresql_server():
     with tempfile.TemporaryDirectory(prefix="aural-pg-") as folder:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        server = PostgreSQL(Path(binary).resolve().parent, Path(folder))
+        server = PostgreSQL(Path(binary).resolve().parent, Path(folder), fsync)
         data = f"{folder}/data"
         server.run("initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        server.run("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        server.start()
         yield server
-        server.run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        server.stop()
 
 
 def make_world(database: str, generation: int = 3) -> World:
@@ -151,6 +163,17 @@ def world(database):
     made = make_world(database)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+async def engine(request, tmp_path):
+    """The shared state in a file, and in a database where a module asks for it."""
+    if getattr(request, "param", "file") == "file":
+        made = InAFile(tmp_path)
+    else:
+        made = await anyio.to_thread.run_sync(InADatabase, request.getfixturevalue("postgresql").database())
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture(params=MODES)

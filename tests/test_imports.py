@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
-GROUND = {"_version", "bounds", "config", "variables", "log", "database", "safety", "markup", "drawings"}
+GROUND = {"_version", "bounds", "config", "variables", "log", "database", "locks", "safety", "markup", "drawings"}
 FLOORS = [
     GROUND,
     {"views"},
@@ -29,11 +29,12 @@ FLOORS = [
 WITHIN_BACKEND = [{"storage"}, {"webhooks"}, {"interview", "rest"}, {"local"}]
 ALLOWED = {
     "mcp": {"server", "cli"},
-    "sqlalchemy": {"backend", "events", "database"},
+    "sqlalchemy": {"backend", "events", "database", "locks"},
     "starlette": {"backend", "server"},
     "uvicorn": {"backend", "server", "cli"},
     "click": {"cli"},
 }
+ONLY_IN = {"psycopg": {"client.state_database"}, "psycopg_pool": {"client.state_database"}}
 ENVIRONMENT = {"config", "cli"}
 LINES = 450
 LONGER = {
@@ -79,6 +80,7 @@ def test_a_room_imports_only_from_the_floors_below(name):
         package = room_of(other)
         if not whose:
             assert room in ALLOWED.get(package, {room}), f"{package} does not belong in {room}/"
+            assert name in ONLY_IN.get(package, {name}), f"{package} does not belong in {name}"
         elif other and package != room and other != "_version" and not room <= package <= room:
             below = floor_of(package, FLOORS) < here or {package, room} <= GROUND
             assert below, f"{room}/ stands on a floor below {package}/, or beside it: {name} must not import {other}"

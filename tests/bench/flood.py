@@ -2,15 +2,17 @@
 
     python tests/bench/flood.py [SECONDS]
 
-Against three kinds of limit of 60 a minute (fixed window, sliding log, token bucket), from one process and from
-four that share a state file, all at the same time. Printed for each: the most requests in any 60 s (at most 60),
-refusals (0), how much of 58 per 61 s was used (at least 95%), and the longest wait of another key (the control).
+Against three kinds of limit of 60 a minute (fixed window, sliding log, token bucket), from one process, from four
+that share a state file, and from four computers that share a PostgreSQL database and whose clocks differ by up to
+7 s (libfaketime), all at the same time. Printed for each: the most requests in any 60 s (at most 60), refusals (0),
+how much of 58 per 61 s was used (at least 95%), and the longest wait of another key (the control).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,12 +27,19 @@ from aural_mcp.api.operations import GetUsage
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from conftest import postgresql_server
+
 LIMIT, MINUTE = 60, 60.0
 TASKS = 20
+AHEAD = (-2, 0, 2, 5)
+"""Seconds by which the clocks of four computers differ from ours."""
 
 
 class Backend:
     """A backend that answers `/usage`, within one kind of limit for each key."""
+
+    answer = b'{"data": {"plan": "bench"}}'
 
     def __init__(self, kind: str) -> None:
         self.kind, self.arrived, self.refused = kind, dict[str, list[float]](), 0
@@ -58,7 +67,7 @@ class Backend:
                 key = head.decode().lower().split("authorization: bearer ")[1].split("\r\n")[0]
                 good = self.allows(key, time.monotonic())
                 self.refused += not good
-                body = b'{"data": {"plan": "bench"}}' if good else b'{"error": {"code": "RATE_LIMITED"}}'
+                body = self.answer if good else b'{"error": {"code": "RATE_LIMITED"}}'
                 status = "200 OK" if good else "429 Too Many Requests\r\nRetry-After: 1"
                 answer = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(answer.encode() + body)
@@ -68,7 +77,7 @@ class Backend:
 
 async def worker(port: int, state: str, seconds: float, key: str, tasks: int, pause: float) -> None:
     """Flood until the time is over; prints the longest wait."""
-    shared = State(lambda: Path(state))
+    shared = State(url=state) if "://" in state else State(lambda: Path(state))
     client = AuralClient(key, f"http://127.0.0.1:{port}/api/v1", state=shared)
     end, longest = time.monotonic() + seconds, 0.0
     await client.call(GetUsage())  # the first opens connections and files
@@ -90,11 +99,19 @@ async def worker(port: int, state: str, seconds: float, key: str, tasks: int, pa
     print(json.dumps({"longest": longest}))
 
 
-async def measured(kind: str, processes: int, seconds: float, folder: str, good: list[bool]) -> None:
+def clock_of(ahead: int) -> dict[str, str]:
+    """The environment of a process on a computer whose clock is so many seconds ahead."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise SystemExit("libfaketime is not installed: apt-get install libfaketime")
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{ahead:+}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+async def measured(kind: str, processes: int, seconds: float, state: str, good: list[bool]) -> None:
     backend = Backend(kind)
     server = await asyncio.start_server(backend.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    state = f"{folder}/{kind}-{processes}.db"
+    clocks = [clock_of(ahead) for ahead in AHEAD] if "://" in state else [dict[str, str]()] * processes
     flooders = [("dlv_test_flood", TASKS // processes, 0.0)] * processes
     async with server:
         children = [
@@ -102,8 +119,9 @@ async def measured(kind: str, processes: int, seconds: float, folder: str, good:
                 [sys.executable, __file__, "--worker", str(port), state, str(seconds), *map(str, each)],
                 stdout=subprocess.PIPE,
                 stderr=None,
+                env={**os.environ, **clock},
             )
-            for each in [*flooders, ("dlv_test_other", 1, 5.0)]
+            for each, clock in zip([*flooders, ("dlv_test_other", 1, 5.0)], [*clocks, {}], strict=True)
         ]
         said = [json.loads((await child.stdout.receive()).decode()) for child in children]
         for child in children:
@@ -114,8 +132,9 @@ async def measured(kind: str, processes: int, seconds: float, folder: str, good:
     used, other = len(times) / possible, said[-1]["longest"]
     fine = most <= LIMIT and backend.refused == 0 and used >= 0.95 and other < 2
     good.append(fine)
+    what = "computer" if "://" in state else "process"
     print(
-        f"{kind:8} {processes} process(es): at most {most} in 60 s, {backend.refused} x 429, {used:.0%} of the budget "
+        f"{kind:8} {processes} {what}(s): at most {most} in 60 s, {backend.refused} x 429, {used:.0%} of the budget "
         f"used, another key waited {other:.2f} s; {'ok' if fine else 'NOT KEPT'}"
     )
 
@@ -123,12 +142,13 @@ async def measured(kind: str, processes: int, seconds: float, folder: str, good:
 async def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 180.0
     good: list[bool] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, postgresql_server() as server:
         async with anyio.create_task_group() as tasks:
             for kind in ("fixed", "sliding", "bucket"):
                 for processes in (1, 4):
-                    tasks.start_soon(measured, kind, processes, seconds, folder, good)
-    return 0 if good == [True] * 6 else 1
+                    tasks.start_soon(measured, kind, processes, seconds, f"{folder}/{kind}-{processes}.db", good)
+                tasks.start_soon(measured, kind, len(AHEAD), seconds, server.database(), good)
+    return 0 if good == [True] * 9 else 1
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def serve_backend(
     import uvicorn
 
     from aural_mcp.backend.rest.app import create_app
-    from aural_mcp.backend.storage.store import create_key, has_keys, owner, save_setting
+    from aural_mcp.backend.storage.store import create_first_key, owner, save_setting
     from aural_mcp.config import KEPT_OPEN, read_settings
     from aural_mcp.log import set_up_logging
 
@@ -176,8 +176,9 @@ def serve_backend(
         raise click.UsageError(f"Listening on {address} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
     store = workspace(database)
     user_id = owner(store).user_id
-    with store.writing() as db:
-        save_setting(db, "page_port", port)
+    if not store.shared:
+        with store.writing() as db:
+            save_setting(db, "page_port", port)
     origin = settings.public_url or (f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     said = [f"Aural's REST API: {origin}/api/v1"]
     if desk:
@@ -185,8 +186,8 @@ def serve_backend(
         here = "127.0.0.1" if address == "0.0.0.0" else "::1" if address == "::" else address  # noqa: S104
         beside_backend(settings, origin, f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}", beside)
         said.append(f"The desk, on this computer only, with a key: {desk_address(beside)}/")
-    if not has_keys(store):
-        said.append(f"Your API key, shown this once: {create_key(store, user_id, 'first')}")
+    if key := create_first_key(store, user_id):
+        said.append(f"Your API key, shown this once: {key}")
     click.echo("\n".join(said))
     app = create_app(
         store,

@@ -12,10 +12,11 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple, cast
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -30,7 +31,6 @@ except ModuleNotFoundError as error:
     raise BadSetting(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 MOST, WAIT = 8, 3.0
 """Connections of a process, and seconds to wait for one."""
 LOST = 1.0
@@ -80,6 +80,13 @@ class Taken(NamedTuple):
     room: float
 
 
+class Answer(NamedTuple):
+    """What a statement gave, and how many rows it gave or changed."""
+
+    rows: list[tuple[Any, ...]]
+    number: int
+
+
 class DatabaseTransaction:
     """Statements on one connection."""
 
@@ -87,17 +94,18 @@ class DatabaseTransaction:
         self._db, self.now = db, now
 
     async def all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return await (await self._db.execute(_said(query), tuple(values))).fetchall()
+        return (await _executed(self._db, query, values)).rows
 
     async def one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        return await (await self._db.execute(_said(query), tuple(values))).fetchone()
+        return next(iter(await self.all(query, values)), None)
 
     async def change(self, query: str, values: Sequence[Any] = ()) -> int:
-        return (await self._db.execute(_said(query), tuple(values))).rowcount
+        return (await _executed(self._db, query, values)).number
 
     async def many(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
         async with self._db.cursor() as cursor:
-            await cursor.executemany(_said(query), [tuple(row) for row in rows])
+            with anyio.CancelScope(shield=True):
+                await cursor.executemany(_said(query), [tuple(row) for row in rows])
             return max(0, cursor.rowcount)
 
 
@@ -138,11 +146,12 @@ class StateDatabase:
             raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
         self._url, self.id = f"postgresql://{rest}", secrets.token_hex(4)
         self._pool: AsyncConnectionPool[Connection] | None = None
-        self._ready, self._opening = False, anyio.Lock()
+        self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
         self._lost_until, self._ahead = 0.0, 0.0
         self._behind = set[asyncio.Task[None]]()
         self._began, self._heard = math.inf, -math.inf
         self._spared = dict[str, float]()
+        self._turns = WeakValueDictionary[str, anyio.Lock]()
         self.replicas: tuple[str, ...] = (self.id,)
         """The processes that share it, as far as was heard."""
 
@@ -151,18 +160,20 @@ class StateDatabase:
 
     @asynccontextmanager
     async def changing(self, key: str = "") -> AsyncGenerator[DatabaseTransaction]:
-        db, now = await self._begin(key)
-        try:
-            yield DatabaseTransaction(db, now)
-            await db.execute("commit")
-        except psycopg.Error as error:
-            await _undo(db)
-            raise self._lost(error) from error
-        except BaseException:
-            await _undo(db)
-            raise
-        finally:
-            await self._give_back(db)
+        opening = OPENING.format(number=number_of(key)) if key else "begin; select moment()"
+        async with self._turn(key):
+            db, answer = await self._first(opening, None)
+            try:
+                yield DatabaseTransaction(db, answer.rows[0][0])
+                await _executed(db, "commit")
+            except psycopg.Error as error:
+                await _undo(db)
+                raise self._lost(error) from error
+            except BaseException:
+                await _undo(db)
+                raise
+            finally:
+                await self._give_back(db)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Statements]:
@@ -172,10 +183,8 @@ class StateDatabase:
     async def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement by itself gives, in one trip."""
         db, answer = await self._first(query, values)
-        try:
-            return await answer.fetchall()
-        finally:
-            await self._give_back(db)
+        await self._give_back(db)
+        return answer.rows
 
     async def take(self, tenant: str, person: str, most: int, span: float, longest: float) -> Taken:
         """Take a request of a key's budget if nobody waits and the window has room, in one trip.
@@ -184,13 +193,14 @@ class StateDatabase:
             StateUnwritable: the database is lost.
         """
         given = tenant, person, most, number_of(tenant), span, longest
-        [(number, now, room)] = await self.rows("select taken, at_now, room from take(?, ?, ?, ?, ?, ?)", given)
+        async with self._turn(tenant):
+            [(number, now, room)] = await self.rows("select taken, at_now, room from take(?, ?, ?, ?, ?, ?)", given)
         return Taken(number, now, room)
 
     async def change(self, query: str, values: Sequence[Any] = ()) -> int:
         db, answer = await self._first(query, values)
         await self._give_back(db)
-        return answer.rowcount
+        return answer.number
 
     def spare(self, tenant: str, span: float) -> bool:
         """Whether a key may send one request now although nobody can be asked, until `spared` says that it ended.
@@ -211,7 +221,10 @@ class StateDatabase:
         self._spared[tenant] = time.monotonic()
 
     async def later(self, change: Callable[[], Awaitable[object]]) -> None:
-        task = asyncio.create_task(self._patiently(change))
+        self._start(self._patiently(change))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._behind.add(task)
         task.add_done_callback(self._behind.discard)
 
@@ -222,39 +235,32 @@ class StateDatabase:
         """Finish what nobody waits for, say goodbye, and close the connections."""
         if self._pool is None:
             return
+        self._closing.set()
         with anyio.move_on_after(WAIT, shield=True):
-            while waiting := [each for each in self._behind if each.get_name() != SCHEMA]:
-                await asyncio.wait(waiting)
+            while self._behind:
+                await asyncio.wait(self._behind)
+        with suppress(StateUnwritable), anyio.move_on_after(WAIT * self._ready, shield=True):
+            await self.change("delete from replicas where id = ?", (self.id,))
         pool, self._pool = self._pool, None
-        for each in self._behind:
-            each.cancel()
-        with suppress(psycopg.Error, PoolTimeout), anyio.move_on_after(WAIT, shield=True):
-            async with pool.connection() as db:
-                await db.execute("delete from replicas where id = %s", (self.id,))
         await pool.close()
-        self._ready = False
+        self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
 
-    async def _begin(self, key: str) -> tuple[Connection, float]:
-        opening = OPENING.format(number=number_of(key)) if key else "begin; select moment()"
-        db, answer = await self._first(opening, None)
-        while answer.nextset():
-            pass
-        return db, await _only(answer)
+    def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
+        """A key's callers take turns here, so that one that is held up takes one connection, not all."""
+        return self._turns.setdefault(key, anyio.Lock()) if key else nullcontext()
 
-    async def _first(self, query: str, values: Sequence[Any] | None = ()) -> tuple[Connection, Cursor]:
+    async def _first(self, query: str, values: Sequence[Any] | None = ()) -> tuple[Connection, Answer]:
         """A connection and what its first statement answers; one that broke while it was idle is replaced."""
         pool = await self._opened()
-        for _ in range(MOST + 1):
-            db = await self._connection(pool)
-            try:
-                return db, await db.execute(_said(query), None if values is None else tuple(values))
-            except psycopg.Error as error:
-                await self._give_back(db)
-                if not db.closed:
-                    raise self._lost(error) from error
-            except BaseException:
-                await self._give_back(db)
-                raise
+        with anyio.CancelScope(shield=True):  # else nobody would have the connection
+            for _ in range(MOST + 1):
+                db = await self._connection(pool)
+                try:
+                    return db, await _executed(db, query, values)
+                except psycopg.Error as error:
+                    await self._give_back(db)
+                    if not db.closed:
+                        raise self._lost(error) from error
         raise self._lost(None)
 
     async def _connection(self, pool: AsyncConnectionPool[Connection]) -> Connection:
@@ -288,6 +294,8 @@ class StateDatabase:
                 await change()
                 return
             except StateUnwritable:
+                if self._closing.is_set():
+                    return
                 await anyio.sleep(LOST)
 
     # ── Opening ─────────────────────────────────────────────────────────────────────────────────
@@ -322,20 +330,19 @@ class StateDatabase:
         try:
             async with db.transaction():
                 await _migrate(db)
-            self._ahead = await _only(await db.execute("select moment()")) - time.monotonic()
+            [(now,)] = (await _executed(db, "select moment()")).rows
+            self._ahead = now - time.monotonic()
         except psycopg.Error as error:
             raise self._lost(error) from error
         finally:
             await self._give_back(db)
         self._ready = True
-        task = asyncio.create_task(self._live(), name=SCHEMA)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        self._start(self._live())
 
     async def _live(self) -> None:
         """Give signs of life, hear who else does, and delete what is over."""
         seen = "insert into replicas values (?, ?) on conflict (id) do update set seen = excluded.seen"
-        while True:
+        while not self._closing.is_set():
             with suppress(StateUnwritable):
                 async with self.changing() as db:
                     self._heard = time.monotonic()
@@ -346,7 +353,8 @@ class StateDatabase:
                     self.replicas = tuple(each for (each,) in await db.all("select id from replicas order by id"))
                     for query, seconds in OVER if self.replicas[0] == self.id else ():
                         await db.change(query, (db.now - seconds,))
-            await anyio.sleep(SEEN_EVERY)
+            with anyio.move_on_after(SEEN_EVERY):
+                await self._closing.wait()
 
 
 async def _configure(db: Connection) -> None:
@@ -369,10 +377,14 @@ async def _migrate(db: Connection) -> None:
         await db.execute("insert into schema_version values (%s)", (VERSION,))
 
 
-async def _only(answer: Cursor) -> Any:
-    """The one value of an answer."""
-    [row] = await answer.fetchall()
-    return row[0]
+async def _executed(db: Connection, query: str, values: Sequence[Any] | None = ()) -> Answer:
+    """What the last statement answers; who is cancelled meanwhile is so afterwards, and the connection stays good."""
+    cursor = db.cursor()
+    with anyio.CancelScope(shield=True):
+        await cursor.execute(_said(query), None if values is None else tuple(values))
+        while cursor.nextset():
+            pass
+    return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
 
 async def _undo(db: Connection) -> None:

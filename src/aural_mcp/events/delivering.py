@@ -37,11 +37,11 @@ UNWRITABLE = 10.0
 log = logging.getLogger(__name__)
 
 
-async def in_turn(database: Database, change: Callable[[Connection], T]) -> T:
-    """Carry out a change, whole or not at all, in a thread; it is not given up once begun."""
+async def in_turn(database: Database, change: Callable[[Connection], T], *place: str) -> T:
+    """Carry out a change of this place, whole or not at all, in a thread; it is not given up once begun."""
 
     def carry_out() -> T:
-        with database.writing() as db:
+        with database.writing(*place) as db:
             return change(db)
 
     return await anyio.to_thread.run_sync(carry_out)
@@ -62,14 +62,14 @@ class Lease:
         """Whether this process may work now."""
         now = self._clock()
         if not self._renewed <= now < self._renewed + RENEW:
-            self._until = await in_turn(self._database, partial(self._take, now=now))
+            self._until = await in_turn(self._database, partial(self._take, now=now), f"lease {self._name}")
             self._renewed = now
         return now < self._until
 
     async def release(self) -> None:
         """Let another process go on at once."""
         mine = leases.c.name == self._name, leases.c.holder == self._me
-        await in_turn(self._database, lambda db: db.execute(delete(leases).where(*mine)))
+        await in_turn(self._database, lambda db: db.execute(delete(leases).where(*mine)), f"lease {self._name}")
         self._until = 0.0
 
     def _take(self, db: Connection, *, now: float) -> float:
@@ -156,7 +156,7 @@ class Deliverer:
         """What arrived long ago goes, looked for once an hour while there is work."""
         now = self._clock()
         if not self._forgot <= now < self._forgot + HOUR:
-            await in_turn(self._database, partial(outbox.forget, before=now - KEPT))
+            await in_turn(self._database, partial(outbox.forget, before=now - KEPT), "outbox")
             self._forgot = now
 
     async def _has_work(self) -> bool:
@@ -191,7 +191,8 @@ class Deliverer:
             state, next_at = verdict(outcome, delivery.attempts + 1, self._clock())
             settled = partial(outbox.settle, delivery=delivery, endpoint=endpoint.id)
             with anyio.CancelScope(shield=True):
-                await in_turn(self._database, partial(settled, state=state, error=outcome.error, next_at=next_at))
+                came = partial(settled, state=state, error=outcome.error, next_at=next_at)
+                await in_turn(self._database, came, "outbox", endpoint.id, delivery.event)
             _say(delivery, endpoint, state, outcome.error)
         except SQLAlchemyError:
             log.exception("What came of an attempt cannot be written down; it will be made again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +19,7 @@ from aural_mcp.api.analysis import columns
 from aural_mcp.backend.interview.analyst import AnalysisFailed, Analyst, NoAnalyst
 from aural_mcp.backend.interview.answers import Answer, Unclear, answer_of, typed_texts
 from aural_mcp.backend.interview.asking import ask, ask_as_written, field, resume
-from aural_mcp.backend.interview.doors import Closed, Door, Host, Link, find_door
+from aural_mcp.backend.interview.doors import Closed, Door, Host, Link, find_door, place_of
 from aural_mcp.backend.interview.interviewer import Interviewer, RuleInterviewer, Utterance, closing, opening
 from aural_mcp.backend.interview.notice import keep, notice_for
 from aural_mcp.backend.interview.sessions import NO_GRACE, complete, is_over, revive
@@ -42,8 +43,8 @@ from aural_mcp.backend.webhooks import note_session
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.events.outbox import ABANDONED, SCORED, STARTED
 
-WORKERS, THINKERS = 4, 40
-"""Candidates served at once: more threads only wait for each other, unless they wait for a model."""
+THINKERS = 40
+"""Candidates served at once where threads wait for a model."""
 EVENTS = ("tab_switch", "paste")
 MOST_EVENTS = 1000
 OWN = re.compile("[0-9a-z]{24}")
@@ -79,13 +80,13 @@ class Conduct:
             door = self._door(db, link)
         if not _is_due(door):
             return door
-        with self.store.writing() as db:
+        with self._in_session(link) as db:
             door = self._go_on(db, self._keep_time(db, self._door(db, link)))
         return self._think(link, door)
 
     def begin(self, link: Link, form: FormData) -> str | None:
         """Start the session of somebody who gave a name and agreed; the answer is a cookie's value, if one is due."""
-        with self.store.writing() as db:
+        with self._alone(link) as db:
             door, cookie = self._arriving(db, link, form)
             if door.begun:
                 return cookie
@@ -104,7 +105,7 @@ class Conduct:
 
     def ask_for_person(self, link: Link, form: FormData) -> str | None:
         """Store that somebody would rather speak with a person, once and with its time; the answer as of `begin`."""
-        with self.store.writing() as db:
+        with self._alone(link) as db:
             door, cookie = self._arriving(db, link, form)
             name, email = _name(form, door), field(form, "email", 320)
             if not (door.candidate or door.reach or "@" in email):
@@ -116,7 +117,7 @@ class Conduct:
 
     def ask_for_data(self, link: Link, form: FormData) -> None:
         """Store that somebody asks for their data, a correction or deletion; also where the interview takes nobody."""
-        with self.store.writing() as db:
+        with self._alone(link) as db:
             try:
                 door = self._door(db, link)
             except Closed as closed:
@@ -129,7 +130,7 @@ class Conduct:
 
     def answer(self, link: Link, form: FormData) -> None:
         """Store an answer, then say what comes next. A form sent twice is taken once."""
-        with self.store.writing() as db:
+        with self._in_session(link) as db:
             door = self._door(db, link)
             if _is_due(door):
                 door = self._go_on(db, self._keep_time(db, door))
@@ -145,7 +146,7 @@ class Conduct:
 
     def notice(self, link: Link, form: FormData) -> None:
         """Log what the browser noticed, where the hiring team asked for it and the candidate was told."""
-        with self.store.writing() as db:
+        with self._in_session(link) as db:
             door = self._door(db, link)
             kind, session = form.get("type"), door.session
             if not (door.running and session and door.interview["antiCheatingEnabled"] and kind in EVENTS):
@@ -174,18 +175,26 @@ class Conduct:
         try:
             made = self.analyst.analyse(interview, door.script, door.turns)
         except AnalysisFailed as failure:
-            with self.store.writing() as db:
+            with self.store.writing(interview["id"], session_id) as db:
                 _say(db, door, "SYSTEM", Answer(f"Not analysed: {failure}"))
             return
         if made is not None:
             found = columns(made, scored_by=self.analyst.name, kind="model", at=now())
             still_open = sessions.c.id == session_id, sessions.c.insights.is_(None)
-            with self.store.writing() as db:
+            with self.store.writing(interview["id"], session_id) as db:
                 moment = now()
                 if waits_for_person(db, session_id):
                     return
                 if db.execute(update(sessions).where(*still_open).values(**found, updatedAt=moment)).rowcount:
                     note_session(db, SCORED, session, at=moment)
+
+    def _in_session(self, link: Link) -> AbstractContextManager[Connection]:
+        """A change of the session that this link leads to, of the whole interview where there is none yet."""
+        return self.store.writing(find=lambda db: place_of(db, link))
+
+    def _alone(self, link: Link) -> AbstractContextManager[Connection]:
+        """A change of the interview that this link leads to: who begins is counted, and looked for among the others."""
+        return self.store.writing(find=lambda db: place_of(db, link)[:1])
 
     def _door(self, db: Connection, link: Link) -> Door:
         return find_door(db, link, self.host)
@@ -255,7 +264,7 @@ class Conduct:
         if not door.running or door.waiting:
             return door
         coming = self._next(door)
-        with self.store.writing() as db:
+        with self._in_session(link) as db:
             again = self._door(db, link)
             if again.running and again.last == door.last:
                 return _speak_or_close(db, again, coming)
@@ -275,7 +284,8 @@ class Conduct:
 def conduct_of(store: Store, model: Model | None, starts: Starts = STARTS, employer: Employer = EMPLOYER) -> Conduct:
     """The conduct with a model that interviews and scores, or with rules and nobody who scores."""
     if model is None:
-        return Conduct(store, RuleInterviewer(), NoAnalyst(), anyio.CapacityLimiter(WORKERS), starts, employer)
+        workers = anyio.CapacityLimiter(store.at_once)
+        return Conduct(store, RuleInterviewer(), NoAnalyst(), workers, starts, employer)
     from aural_mcp.backend.interview.model import ModelAnalyst, ModelInterviewer
 
     workers = anyio.CapacityLimiter(THINKERS)

@@ -173,6 +173,26 @@ def find_door(db: Connection, link: Link, host: Host = Host()) -> Door:
     return door
 
 
+def place_of(db: Connection, link: Link) -> tuple[str, ...]:
+    """What is changed by somebody at this link: the interview, and their session in it where they have one.
+
+    Raises:
+        Closed: the link leads nowhere.
+    """
+    own = select(sessions.c.interviewId, sessions.c.id).join(conducted, conducted.c.sessionId == sessions.c.id)
+    known = own.where(conducted.c.cookie == digest(link.cookie or ""))
+    if link.token:
+        known = select(candidates.c.interviewId, candidates.c.sessionId).where(candidates.c.inviteToken == link.token)
+    elif link.slug:
+        mine = known.subquery()
+        there = interviews.outerjoin(mine, mine.c.interviewId == interviews.c.id)
+        known = select(interviews.c.id, mine.c.id).select_from(there).where(interviews.c.publicSlug == link.slug)
+    found = db.execute(known).first()
+    if found is None:
+        raise Closed(404, "no_link")
+    return tuple(filter(None, found))
+
+
 def not_told(db: Connection, interview: Row, employer: Employer) -> list[str]:
     """What of who invites the page of an interview cannot say, as nobody has set it."""
     said = {"contact": employer.contact, "organization": _inviting(db, interview, employer.organization)}

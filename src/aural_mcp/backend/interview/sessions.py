@@ -16,6 +16,8 @@ from aural_mcp.events.outbox import ABANDONED, COMPLETED
 
 IDLE = timedelta(minutes=60)
 """Without a word for so long a session counts as abandoned, and such a pause does not count as time taken."""
+AT_ONCE = 200
+"""Sessions that are marked in one transaction."""
 NO_GRACE = timedelta(0)
 GRACE = timedelta(seconds=20)
 """How long after its time an answer is still taken: it was on its way."""
@@ -45,7 +47,7 @@ def active_seconds(times: Sequence[str]) -> int:
     return sum(gap for gap in gaps if gap <= IDLE.total_seconds())
 
 
-def idle_sessions(db: Connection) -> Sequence[str]:
+def idle_sessions(db: Connection, among: Sequence[str] | None = None) -> list[Row]:
     """The sessions conducted here in which nobody has said anything for `IDLE`; imported ones are left as they are.
 
     Who waits for a person they asked for is not idle.
@@ -54,24 +56,26 @@ def idle_sessions(db: Connection) -> Sequence[str]:
     wish = requests.c.sessionId == sessions.c.id, requests.c.kind == PERSON, requests.c.closedAt.is_(None)
     waits = select(requests.c.id).where(*wish).exists()
     quiet = sessions.c.status == "IN_PROGRESS", sessions.c.lastActivityAt < before, ~waits
-    return db.execute(select(sessions.c.id).join(conducted).where(*quiet)).scalars().all()
+    found = select(sessions.c.id, sessions.c.interviewId).join(conducted).where(*quiet)
+    return rows(db, found if among is None else found.where(sessions.c.id.in_(among)))
 
 
 def sweep(store: Store) -> None:
-    """Mark the sessions as abandoned in which nothing has happened for long; opening their link revives them."""
+    """Mark the sessions as abandoned in which nothing has happened for long; opening their link revives them.
+
+    One in which something happens just now is left for the next time, also what another process marks.
+    """
     with store.reading() as db:
-        idle = idle_sessions(db)
-    if idle:
-        with store.writing() as db:
-            _abandon(db, idle)
+        idle = [(row["interviewId"], row["id"]) for row in idle_sessions(db)]
+    for first in range(0, len(idle), AT_ONCE):
+        with store.writing_free(idle[first : first + AT_ONCE]) as (db, free):
+            _abandon(db, idle_sessions(db, [session for _, session in free]))
 
 
-def _abandon(db: Connection, ids: Sequence[str]) -> None:
+def _abandon(db: Connection, idle: Sequence[Row]) -> None:
     changes = {"status": "ABANDONED", "updatedAt": now()}
-    still = sessions.c.id.in_(ids), sessions.c.status == "IN_PROGRESS"
-    found = rows(db, select(sessions.c.id, sessions.c.interviewId).where(*still))
-    db.execute(update(sessions).where(*still).values(changes))
-    for row in found:
+    db.execute(update(sessions).where(sessions.c.id.in_([row["id"] for row in idle])).values(changes))
+    for row in idle:
         note_session(db, ABANDONED, row | changes, at=changes["updatedAt"])
 
 

@@ -19,14 +19,14 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -56,18 +56,17 @@ from aural_mcp.backend.rest.checks import Refused
 from aural_mcp.backend.rest.extensions import UNLISTED
 from aural_mcp.backend.rest.handlers import HANDLERS, Paged, Told
 from aural_mcp.backend.rest.limits import RateLimit, RateLimited, rate_limit_of
-from aural_mcp.backend.rest.scope import Call, scope_of
+from aural_mcp.backend.rest.scope import Call, place_of, scope_of
 from aural_mcp.backend.storage.store import Store, digest, now
 from aural_mcp.backend.storage.tables import api_keys
 from aural_mcp.backend.webhooks import delivering
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
+from aural_mcp.database import MayBeStored
 from aural_mcp.documents import render
 
 PREFIX = "/api/v1"
 SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
 BODY_LIMIT = 4 * 1024 * 1024
-WORKERS = 4
-"""Requests worked on at once: more threads only wait for each other."""
 HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
 ROOT = (
     "Interviews with Aural",
@@ -76,6 +75,13 @@ ROOT = (
     "them can be seen from this page.",
 )
 """What a browser is told that opens the root."""
+REFUSED = "The database is busy or cannot be written. Nothing was changed; try again."
+LOST = "The database was lost while this was stored: it may have been done. Look whether it was before you try again."
+UNSEEN = "This page cannot be shown just now. What you have sent is kept. Please load it again in a minute."
+UNSENT = (
+    "What you have just sent may not be stored; everything before it is. Please go back in a minute and send it again. "
+    "Nothing is stored twice."
+)
 CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
@@ -112,10 +118,9 @@ class Backend:
         """Authenticate, count, carry out, write down. Runs in a worker thread, as one transaction."""
         if operation in SWEPT:
             sweep(self.store)
-        door = self.store.reading if operation.effect == "read" else self.store.writing
         header = request.headers.get("authorization", "")
         user_id = self._user(header)
-        with door() as db:
+        with self._door(operation, request.path_params) as db:
             scope = scope_of(db, user_id)
             if scope is None:
                 raise Refused(403, "No organization found for this API key user.")
@@ -132,6 +137,11 @@ class Backend:
             else {}
         )
         return _json({"data": found, **beside})
+
+    def _door(self, operation: AnyOperation, ids: Mapping[str, str]) -> AbstractContextManager[Connection]:
+        if operation.effect == "read":
+            return self.store.reading()
+        return self.store.writing(find=lambda db: place_of(db, ids))
 
     def _user(self, header: str) -> str:
         """The user of the key in the header, counted against its rate limit, in Aural's order of checks."""
@@ -173,7 +183,7 @@ def create_app(
         generation: 1 answers as deployments with 15 operations do, 2 as Aural does, for tests; 3 is all of this one.
     """
     limit = rate_limit_of(store, requests_per_minute)
-    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(WORKERS), generation, employer)
+    backend = Backend(store, origin, local_key, limit, anyio.CapacityLimiter(store.at_once), generation, employer)
     paths: dict[str, dict[str, AnyOperation]] = {}
     for operation in (each for each in (*OPERATIONS, *LOCAL_OPERATIONS, *UNLISTED) if each.since <= generation):
         paths.setdefault(operation.path, {})[operation.method] = operation
@@ -228,7 +238,11 @@ def _app(
         routes=routes,
         lifespan=lifespan,
         middleware=[Middleware(BodyLimit)],
-        exception_handlers={HTTPException: http_error or _http_error, Exception: _crash},
+        exception_handlers={
+            HTTPException: http_error or _http_error,
+            SQLAlchemyError: _no_database,
+            Exception: _crash,
+        },
     )
 
 
@@ -268,9 +282,6 @@ def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Rou
             return _error(400, "The request body is nested too deeply.")
         except RateLimited as limited:
             return _too_many(limited)
-        except SQLAlchemyError:
-            log.exception("the database refused")
-            return _error(503, "The database is busy or cannot be written. Nothing was changed; try again.")
 
     return Route(PREFIX + path, endpoint, methods=allowed)
 
@@ -329,6 +340,15 @@ def _page(refused: HTTPException) -> Response:
         words = "Not taken", "That was more than can be taken at once. Go back, make it shorter, and send it again."
     page = message_page(*words)
     return Response(page, refused.status_code, {**PAGE_HEADERS, **(refused.headers or {})}, media_type="text/html")
+
+
+async def _no_database(request: Request, error: Exception) -> Response:
+    """The database is out of reach, or somebody changes the same for long."""
+    log.error("the database refused", exc_info=error)
+    if request.url.path.startswith("/api/"):
+        return _error(503, LOST if isinstance(error, MayBeStored) else REFUSED)
+    page = message_page("Not available now", UNSEEN if request.method == "GET" else UNSENT)
+    return Response(page, 503, PAGE_HEADERS, media_type="text/html")
 
 
 async def _crash(request: Request, error: Exception) -> Response:

@@ -23,6 +23,8 @@ from aural_mcp.backend.storage.tables import (
 from aural_mcp.config import Employer
 
 ROLES = ("VIEWER", "MEMBER", "ADMIN", "OWNER")
+NEW = "new"
+"""The place of what is not there yet."""
 NO_INTERVIEW_ACCESS = "You do not have access to this interview"
 
 
@@ -87,6 +89,16 @@ def scope_of(db: Connection, user_id: str) -> Scope | None:
     return Scope(user_id, organization, roles)
 
 
+def place_of(db: Connection, ids: Mapping[str, str]) -> tuple[str, ...]:
+    """What a request for these ids changes: an interview, or a session in it; else nothing that is there."""
+    if interview := ids.get("interviewId"):
+        return (_known(interview),)
+    if session := row_of(db, sessions, ids.get("sessionId")):
+        return session["interviewId"], session["id"]
+    question = row_of(db, questions, ids.get("questionId"))
+    return (question["interviewId"] if question else NEW,)
+
+
 def own_interview(call: Call) -> Row:
     """The interview in the path; absent and out of scope are the same 404, as Aural answers here."""
     row = row_of(call.db, interviews, call.ids["interviewId"])
@@ -131,8 +143,11 @@ def row_of(db: Connection, table: Table, identifier: str | None) -> Row | None:
     """The row with this id; ids of any case are Aural's, and anything else is simply not there."""
     if not identifier or UNSTORABLE.search(identifier):
         return None
-    known = identifier.lower() if is_uuid(identifier) else identifier
-    return one(db, select(table).where(table.c.id == known))
+    return one(db, select(table).where(table.c.id == _known(identifier)))
+
+
+def _known(identifier: str) -> str:
+    return identifier.lower() if is_uuid(identifier) else identifier
 
 
 def missing(message: str) -> NoReturn:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_new  # SQLite's is written alike
 
 from aural_mcp.api.decisions import ADVERSE
 from aural_mcp.backend.storage.store import PERSON, Row, new_id, now, one, rows
@@ -66,9 +67,7 @@ def notice_of(db: Connection, session_id: str) -> Row | None:
 
 def keep_notice(db: Connection, session_id: str, notice: Row, agreed: str) -> None:
     """Store what the candidate of a session was told and agreed to; a text that many were told is there once."""
-    known = select(notices.c.digest).where(notices.c.digest == notice["digest"])
-    if not db.execute(known).first():
-        db.execute(insert(notices).values(notice))
+    db.execute(insert_new(notices).values(notice).on_conflict_do_nothing())
     told = {"sessionId": session_id, "notice": notice["digest"], "agreed": agreed, "at": now()}
     db.execute(insert(agreements).values(told))
 

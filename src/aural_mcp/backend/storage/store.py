@@ -84,7 +84,15 @@ class Store(Database):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, _bring_up_to_date)
+        super().__init__(url, _bring_up_to_date, _is_up_to_date)
+
+
+def _is_up_to_date(db: Connection) -> bool:
+    """Whether the tables are all there, as this version makes them."""
+    there, names = inspect(db), {table.name for table in (settings, *LATER)}
+    if not names <= {*there.get_table_names()} or setting(db, "schema_version") != SCHEMA_VERSION:
+        return False
+    return ASKS in {column["name"] for column in there.get_columns(sessions.name)} and not _wishes(db)
 
 
 def _bring_up_to_date(db: Connection) -> None:
@@ -116,13 +124,16 @@ def _bring_up_to_date(db: Connection) -> None:
 
 def take_up_wishes(db: Connection) -> None:
     """Make a request of each wish for a person that an earlier version stored, so that somebody can close it."""
+    for wish in _wishes(db):
+        db.execute(insert(requests).values(id=new_id(), kind=PERSON, **wish))
+
+
+def _wishes(db: Connection) -> list[Row]:
     open_ones = select(requests.c.sessionId).where(requests.c.kind == PERSON, requests.c.closedAt.is_(None))
     column = sessions.c
     known = open_ones.where(requests.c.sessionId == column.id).exists()
-    wishes = select(column.id, column.interviewId, column[ASKS]).where(column[ASKS].is_not(None), ~known)
-    for session, interview, at in db.execute(wishes).all():
-        row = {"id": new_id(), "interviewId": interview, "sessionId": session, "kind": PERSON, "at": at}
-        db.execute(insert(requests).values(row))
+    wishes = select(column.id.label("sessionId"), column.interviewId, column[ASKS].label("at"))
+    return rows(db, wishes.where(column[ASKS].is_not(None), ~known))
 
 
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: outbox.make_tables}
@@ -144,6 +155,9 @@ def owner(store: Store) -> Owner:
 
     In an imported workspace it is the owner of its first organization, and nothing is made.
     """
+    with store.reading() as db:
+        if user_id := setting(db, "owner"):
+            return Owner(user_id)
     with store.writing() as db:
         if user_id := setting(db, "owner"):
             return Owner(user_id)
@@ -171,11 +185,29 @@ def _make_workspace(db: Connection) -> str:
 
 def create_key(store: Store, user_id: str, name: str, expires_at: str | None = None) -> str:
     """A new API key for the user; the secret is returned here and stored only as its SHA-256."""
+    with store.writing() as db:
+        return _new_key(db, user_id, name, expires_at)
+
+
+def create_first_key(store: Store, user_id: str) -> str | None:
+    """A key for the user of a workspace that has none; of several processes that start at once, one makes it."""
+    with store.reading() as db:
+        if _has_keys(db):
+            return None
+    with store.writing() as db:
+        return None if _has_keys(db) else _new_key(db, user_id, "first")
+
+
+def _has_keys(db: Connection) -> bool:
+    """Whether anybody could already use this workspace over HTTP."""
+    return db.execute(select(api_keys.c.id).where(api_keys.c.isActive).limit(1)).first() is not None
+
+
+def _new_key(db: Connection, user_id: str, name: str, expires_at: str | None = None) -> str:
     body = "".join(secrets.choice(BASE62) for _ in range(30))
     secret = f"dlv_{body}{checksum(body)}"
     row = {"id": new_id(), "userId": user_id, "name": name, "hash": digest(secret), "createdAt": now()}
-    with store.writing() as db:
-        db.execute(insert(api_keys).values(**row, expiresAt=expires_at))
+    db.execute(insert(api_keys).values(**row, expiresAt=expires_at))
     return secret
 
 
@@ -197,12 +229,6 @@ def user_of(store: Store, email: str) -> str | None:
     """The id of the user with this address."""
     with store.reading() as db:
         return db.execute(select(profiles.c.id).where(profiles.c.email == email)).scalar()
-
-
-def has_keys(store: Store) -> bool:
-    """Whether anybody could already use this workspace over HTTP."""
-    with store.reading() as db:
-        return db.execute(select(api_keys.c.id).where(api_keys.c.isActive).limit(1)).first() is not None
 
 
 def checksum(body: str) -> str:

@@ -1,0 +1,169 @@
+"""The shared state in PostgreSQL: what replicas see of it when it is held up, goes away, comes back, or is newer."""
+
+import time
+
+import anyio
+import anyio.to_thread
+import psycopg
+import pytest
+
+from aural_mcp.api.errors import StateUnwritable
+from aural_mcp.client import state_database
+from aural_mcp.client.budget import WINDOW, Budget
+from aural_mcp.client.state import State
+from aural_mcp.config import BadSetting
+from conftest import postgresql_server
+
+INSERT = "insert into codes values (?, 1e12) on conflict do nothing"
+
+
+@pytest.fixture
+async def url(postgresql):
+    return postgresql.database()
+
+
+@pytest.fixture
+async def states(url):
+    made = [State(url=url) for _ in range(4)]
+    yield made
+    for each in made:
+        await each.aclose()
+
+
+async def test_a_key_that_is_held_up_holds_up_no_other(states):
+    async with states[0].changing("a"), anyio.create_task_group() as tasks:
+
+        async def wait():
+            with pytest.raises(StateUnwritable):
+                async with states[1].changing("a"):
+                    pass
+
+        for _ in range(20):
+            tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(2):
+            async with states[1].changing("b") as db:
+                await db.change(INSERT, ("b",))
+        tasks.cancel_scope.cancel()
+
+
+async def test_processes_that_begin_at_once_on_an_empty_database_make_its_tables_once(states):
+    async with anyio.create_task_group() as tasks:
+        for each in states:
+            tasks.start_soon(each.opens)
+    assert all([await each.change(INSERT, (f"{number}",)) for number, each in enumerate(states)])
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(states, url):
+    await states[0].opens()
+    with psycopg.connect(url.replace("+psycopg", "")) as db:
+        db.execute("update aural_mcp_state.schema_version set version = 99")
+    with pytest.raises(BadSetting, match="newer aural-mcp"):
+        await states[1].opens()
+
+
+async def test_connections_that_the_server_has_closed_are_replaced_without_a_word(states, url):
+    await states[0].change(INSERT, ("before",))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        db.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aural-mcp'")
+    assert await states[0].change(INSERT, ("after",)) == 1
+    async with states[0].changing("key") as db:
+        assert await db.one("select count(*) from codes") == (2,)
+
+
+async def test_its_clock_is_everybodys(states):
+    async with states[0].changing() as db:
+        assert abs(db.now - time.time()) < 5
+    assert abs(states[0].now() - db.now) < 0.5
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://user@host/name", "postgresql", "sqlite:///state.db", "postgresql+asyncpg://h/n"]
+)
+def test_what_is_no_address_of_postgresql_is_refused_by_name(url):
+    with pytest.raises(BadSetting, match="AURAL_STATE_URL must be of PostgreSQL"):
+        State(url=url)
+
+
+@pytest.fixture
+def server():
+    """A PostgreSQL of its own, which a test stops."""
+    with postgresql_server() as made:
+        yield made
+
+
+@pytest.fixture
+async def stopped(server, monkeypatch):
+    """A budget on a database that has been lost, whose process had known it for a while."""
+    monkeypatch.setattr(state_database, "SEEN_EVERY", 0.02)
+    state = State(url=server.database())
+    while state.database._heard - state.database._began <= 2 * state_database.SEEN_EVERY:
+        await state.change("update pauses set until = 0")
+        await anyio.sleep(0.01)
+    await anyio.to_thread.run_sync(server.stop)
+    yield Budget(60, state=state, tenant="t")
+    await state.aclose()
+    await anyio.to_thread.run_sync(server.start)
+
+
+async def test_without_its_database_a_write_is_refused_at_once_and_says_so(stopped):
+    with anyio.fail_after(10), pytest.raises(StateUnwritable, match="cannot be reached, so nothing more was sent"):
+        await stopped.acquire(40)
+
+
+async def test_without_its_database_a_read_goes_on_slowly_and_never_past_what_the_log_leaves(stopped):
+    for _ in range(2):
+        with anyio.fail_after(10):
+            async with stopped.granted(40, reads=True) as waited:
+                assert waited < 5
+                assert stopped.alone
+        with pytest.raises(StateUnwritable):
+            async with stopped.granted(1, reads=True):
+                pass
+        stopped._state.database._spared["t"] -= WINDOW
+
+
+async def test_a_read_that_waits_goes_on_by_itself_when_the_database_is_back(stopped, server):
+    async with stopped.granted(40, reads=True):
+        pass
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, server.start)
+        stopped.alone = False
+        with anyio.fail_after(20):
+            async with stopped.granted(20, reads=True):
+                assert not stopped.alone
+    await anyio.to_thread.run_sync(server.stop)
+
+
+async def test_of_three_processes_two_have_a_request_to_spare_and_always_the_same(stopped):
+    database = stopped._state.database
+    names = [database.id, "one", "two"]
+    database.replicas = tuple(names)
+    may = []
+    for tenant in (f"key {number}" for number in range(60)):
+        chosen = []
+        for database.id in names:
+            database._spared.clear()
+            chosen.append(database.spare(tenant, WINDOW))
+        may.append(tuple(chosen))
+    assert all(sum(each) == 2 for each in may)
+    assert len(set(may)) == 3
+
+
+async def test_a_change_that_nobody_waits_for_is_made_when_the_database_is_back(stopped, server):
+    state = stopped._state
+    await state.later(lambda: state.change(INSERT, ("late",)))
+    await anyio.to_thread.run_sync(server.start)
+    with anyio.fail_after(20):
+        while not (found := await _codes(state)):
+            await anyio.sleep(0.05)
+    assert found == [("late",)]
+    await anyio.to_thread.run_sync(server.stop)
+
+
+async def _codes(state):
+    try:
+        async with state.reading() as db:
+            return await db.all("select code from codes")
+    except StateUnwritable:
+        return []
