@@ -19,7 +19,7 @@ NAMES = ("clear", "hash")
 UNEXPANDED = re.compile(r"\$\{.*\}", re.DOTALL)
 """A reference to another variable that nobody has put in place."""
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-OUR_FILES = ("workspace.db", "state.db", "events.db", "audit.jsonl")
+OUR_FILES = ("workspace.db", "state.db", "events.db", "audit.jsonl", "audit-spool-")
 """What the names of our files in the data folder begin with."""
 KEPT_OPEN = 75
 """Seconds that an idle connection to us stays open: longer than clients and proxies keep theirs; few repeat a POST."""
@@ -216,10 +216,15 @@ def _holds_only_ours(folder: Path) -> bool:
 
 
 def decision_log(settings: Settings) -> Path | None:
-    """The file in which decisions are logged; None when that is switched off."""
-    if settings.audit_log == Path("off"):
+    """The file in which decisions are logged; None when that is switched off, or they are rows of a database."""
+    if settings.audit_log == Path("off") or logs_in_database(settings):
         return None
     return settings.audit_log or data_folder(settings) / "audit.jsonl"
+
+
+def logs_in_database(settings: Settings) -> bool:
+    """Whether decisions are rows of the database that processes share: where it is set, and no other log is."""
+    return bool(settings.state_url) and settings.audit_log is None
 
 
 def usable_key(key: str) -> bool:

@@ -91,7 +91,11 @@ VARIABLES = (
         "--files",
         takes="DIR",
     ),
-    Variable("AURAL_AUDIT_LOG", "Another file for the decision log; `off` writes none.", "`audit.jsonl`"),
+    Variable(
+        "AURAL_AUDIT_LOG",
+        "Another file for the decision log, this computer's also with `AURAL_STATE_URL`; `off` writes none.",
+        "`audit.jsonl`",
+    ),
     Variable(
         "AURAL_AUDIT_NAMES",
         "How the decision log names people who signed in: `clear`, or `hash`, keyed by `AURAL_STATE_KEYS` or "

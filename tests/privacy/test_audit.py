@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aural_mcp.api.operations import OPERATIONS
-from aural_mcp.privacy import audit
+from aural_mcp.privacy import audit_file, audit_lines
 from aural_mcp.privacy.audit import AuditLog, ids_of, logged, verify
 from aural_mcp.privacy.who import Who
 from processes import aural_mcp
@@ -43,7 +43,7 @@ def rewrite(path, lines):
 def rehashed(line):
     """The line as somebody writes it who knows how the log is made."""
     said = line[: line.rindex(b',"hash"')]
-    return said + f',"hash":"{audit._hash(said)}"}}'.encode()
+    return said + f',"hash":"{audit_lines.hash_of(said)}"}}'.encode()
 
 
 def warnings_in(caplog):
@@ -222,10 +222,10 @@ async def test_only_a_file_is_written_to(tmp_path, caplog):
 
 
 async def test_a_process_that_keeps_the_lock_holds_nobody_up_for_long(path, monkeypatch, caplog):
-    monkeypatch.setattr(audit, "BUSY", 0.05)
+    monkeypatch.setattr(audit_file, "BUSY", 0.05)
     await write(path, 1)
     log = AuditLog(lambda: path)
-    with path.open("rb") as file, audit._locked(file.fileno()):
+    with path.open("rb") as file, audit_file._locked(file.fileno()):
         await log.record("publish_interview", "done", tenant=TENANT, ids={})  # else it waits for the end of this block
     assert len(warnings_in(caplog)) == 1
     await log.record("publish_interview", "done", tenant=TENANT, ids={})

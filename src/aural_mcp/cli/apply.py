@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import anyio
@@ -18,7 +17,7 @@ from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import beside, set_up
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.deployment import Loss, sentence
-from aural_mcp.config import Settings, decision_log, read_settings
+from aural_mcp.config import Settings, read_settings
 from aural_mcp.log import set_up_logging
 from aural_mcp.privacy.audit import AuditLog, Confirmed, Outcome
 from aural_mcp.safety import outside
@@ -151,7 +150,7 @@ def apply_(context: click.Context, file: Any, dry_run: bool, yes: bool) -> None:
         raise click.ClickException(settings.problem)
     setup, done = set_up(settings), list[bool]()
     would = f"Would be opened to everyone who has the link: {titles}." if given.dry_run else _reach(settings)
-    log = Decision(setup.client, AuditLog(partial(decision_log, settings)), _how(titles, yes=yes))
+    log = Decision(setup.client, setup.log, _how(titles, yes=yes))
 
     async def carry_out() -> None:
         try:

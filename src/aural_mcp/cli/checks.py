@@ -44,7 +44,7 @@ from aural_mcp.api.operations import (
 )
 from aural_mcp.cli.install import Problem, plan
 from aural_mcp.cli.install.hosts import HOSTS, Machine, files
-from aural_mcp.cli.setup import state_of
+from aural_mcp.cli.setup import log_of, state_of
 from aural_mcp.client.client import TIMEOUT, AuralClient, Connections, Spent
 from aural_mcp.client.deployment import HOMES
 from aural_mcp.client.retry import RetryBudget
@@ -62,6 +62,7 @@ from aural_mcp.config import (
     read_settings,
 )
 from aural_mcp.privacy.audit import AuditLog
+from aural_mcp.privacy.audit_spool import left_in
 from aural_mcp.safety import quoted
 from aural_mcp.variables import unexpanded
 
@@ -106,7 +107,7 @@ class Doctor:
             folder = data_folder(settings)
             state = state_of(settings)
             await self._look("state file", partial(_state, state))
-            await self._look("decision log", partial(_log, settings))
+            await self._look("decision log", partial(_log, settings, state))
             if settings.embedded:
                 await self._look("notice", partial(_notice, settings))
             if settings.embedded and await self._look("workspace", partial(_workspace, folder / "workspace.db")):
@@ -217,7 +218,12 @@ async def _state(state: State) -> Check:
     return Check("problem", said, "Make it writable, or move it away: a new one is made.")
 
 
-async def _log(settings: Settings) -> Check:
+async def _log(settings: Settings, state: State) -> Check:
+    if rows := log_of(settings, state).rows:
+        await rows.reach()
+        said = "The decision log in the database of AURAL_STATE_URL can be written."
+        waiting = ", ".join(str(each) for each in left_in(data_folder(settings)))
+        return Check("warning", f"{said} Lines wait in {waiting}.", SPOOLED) if waiting else Check("ok", said)
     path = decision_log(settings)
     if path is None:
         return Check("ok", "AURAL_AUDIT_LOG is off: nothing is written down.")
@@ -232,6 +238,9 @@ async def _log(settings: Settings) -> Check:
         said = f"{path} cannot be written ({why}), so nothing is done that must stand there."
         return Check("problem", said, "Correct AURAL_AUDIT_LOG, or who owns the file.")
     return Check("ok", f"{path} can be written.")
+
+
+SPOOLED = "A server of this computer that lost the database stores them with its next line."
 
 
 async def _workspace(file: Path) -> Check:

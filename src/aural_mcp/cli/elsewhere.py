@@ -40,7 +40,6 @@ NONE = "This computer keeps nothing of them."
 
 def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes: bool, dry_run: bool) -> bool:
     """List what is held of one person, and erase our traces; whether anything was erased here."""
-    from aural_mcp.config import decision_log
     from aural_mcp.privacy.audit import ID
     from aural_mcp.privacy.persons import Entry, Person, meant, people_of
     from aural_mcp.safety import quoted
@@ -68,7 +67,7 @@ def erase_elsewhere(settings: Settings, wanted: str, files: Path | None, *, yes:
     traces = _erase_traces(settings, [person], found.titles, yes=yes, dry_run=dry_run)
     if traces is not None and people:
         note(Waited(settings), "erase", "done", person.entries)
-    say("What is left for you:", [*in_files(person, files or settings.files, decision_log(settings)), IN_MEMORY])
+    say("What is left for you:", [*in_files(person, files or settings.files, settings), IN_MEMORY])
     return traces is not None
 
 

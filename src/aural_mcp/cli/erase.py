@@ -74,7 +74,6 @@ def erase(
 
 def _erase_here(store: Store, settings: Settings, wanted: str, files: Path | None, *, yes: bool, dry_run: bool) -> bool:
     from aural_mcp.backend.storage.erasing import entries, has_erased, held, mentioned, titles, when_erased
-    from aural_mcp.config import decision_log
     from aural_mcp.privacy.persons import meant, people_of, perhaps
 
     with store.reading() as db:
@@ -103,7 +102,7 @@ def _erase_here(store: Store, settings: Settings, wanted: str, files: Path | Non
         done = carry_out(store, settings, lambda db: _all_of(db, person), "erase", whole=True)
         click.echo(f"\nErased: {done.said}.")
     folder = files or settings.files
-    left = [*in_files(person, folder, decision_log(settings)), *unreached(store, settings, done.unfinished)]
+    left = [*in_files(person, folder, settings), *unreached(store, settings, done.unfinished)]
     say("What is left for you:", left)
     return bool(done.entries)
 

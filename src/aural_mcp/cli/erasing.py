@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aural_mcp.cli.setup import Waited
     from aural_mcp.config import Settings
     from aural_mcp.privacy.audit import Outcome
-    from aural_mcp.privacy.persons import Entry, Person
+    from aural_mcp.privacy.persons import Entry, Mentions, Person
 
 Choice = tuple[Sequence["Entry"], Sequence["Entry"]]
 """Who goes, and of whom it is remembered that they shall not come back unasked."""
@@ -173,18 +174,13 @@ def unreached(store: Store, settings: Settings, unfinished: Iterable[str]) -> li
     ]
 
 
-def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[str]:
+def in_files(person: Person, folder: Path | None, settings: Settings) -> Iterator[str]:
     """The files in a folder that name somebody, which stay; and lines of the decision log that do."""
-    from aural_mcp.privacy.audit import read
     from aural_mcp.privacy.persons import Mentions
     from aural_mcp.safety import quoted
 
     looked = Mentions(person)
-    if log is not None and log.exists():
-        reasons = [each.said.get("reason") for each in read(log) if each]
-        if number := sum(isinstance(each, str) and looked.are_in(each) for each in reasons):
-            lines = "1 line gives" if number == 1 else f"{number} lines give"
-            yield f"{log}: {lines} a reason that names them. A line of it cannot be changed: the file goes as a whole."
+    yield from _in_log(looked, settings)
     for each in looked.unsought if folder else ():
         yield f"The name {quoted(each)} is too short to be looked for: files were searched for address, number and ids."
     if folder is None:
@@ -200,6 +196,20 @@ def in_files(person: Person, folder: Path | None, log: Path | None) -> Iterator[
             yield f"{path} names them. Delete it, or take them out."
     if closed:
         yield f"{folder}: {closed} file{'' if closed == 1 else 's'} that cannot be looked into (Office, PDF, archives)."
+
+
+def _in_log(looked: Mentions, settings: Settings) -> Iterator[str]:
+    """What the decision log says of somebody in reasons, where it does."""
+    from aural_mcp.cli.decision_log import kept_log
+    from aural_mcp.privacy.audit_lines import line_of
+
+    log, reasons = kept_log(settings), list[object]()
+    if log is None:
+        return
+    log.each(-math.inf, lambda raw: reasons.append(line.said.get("reason") if (line := line_of(raw)) else None))
+    if number := sum(isinstance(each, str) and looked.are_in(each) for each in reasons):
+        lines = "1 line gives" if number == 1 else f"{number} lines give"
+        yield f"{log.where}: {lines} a reason that names them. A line of it cannot be changed: {log.whole}."
 
 
 def _content(path: Path) -> bytes:

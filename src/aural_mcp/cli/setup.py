@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,11 +61,12 @@ def _trace() -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """A server, the client it relays with, and the local workspace if that is the backend."""
+    """A server, the client it relays with, the local workspace if that is the backend, and the decision log."""
 
     server: AuralServer
     client: AuralClient
     workspace: LocalWorkspace | None
+    log: AuditLog
 
 
 def set_up(
@@ -115,6 +116,7 @@ def set_up(
             link_origin=origin,
             state=state,
         )
+    log = log_of(settings, state)
     clients = KeyPerRequest(client) if per_request else OneClient(client, settings.problem)
     server = AuralServer(
         clients,
@@ -124,24 +126,30 @@ def set_up(
         confirm=settings.confirm,
         state_keys=settings.state_keys,
         exposure=Exposure(settings.narrowing.blind, settings.narrowing.lockdown),
-        audit=log_of(settings, state),
+        audit=log,
         require_reason=settings.require_reason,
         files=settings.files,
         mail=None if per_request else read_mail(os.environ),
         employer=settings.employer,
     )
-    return Setup(server, client, workspace)
+    return Setup(server, client, workspace, log)
 
 
 def log_of(settings: Settings, state: State) -> AuditLog:
     """The decision log, in which people's names stand in clear or as hashes, as the settings say."""
-    from aural_mcp.config import decision_log
+    from aural_mcp.config import data_folder, decision_log, logs_in_database
     from aural_mcp.privacy.audit import AuditLog
+
+    rows: DatabaseLog | None = None
+    if logs_in_database(settings):
+        from aural_mcp.privacy.audit_database import DatabaseLog
+
+        rows = DatabaseLog(state, partial(data_folder, settings))
 
     async def hashing() -> bytes:
         return settings.state_keys[0] if settings.state_keys else await state.secret()
 
-    return AuditLog(partial(decision_log, settings), hashing if settings.audit_names == "hash" else None)
+    return AuditLog(partial(decision_log, settings), hashing if settings.audit_names == "hash" else None, rows)
 
 
 def state_of(settings: Settings) -> State:
@@ -230,7 +238,7 @@ async def beside(setup: Setup, serve: Callable[[], Awaitable[None]], at_once: bo
                 await listed.wait()
         await workspace.serve_pages()
 
-    async with setup.client, anyio.create_task_group() as tasks:
+    async with setup.client, aclosing(setup.log), anyio.create_task_group() as tasks:
         if setup.workspace is not None:
             setup.server.middleware.append(notice)
             tasks.start_soon(pages, setup.workspace)

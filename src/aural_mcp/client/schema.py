@@ -54,6 +54,17 @@ create table if not exists applications (
     id text primary key, made double precision not null, used double precision not null, details text not null
 );
 """
+LOG = """
+create table if not exists decision_log (
+    writer text not null, seq bigint not null, at double precision not null, tenant text not null,
+    line text not null, put double precision not null, primary key (writer, seq)
+);
+create index if not exists decision_log_in_order on decision_log (at, writer, seq);
+create index if not exists decision_log_of_a_key on decision_log (tenant, at);
+create index if not exists decision_log_as_it_came on decision_log (put);
+create index if not exists decision_log_checkpoints on decision_log (put) where line like '%"tool":"checkpoint"%';
+"""
+"""The decision log, in a database alone: `at` as a line says it, `put` when it came there, by the database's clock."""
 OVER = (
     ("delete from creates where state = 'done' and begun_at < ?", REMEMBERED),
     ("delete from creates where begun_at < ?", IN_DOUBT),

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from aural_mcp.api.errors import StateUnwritable
-from aural_mcp.client.schema import OVER, TABLES, VERSION
+from aural_mcp.client.schema import LOG, OVER, TABLES, VERSION
 from aural_mcp.config import BadSetting
 
 try:
@@ -372,7 +372,7 @@ async def _migrate(db: Connection) -> None:
             f"{VERSION}). Upgrade aural-mcp. Nothing was changed."
         )
     if found is None:
-        for statements in (TABLES, REPLICAS, FUNCTIONS):
+        for statements in (TABLES, LOG, REPLICAS, FUNCTIONS):
             await db.execute(cast(LiteralString, statements))
         await db.execute("insert into schema_version values (%s)", (VERSION,))
 

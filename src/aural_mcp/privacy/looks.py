@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from aural_mcp.privacy.audit import ID, line_of
+from aural_mcp.bounds import aside
+from aural_mcp.privacy.audit import ID, AuditLog
+from aural_mcp.privacy.audit_lines import line_of
 
 MOST_BACK, BLOCK = 4_000_000, 65_536
 """Bytes of a log that are looked at, and at once."""
@@ -19,7 +21,7 @@ SAME = ("subject", "issuer")
 """What two lines of one person have in common."""
 
 
-def looked_at(path: Path, session_id: str, tenant: str, by: Mapping[str, str]) -> list[str]:
+async def looked_at(log: AuditLog, session_id: str, tenant: str, by: Mapping[str, str]) -> list[str]:
     """The tools that showed something of a session, each with when it last did, the latest last.
 
     Args:
@@ -27,11 +29,23 @@ def looked_at(path: Path, session_id: str, tenant: str, by: Mapping[str, str]) -
 
     Raises:
         OSError: the log cannot be read.
+        StateUnwritable: its database is lost.
     """
+    if not ID.fullmatch(session_id):
+        return []
+    if log.rows is not None:
+        from aural_mcp.privacy.audit_rows import of_session
+
+        return _shown(await of_session(log.rows.state, tenant[:12], session_id), session_id, tenant, by)
+    path = log.path
+    return await aside(lambda: _shown(_backwards(path), session_id, tenant, by)) if path else []
+
+
+def _shown(lines: Iterable[bytes], session_id: str, tenant: str, by: Mapping[str, str]) -> list[str]:
+    """What lines say that was shown, where the last line is the first."""
     last: dict[str, str] = {}
-    wanted = session_id.encode() if ID.fullmatch(session_id) else None
-    for raw in _backwards(path) if wanted else ():
-        line = line_of(raw) if wanted and wanted in raw else None
+    for raw in lines:
+        line = line_of(raw) if session_id.encode() in raw else None
         if line is None or not line.intact or line.said.get("outcome") != "done":
             continue
         if line.said.get("tenant") != tenant[:12] or any(line.by.get(name) != by.get(name) for name in SAME):

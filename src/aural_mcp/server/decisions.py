@@ -7,8 +7,7 @@ from typing import Any
 
 from mcp.types import CallToolResult, InputRequiredResult, TextContent
 
-from aural_mcp.api.errors import LogUnwritable
-from aural_mcp.bounds import aside
+from aural_mcp.api.errors import LogUnwritable, StateUnwritable
 from aural_mcp.privacy.audit import AuditLog, Outcome, ids_of, logged
 from aural_mcp.privacy.exposure import Guarded, RevealCandidate
 from aural_mcp.privacy.looks import looked_at
@@ -82,9 +81,8 @@ class Decisions:
     async def looked_at(self, tenant: str, principal: Principal | None, session_id: str) -> list[str]:
         """What was shown of a session before, to this person where one signed in; nothing where no log tells."""
         try:
-            path, by = self._log.path, await self._log.said_of(_who(principal))
-            return await aside(looked_at, path, session_id, tenant, by) if path else []
-        except (OSError, ValueError, LogUnwritable):
+            return await looked_at(self._log, session_id, tenant, await self._log.said_of(_who(principal)))
+        except (OSError, ValueError, LogUnwritable, StateUnwritable):
             return []
 
     async def sent(self, tenant: str, candidate_id: str, kind: str, done: bool) -> None:
