@@ -813,7 +813,7 @@ async def office(world: World) -> AsyncIterator[Office]:
     blind = AuralServer(clients, backend="T.", confirm="never", exposure=Exposure(blind=True))
     asking = AuralServer(clients, backend="T.", confirm="preview")
     async with Client(server) as agent, Client(blind) as other, Client(asking) as third:
-        yield Office(world, agent, other, third, blind._client_for(None).pseudonym)
+        yield Office(world, agent, other, third, await blind._client_for(None).pseudonyms())
 
 
 @dataclass

@@ -18,6 +18,7 @@ from aural_mcp.server.principal import KeyPerRequest
 from aural_mcp.server.server import AuralServer
 from aural_mcp.server.sign_in.app import SignInServer
 from aural_mcp.server.web import application
+from clock import wall
 from conftest import KEY, ORIGIN
 from processes import backend, free_port, http_server
 
@@ -47,7 +48,7 @@ class Place:
     def __init__(self, world, folder, *, keys=(STATE_KEY,), confirm="never", **given):
         self.file = folder / "state.db"
         self.backend = Backend(world.app)
-        self.state = State(lambda: self.file)
+        self.state = State(lambda: self.file, clock=wall)
         client = AuralClient(None, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=self.backend, state=self.state)
         self.server = AuralServer(KeyPerRequest(client), backend="T.", confirm=confirm, state_keys=keys)
         self.sign_in = SignInServer(self.server.clients, client, keys, **given)

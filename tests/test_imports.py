@@ -38,6 +38,7 @@ ALLOWED = {
     "click": {"cli"},
     "prometheus_client": {"metrics", "cli"},
 }
+ONLY_IN = {"psycopg": {"client.state_database"}, "psycopg_pool": {"client.state_database"}}
 ENVIRONMENT = {"config", "cli"}
 LINES = 450
 LONGER = {
@@ -83,6 +84,7 @@ def test_a_room_imports_only_from_the_floors_below(name):
         package = room_of(other)
         if not whose:
             assert room in ALLOWED.get(package, {room}), f"{package} does not belong in {room}/"
+            assert name in ONLY_IN.get(package, {name}), f"{package} does not belong in {name}"
         elif other and package != room and other != "_version" and not room <= package <= room:
             below = floor_of(package, FLOORS) < here or {package, room} <= GROUND
             assert below, f"{room}/ stands on a floor below {package}/, or beside it: {name} must not import {other}"

@@ -106,9 +106,10 @@ VARIABLES = (
     Variable(
         "AURAL_STATE_URL",
         "A PostgreSQL database that replicas share in place of `state.db` and `audit.jsonl`: "
-        "`postgresql+psycopg://user@host/name`. Or `AURAL_STATE_URL_FILE`.",
+        "`postgresql+psycopg://user@host/name`.",
         secret=True,
     ),
+    Variable("AURAL_STATE_URL_FILE", "A file that holds it, instead."),
     Variable(
         "AURAL_STATE_KEYS",
         "Random texts of 32 characters or more, shared by replicas over HTTP so that one honours another's "

@@ -39,6 +39,8 @@ AHEAD = (-2, 0, 2, 5)
 class Backend:
     """A backend that answers `/usage`, within one kind of limit for each key."""
 
+    answer = b'{"data": {"plan": "bench"}}'
+
     def __init__(self, kind: str) -> None:
         self.kind, self.arrived, self.refused = kind, dict[str, list[float]](), 0
         self._kept: dict[str, deque[float]] = {}
@@ -65,7 +67,7 @@ class Backend:
                 key = head.decode().lower().split("authorization: bearer ")[1].split("\r\n")[0]
                 good = self.allows(key, time.monotonic())
                 self.refused += not good
-                body = b'{"data": {"plan": "bench"}}' if good else b'{"error": {"code": "RATE_LIMITED"}}'
+                body = self.answer if good else b'{"error": {"code": "RATE_LIMITED"}}'
                 status = "200 OK" if good else "429 Too Many Requests\r\nRetry-After: 1"
                 answer = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(answer.encode() + body)

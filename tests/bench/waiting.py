@@ -60,7 +60,7 @@ async def main(sessions: int, seconds: float) -> int:
                 client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=LIMIT, transport=wire, state=state)
                 async with Client(AuralServer(OneClient(client), backend="T.")) as agent:
                     said = await ok(agent, "wait_for_sessions", interviewId=made, **cursor)
-                state.close()
+                await state.aclose()
                 calls += 1
                 told.update((each["sessionId"], each["now"]) for each in said.get("changes", []))
                 cursor, over = {"cursor": said.get("cursor", "")}, said["isOver"]

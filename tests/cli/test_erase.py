@@ -20,7 +20,7 @@ from aural_mcp.client.state import State
 from aural_mcp.events import outbox, snapshots
 from aural_mcp.events.run import open_outbox
 from aural_mcp.workflows.decisions import kept
-from aural_mcp.workflows.mail.ledger import MailLedger
+from aural_mcp.workflows.mail.ledger import mail_ledger
 from conftest import DATABASES, KEY, ORIGIN, answer, make_world, ok, refused
 from processes import aural_mcp, backend, free_port, on_stdio
 from rows import add_session
@@ -413,8 +413,8 @@ async def test_what_was_watched_sent_and_decided_goes_too(world, tmp_path, datab
     mine, other = (each["id"] for each in made["data"])
     client = AuralClient(KEY, ORIGIN, state=state)
     for address in (ADDRESS, OTHER["email"]):
-        MailLedger(client, interview, "invitation", 10).claim(address, again=False)
-    kept(client).note({mine: {"decision": "reject", "reason": f"{NAME} lacks"}, other: {"decision": "hold"}})
+        await (await mail_ledger(client, interview, "invitation", 10)).claim(address, again=False)
+    await kept(client).note({mine: {"decision": "reject", "reason": f"{NAME} lacks"}, other: {"decision": "hold"}})
     seen = open_outbox(f"sqlite:///{folder / 'events.db'}")
     with seen.writing() as db:
         rows = [Candidate.model_validate({"id": each, "createdAt": now()}) for each in (mine, other)]
@@ -426,7 +426,8 @@ async def test_what_was_watched_sent_and_decided_goes_too(world, tmp_path, datab
     assert code == 0
     assert "1 registered candidate, 4 traces beside the workspace." in out
     assert found_in(folder, [NAME, ADDRESS], [mine]) == []
-    assert MailLedger(client, interview, "invitation", 10).look(ADDRESS) is None
-    assert MailLedger(client, interview, "invitation", 10).look(OTHER["email"]) is not None
-    assert set(kept(client).all()) == {other}
+    mail = await mail_ledger(client, interview, "invitation", 10)
+    assert await mail.look(ADDRESS) is None
+    assert await mail.look(OTHER["email"]) is not None
+    assert set(await kept(client).all()) == {other}
     assert [name for name, _ in found_in(folder, [], [other])]

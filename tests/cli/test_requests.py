@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from sqlalchemy import select
 
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import Store
+from aural_mcp.cli.setup import run
 from aural_mcp.client.client import AuralClient
 from aural_mcp.client.state import State
 from aural_mcp.workflows.decisions import kept
@@ -104,8 +106,8 @@ def test_with_a_key_for_aural_explanations_are_those_that_this_computer_keeps(tm
         settings["AURAL_API_KEY"], settings["AURAL_BASE_URL"], state=State(lambda: Path(tmp_path) / "state.db")
     )
     made = {"decision": "reject", "reason": "R", "at": "2026-10-01T10:00:00+00:00"}
-    kept(client).note({session: made, session.replace("1111-", "2222-"): made | {"decision": "hold"}})
-    client.state.close()
+    decided = {session: made, session.replace("1111-", "2222-"): made | {"decision": "hold"}}
+    run(client.state, partial(kept(client).note, decided))
     code, out, err = aural_mcp(tmp_path, "requests", "list", COLUMNS="200", **settings)
     assert (code, "Aural stores no requests of candidates" in err) == (0, True)
     assert re.search(

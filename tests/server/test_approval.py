@@ -17,6 +17,7 @@ from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
 from aural_mcp.server import confirmation
 from aural_mcp.server.access import BY_NAME, access
+from clock import wall
 from conftest import MODES, begin, ok, refused, text_of
 from consenting import YES, person, server_on
 from processes import http_server
@@ -145,7 +146,7 @@ async def test_one_name_with_one_key_proves_nothing_for_another_name_or_key(worl
 
 
 async def test_a_week_after_the_last_word_of_a_view_codes_go_the_old_way_again(world, monkeypatch):
-    async with host(server_on(world)) as agent:
+    async with host(server_on(world, State(clock=wall))) as agent:
         given = await draft(agent)
         await prove(agent, "archive_interview", given)
         now = time.time()
@@ -158,10 +159,10 @@ async def test_a_week_after_the_last_word_of_a_view_codes_go_the_old_way_again(w
 async def test_somebody_with_many_programs_is_remembered_with_the_last_of_them(world):
     state = State()
     for number in range(confirmation.MOST_HOSTS + 5):
-        confirmation.drew(state, "t", f"host {number}")
-    confirmation.drew(state, "other", "host 0")
-    assert confirmation.draws(state, "other", "host 0")
-    known = [confirmation.draws(state, "t", f"host {number}") for number in range(confirmation.MOST_HOSTS + 5)]
+        await confirmation.drew(state, "t", f"host {number}")
+    await confirmation.drew(state, "other", "host 0")
+    assert await confirmation.draws(state, "other", "host 0")
+    known = [await confirmation.draws(state, "t", f"host {number}") for number in range(confirmation.MOST_HOSTS + 5)]
     assert known == [False] * 5 + [True] * confirmation.MOST_HOSTS
 
 
@@ -316,7 +317,7 @@ async def test_two_presses_at_once_do_it_once(world):
 
 
 async def test_a_question_is_over_after_ten_minutes_and_can_be_asked_anew(world, monkeypatch):
-    async with host(server_on(world)) as agent:
+    async with host(server_on(world, State(clock=wall))) as agent:
         given = await draft(agent)
         code = (await prove(agent, "archive_interview", given))["confirmation"]
         now = time.time()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 
@@ -110,7 +111,7 @@ async def test_a_disk_that_fills_up_meanwhile_withholds_what_was_read_and_owns_u
     path = tmp_path / "audit.jsonl"
     log = AuditLog(lambda: path)
     server = AuralServer(OneClient(world.client), backend="T.", confirm="never", audit=log)
-    monkeypatch.setattr(log, "check", lambda: None)
+    monkeypatch.setattr(log, "check", anyio.lowlevel.checkpoint)
     async with Client(server) as other:
         a_folder(path)
         said = await refused(other, "get_session", {"sessionId": session})
@@ -128,17 +129,17 @@ async def test_a_disk_that_fills_up_meanwhile_withholds_what_was_read_and_owns_u
     assert verify(path).problems == []
 
 
-def test_seeing_that_there_is_room_leaves_nothing_behind(tmp_path):
+async def test_seeing_that_there_is_room_leaves_nothing_behind(tmp_path):
     path = tmp_path / "audit.jsonl"
     log = AuditLog(lambda: path)
-    log.check()
+    await log.check()
     assert path.read_bytes() == b""
-    log.record("publish_interview", "done", tenant="a" * 64, ids={})
+    await log.record("publish_interview", "done", tenant="a" * 64, ids={})
     before = path.read_bytes()
-    log.check()
+    await log.check()
     assert path.read_bytes() == before
     path.write_bytes(before[:-30])
-    log.check()
+    await log.check()
     assert path.read_bytes() == before[:-30], "a torn line is ended by the next line, not by a look"
 
 
@@ -149,13 +150,13 @@ async def test_a_server_whose_files_may_not_grow_refuses_and_its_log_stays_whole
         await ok(agent, "create_interview", title="One")
     size, script = log.stat().st_size, tmp_path / "limited.py"
     script.write_text(
-        "import resource, sys\n"
+        "import anyio, resource, sys\n"
         "from aural_mcp.privacy.audit import AuditLog\n"
         "from aural_mcp.api.errors import LogUnwritable\n"
         "from pathlib import Path\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 100}, {size + 100}))\n"
         f"log = AuditLog(lambda: Path({str(log)!r}))\n"
-        "try:\n    log.check()\nexcept LogUnwritable as error:\n    print(error)\n"
+        "try:\n    anyio.run(log.check)\nexcept LogUnwritable as error:\n    print(error)\n"
     )
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)

@@ -3,13 +3,13 @@
 import json
 import re
 import time
-from functools import partial
 
 import httpx
 import pytest
 from mcp import Client
 
-from aural_mcp.client import client
+from aural_mcp.client.client import AuralClient
+from aural_mcp.client.state import State
 from aural_mcp.config import Narrowing
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure
@@ -339,13 +339,13 @@ async def test_against_a_remote_aural_no_page_costs_more_requests_with_more_cand
         assert len(read) == 1  # of who is in the middle: what the comparison read is kept for the report
 
 
-async def test_more_transcripts_than_the_minute_allows_is_a_page_that_says_when_and_goes_on_there(
-    world, interview, monkeypatch
-):
+async def test_more_transcripts_than_the_minute_allows_is_a_page_that_says_when_and_goes_on_there(world, interview):
+    passed = []
     for number in range(60):
         sit(world, interview, f"Person {number}", even(5), ("Why?", "So."))
     transport = httpx.ASGITransport(world.app)
-    limited = client.AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=60, transport=transport)
+    state = State(clock=lambda: time.time() + sum(passed))
+    limited = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=60, transport=transport, state=state)
     desk, path = desk_of(world, limited), f"/interviews/{interview}/comparison?quotes=1"
     async with browser_of(desk) as browser:
         await come_in(browser, desk.entry.link("/"))
@@ -353,7 +353,7 @@ async def test_more_transcripts_than_the_minute_allows_is_a_page_that_says_when_
         assert page.status_code == 429
         assert 0 < int(page.headers["retry-after"]) <= 61
         assert f'href="{path}"' in page.text
-        monkeypatch.setattr(client, "Budget", partial(client.Budget, clock=lambda: time.time() + 61))
+        passed.append(61)
         page = await browser.get(path)
         assert (page.status_code, len(drawn(page)["candidates"])) == (200, 63)
         assert "transcripts were read in this call" not in page.text

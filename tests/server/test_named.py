@@ -56,7 +56,11 @@ def desk(world, tmp_path):
     async def opened(secret=None, requests_per_minute=0, **given):
         path, wire = tmp_path / "audit.jsonl", httpx.ASGITransport(world.app)
         client = AuralClient(None, f"{ORIGIN}/api/v1", requests_per_minute=requests_per_minute, transport=wire)
-        log = AuditLog(lambda: path, secret and (lambda: secret))
+
+        async def hashing():
+            return secret
+
+        log = AuditLog(lambda: path, hashing if secret else None)
         given = {"confirm": "never", **given}
         server = AuralServer(KeyPerRequest(client), backend="T.", audit=log, **given)
         web = application(server, "127.0.0.1", [])
@@ -146,7 +150,7 @@ async def test_a_name_from_outside_is_one_short_line_and_steers_neither_log_nor_
 async def test_names_that_cannot_be_hashed_are_not_written_and_nothing_is_done(desk, world):
     from aural_mcp.api.errors import StateUnwritable
 
-    def no_secret():
+    async def no_secret():
         raise StateUnwritable("The state file in the data folder cannot be written (locked).", "Free some space.")
 
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=httpx.ASGITransport(world.app))

@@ -354,18 +354,18 @@ async def test_unsubscribing_ends_the_polling(world, monkeypatch):
                 await anyio.sleep(0)
 
 
-def test_many_interviews_and_a_short_budget_slow_the_polling_down(world):
+async def test_many_interviews_and_a_short_budget_slow_the_polling_down(world):
     polling = Counter()
     watch = following.Following(world.client, bool, polling)
 
-    def pause(interviews, subscriptions):
+    async def pause(interviews, subscriptions):
         watch._followed = [following.Followed(f"u{number}", f"i{number}", None) for number in range(interviews)]
         polling[world.client.tenant] = subscriptions
-        return watch._pause()
+        return await watch._pause()
 
-    assert pause(1, 1) == 20
+    assert await pause(1, 1) == 20
     for interviews, subscriptions in ((1, 20), (10, 1), (20, 3)):
-        looks_a_minute = 60 / pause(interviews, subscriptions)
+        looks_a_minute = 60 / await pause(interviews, subscriptions)
         assert looks_a_minute * interviews * subscriptions <= following.SHARE + 0.001
 
 

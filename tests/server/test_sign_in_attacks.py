@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from aural_mcp.server.sign_in import authorize, store, tokens
+from aural_mcp.server.sign_in import store, tokens
 from conftest import KEY
 from signing import (
     BACK,
@@ -80,7 +80,7 @@ async def test_another_application_cannot_use_a_code_or_a_refresh_token(http):
 async def test_a_code_is_too_old_after_a_minute(http, monkeypatch):
     client = await register(http)
     code, now = await code_for(http, client), time.time()
-    monkeypatch.setattr(store.time, "time", lambda: now + 61)
+    monkeypatch.setattr(time, "time", lambda: now + 61)
     assert (await redeem(http, client, code)).json()["error"] == "invalid_grant"
 
 
@@ -270,7 +270,7 @@ async def test_a_host_whose_answer_was_lost_repeats_and_the_lost_tokens_are_void
 async def test_a_late_repetition_is_no_lost_answer(http, monkeypatch):
     client, first = await signed_in(http)
     second, now = (await refreshed(http, client, first["refresh_token"])).json(), time.time()
-    monkeypatch.setattr(store.time, "time", lambda: now + store.REPEATED_WITHIN + 1)
+    monkeypatch.setattr(time, "time", lambda: now + store.REPEATED_WITHIN + 1)
     assert (await refreshed(http, client, first["refresh_token"])).status_code == 400
     assert (await refreshed(http, client, second["refresh_token"])).status_code == 400
 
@@ -278,10 +278,10 @@ async def test_a_late_repetition_is_no_lost_answer(http, monkeypatch):
 async def test_tokens_end_after_their_time(place, http, monkeypatch):
     client, got = await signed_in(http)
     now = time.time()
-    monkeypatch.setattr(store.time, "time", lambda: now + 3_601)
+    monkeypatch.setattr(time, "time", lambda: now + 3_601)
     assert not await is_taken(place, http, got["access_token"])
     got = (await refreshed(http, client, got["refresh_token"])).json()
-    monkeypatch.setattr(store.time, "time", lambda: now + 3_601 + 31 * store.DAY)
+    monkeypatch.setattr(time, "time", lambda: now + 3_601 + 31 * store.DAY)
     assert (await refreshed(http, client, got["refresh_token"])).status_code == 400
 
 
@@ -391,7 +391,7 @@ async def test_what_was_sealed_for_one_request_is_good_for_no_other_and_for_ten_
     sealed = form_of(page)["request"]
     form = {"key": KEY, "answer": "yes", "request": sealed[:-2] + ("00" if sealed[-2:] != "00" else "11")}
     assert (await http.post("/sign-in", data=form, headers={"origin": HERE})).status_code == 400
-    monkeypatch.setattr(authorize.time, "time", lambda: now + 601)
+    monkeypatch.setattr(time, "time", lambda: now + 601)
     assert (await consent(http, page)).status_code == 400
 
 

@@ -112,7 +112,11 @@ async def test_a_subscription_ends_with_its_sign_in(place, http, monkeypatch, ho
     client, got = await signed_in(http, access="write")
     made = result_of(await call(http, got["access_token"], "create_interview", title="T"))["structuredContent"]["id"]
     monkeypatch.setattr(app, "WATCHED", 0.05)
-    monkeypatch.setattr(following.Following, "_pause", lambda _: 0.05)
+
+    async def soon(_):
+        return 0.05
+
+    monkeypatch.setattr(following.Following, "_pause", soon)
     address = resources.SESSIONS.replace("{interviewId}", made)
     asked = PRESENT.call("subscriptions/listen", {"notifications": {"resourceSubscriptions": [address]}})
     headers = BARE | PRESENT.headers("subscriptions/listen") | {"authorization": f"Bearer {got['access_token']}"}

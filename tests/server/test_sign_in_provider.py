@@ -1,5 +1,6 @@
 """Where the company's provider says who somebody is: how a browser goes there and back, and what comes of it."""
 
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -192,8 +193,8 @@ async def test_people_of_a_provider_sign_in_again_after_half_a_day_without_use(h
     client = await register(http)
     page = await back(http, await sent_there(http, client))
     got = (await redeem(http, client, said(await consent(http, page, key=""))["code"])).json()
-    now = store.time.time()
-    monkeypatch.setattr(store.time, "time", lambda: now + store.DAY / 2 + 1)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + store.DAY / 2 + 1)
     form = {"grant_type": "refresh_token", "client_id": client, "refresh_token": got["refresh_token"]}
     assert (await http.post("/token", data=form)).status_code == 400
 

@@ -392,7 +392,7 @@ async def test_where_the_backend_stores_none_this_computer_keeps_the_latest(clou
         nobody = await refused(host, "record_decision", {"sessionId": store.new_id(), **SAID})
         assert "list_sessions" in nobody
     assert stored(cloud) == []
-    assert list(kept(server.clients.client_for(None)).all()) == [session]
+    assert list(await kept(server.clients.client_for(None)).all()) == [session]
     verdicts = [each.said.get("verdict") for each in read(path) if each and each.said["tool"] == "record_decision"]
     assert verdicts[:4] == ["hold", "hold", "reject", "reject"]
 

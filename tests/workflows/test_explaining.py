@@ -389,7 +389,7 @@ def cloud(database):
     made.store.close()
 
 
-def decided_here(world, session, decision="reject"):
+async def decided_here(world, session, decision="reject"):
     """A decision that only this computer has."""
     client = Guarded(world.client, Exposure(), Memory(), b"secret")
     row = {
@@ -399,7 +399,7 @@ def decided_here(world, session, decision="reject"):
         "by": "",
         "verified": False,
     }
-    kept(client).note({session: row})
+    await kept(client).note({session: row})
 
 
 async def test_on_aural_the_decision_of_this_computer_is_explained_and_exported(cloud):
@@ -409,7 +409,7 @@ async def test_on_aural_the_decision_of_this_computer_is_explained_and_exported(
         given = {"interviewId": made, "candidateId": session}
         asked = {**given, "form": "explanation"}
         assert "No decision is recorded" in await refused(agent, "export_results", asked)
-        decided_here(cloud, session)
+        await decided_here(cloud, session)
         whole = await explained(agent, asked)
         packet = json.loads((await ok(agent, "export_results", **given, form="packet", format="json"))["content"])
         table = (await ok(agent, "export_results", **given, format="csv"))["content"]

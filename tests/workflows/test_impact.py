@@ -542,7 +542,7 @@ async def test_on_a_backend_without_decisions_those_of_this_computer_count(datab
         decided = {
             row["id"]: {"decision": row["decision"], "at": row["stored"]} for row in people.rows if row["decision"]
         }
-        kept(older.client).note(decided)
+        await kept(older.client).note(decided)
         report = await report_of(agent, people, tmp_path, "sex", gender=True)
     rows = table(report, "selection", "sex").values()
     chosen = [row for row in people.rows if row["decision"] not in ("", "withdrawn")]

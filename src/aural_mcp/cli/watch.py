@@ -167,8 +167,26 @@ def watch(context: click.Context, metrics_port: int | None, metrics_host: str, *
 @watch.command()
 @DATABASE
 def status(database: str | None) -> None:
-    """Show what is on its way, what has arrived, and what is parked and why."""
-    print_status(_outbox(database), "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
+    """Show what is on its way, what has arrived, what is parked and why, and who follows the interviews how fast."""
+    opened = _outbox(database)
+    print_status(opened, "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
+    _print_work(opened)
+
+
+def _print_work(database: Database) -> None:
+    """Print which processes follow how many interviews, and how often these are looked at."""
+    from aural_mcp.events import pacing, portions, sharing
+
+    with database.reading() as db:
+        alive = sharing.living(db, portions.KIND, sharing.moment(db))
+        if not alive:
+            click.echo("No `aural-mcp watch` is at work on this database.")
+            return
+        part = pacing.share(alive[0].requests, len(alive))
+        loads = [portions.load(db, each.name, part) for each in alive]
+    parts = ", ".join(f"{each.name} follows {load.interviews:,}" for each, load in zip(alive, loads, strict=True))
+    click.echo(f"{pacing.number(len(alive), 'process', 'processes')} at work: {parts}.")
+    click.echo(pacing.said(loads))
 
 
 watch.add_command(retry_command(_outbox, DATABASE, "watch status"))

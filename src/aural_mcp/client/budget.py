@@ -128,9 +128,13 @@ class Budget:
         """How many requests could leave now; None without a limit."""
         if not self.limit:
             return None
-        async with self._state.changing(self._tenant) as db:
-            log = await self._read(db)
-        return 0 if log.now < log.paused else max(0, self.limit - len(log.rows))
+        query = """select count(*), (select until from pauses where tenant = ?) from grants
+            where tenant = ? and at <= ? and at > case ended when 1 then ? when 2 then ? else ? end"""
+        async with self._state.reading() as db:
+            now, whose = db.now, (self._tenant, self._tenant)
+            since = now - WINDOW, now - GONE, now - WINDOW - LONGEST
+            [(held, paused)] = await db.all(query, (*whose, now + FAR, *since))
+        return 0 if now < (paused or now) else max(0, self.limit - held)
 
     @property
     def free_in(self) -> float:
