@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -26,6 +27,7 @@ from aural_mcp.config import BadSetting
 
 try:
     import psycopg
+    from psycopg.conninfo import conninfo_to_dict
     from psycopg_pool import AsyncConnectionPool, PoolTimeout
 except ModuleNotFoundError as error:
     raise BadSetting(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
@@ -44,6 +46,10 @@ LIMITS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_
 REPLICAS = "create table if not exists replicas (id text primary key, seen double precision not null)"
 MIGRATING = 4_184_701
 """The advisory lock of the process that makes the tables, while others wait."""
+NO_RIGHT = (
+    "The database of AURAL_STATE_URL does not let the role {user} make its tables. Let who owns the database say: "
+    f"create schema {SCHEMA} authorization {{user}}"
+)
 OPENING = "begin; select pg_advisory_xact_lock({number}); select moment()"
 FUNCTIONS = """
 create or replace function moment() returns double precision language sql volatile as
@@ -141,10 +147,7 @@ class StateDatabase:
     shared, is_lost = True, False
 
     def __init__(self, url: str) -> None:
-        scheme, _, rest = url.partition("://")
-        if scheme not in ("postgresql", "postgresql+psycopg", "postgres") or not rest:
-            raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
-        self._url, self.id = f"postgresql://{rest}", secrets.token_hex(4)
+        self._given, self.id = _read_url(url), secrets.token_hex(4)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
         self._lost_until, self._ahead = 0.0, 0.0
@@ -310,10 +313,10 @@ class StateDatabase:
         return self._pool
 
     async def _open_pool(self) -> AsyncConnectionPool[Connection]:
-        given = {"autocommit": True, "connect_timeout": 3, "application_name": "aural-mcp", "tcp_user_timeout": 5000}
+        given = {"connect_timeout": 3, "application_name": "aural-mcp", "tcp_user_timeout": 5000, **self._given}
+        options = f"{LIMITS} {self._given.get('options', '')}"
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            self._url,
-            kwargs={**given, "options": LIMITS},
+            kwargs={**given, "autocommit": True, "options": options},
             min_size=1,
             max_size=MOST,
             timeout=WAIT,
@@ -332,6 +335,8 @@ class StateDatabase:
                 await _migrate(db)
             [(now,)] = (await _executed(db, "select moment()")).rows
             self._ahead = now - time.monotonic()
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BadSetting(NO_RIGHT.format(user=db.info.user)) from error
         except psycopg.Error as error:
             raise self._lost(error) from error
         finally:
@@ -357,14 +362,33 @@ class StateDatabase:
                 await self._closing.wait()
 
 
+def _read_url(url: str) -> dict[str, Any]:
+    """What an address says, by libpq's names; a message about it would show a part of the password."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgresql+psycopg", "postgres") or not rest:
+        raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
+    with suppress(psycopg.ProgrammingError):
+        read = conninfo_to_dict(f"postgresql://{rest}")
+        if "@" not in str(read.get("host", "")) and re.fullmatch(r"[\d,]*", str(read.get("port", ""))):
+            return read
+    raise BadSetting(
+        "AURAL_STATE_URL cannot be read: postgresql+psycopg://user:password@host:5432/name is its form. In a password "
+        "@ is written %40, : %3A, / %2F, ? %3F, # %23 and % %25."
+    )
+
+
 async def _configure(db: Connection) -> None:
     await db.execute(f"set search_path = {SCHEMA}")
 
 
 async def _migrate(db: Connection) -> None:
     await db.execute("select pg_advisory_xact_lock(%s)", (MIGRATING,))
-    await db.execute(f"create schema if not exists {SCHEMA}")
-    await db.execute("create table if not exists schema_version (version integer not null)")
+    exists = await db.execute("select to_regclass('schema_version') is not null, current_schema() is not null")
+    made, has_schema = (await exists.fetchone()) or (False, False)
+    if not has_schema:
+        await db.execute(f"create schema {SCHEMA}")
+    if not made:
+        await db.execute("create table schema_version (version integer not null)")
     found = await (await db.execute("select version from schema_version")).fetchone()
     if found is not None and found[0] > VERSION:
         raise BadSetting(
