@@ -203,18 +203,15 @@ class Budget:
 
     async def _alone(self, database: StateDatabase, until: float) -> tuple[int | None, float]:
         """What `_wait` gives, for a read while the database is lost: as soon as it is back, or without a number."""
-        begun = time.monotonic()
         while not database.spare(self._tenant, WINDOW):
             await self._sleep(AGAIN)
             try:
-                number, _ = await self._wait(until - time.monotonic())
+                return await self._wait(until - time.monotonic())
             except StateUnwritable:
                 if time.monotonic() > until:
                     raise
-            else:
-                return number, time.monotonic() - begun
         self.alone = True
-        return None, time.monotonic() - begun
+        return None, 0.0
 
     async def _wait(self, within: float) -> tuple[int, float]:
         """The number of a request that is on its way, and how many seconds it waited."""

@@ -62,7 +62,8 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass
 class Spent:
-    """What a call cost: requests sent, seconds spent waiting for the rate limit, and whether an answer was lost.
+    """What a call cost: requests sent, seconds spent waiting for the rate limit, whether an answer was lost, and
+    whether a request was `alone`: not counted by others, as the database that they share was lost.
 
     And what it may: `until` is when it must be over, on the monotonic clock; `whole` is that its answer goes to no
     model and may be as long as it is; `tell` says to the host how far it is, as (done, total, sentence); `budget`
@@ -73,6 +74,7 @@ class Spent:
     requests: int = 0
     waited: float = 0.0
     lost: bool = False
+    alone: bool = False
     until: float = math.inf
     whole: bool = False
     tell: Callable[[float, float, str], Awaitable[None]] | None = None
@@ -201,6 +203,7 @@ class AuralClient:
             try:
                 async with counted(budget.granted(deadline - SPARE - time.monotonic(), reads=reads)) as waited:
                     spent.waited += waited
+                    spent.alone |= budget.alone
                     spent.requests += 1
                     result = await self._attempt(operation, key, deadline, read, lost=lost)
             except errors.RateLimited as refused:
@@ -289,12 +292,18 @@ class AuralClient:
         return await links.source(self._connections.link_origin, self.state, self.tenant, self.base_url)
 
     async def remaining(self) -> int | None:
-        """How many requests this key could send at once now; None without a limit."""
-        return await self._connections.budget(self._key, self._person).remaining() if self._key else None
+        """How many requests this key could send at once now; None without a limit, 0 where nobody can tell."""
+        try:
+            return await self._connections.budget(self._key, self._person).remaining() if self._key else None
+        except errors.StateUnwritable:
+            return 0
 
     async def share(self) -> Share:
-        """Who sent how many requests of the last minute with this key."""
-        return await self._connections.budget(self._key or "", self._person).share()
+        """Who sent how many requests of the last minute with this key; nobody where nobody can tell."""
+        try:
+            return await self._connections.budget(self._key or "", self._person).share()
+        except errors.StateUnwritable:
+            return Share(0, 0, 0)
 
     @property
     def state(self) -> State:

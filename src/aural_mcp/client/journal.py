@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from aural_mcp.api.errors import StateUnwritable
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.state import Transaction
 
@@ -32,6 +33,15 @@ class Journal:
             return {}
         async with self._state.reading() as db:
             return await self._read(db, items)
+
+    async def shown(self, items: Sequence[str]) -> dict[str, Any]:
+        """As `done`, for what is only shown: nothing while the database is away, which a remark on the call says."""
+        try:
+            return await self.done(items)
+        except StateUnwritable:
+            if self._state.database is None:
+                raise
+            return {}
 
     async def all(self) -> dict[str, Any]:
         """Everything that is written down and not too old."""

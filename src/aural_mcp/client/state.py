@@ -65,6 +65,11 @@ class State:
         """Whether there is a file that could not be opened, so that what is written down ends with this process."""
         return self._engine.is_lost
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the database could not be reached when it was asked last."""
+        return self.database is not None and self.database.is_away
+
     def now(self) -> float:
         """Seconds since 1970 by the clock that all share, as far as it is known."""
         return self._engine.now()

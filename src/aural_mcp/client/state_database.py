@@ -158,6 +158,10 @@ class StateDatabase:
         self.replicas: tuple[str, ...] = (self.id,)
         """The processes that share it, as far as was heard."""
 
+    @property
+    def is_away(self) -> bool:
+        return self._lost_until > 0
+
     def now(self) -> float:
         return time.monotonic() + self._ahead if self._ahead else time.time()
 
@@ -270,10 +274,12 @@ class StateDatabase:
         if time.monotonic() < self._lost_until:
             raise self._lost(None)
         try:
-            return await pool.getconn()
+            db = await pool.getconn()
         except (PoolTimeout, psycopg.Error) as error:
             self._lost_until = time.monotonic() + LOST
             raise self._lost(error) from error
+        self._lost_until = 0.0
+        return db
 
     async def _give_back(self, db: Connection) -> None:
         with anyio.CancelScope(shield=True):

@@ -31,6 +31,10 @@ LONGEST_NAME = 100
 """Letters that are looked at of a name that is no tool's."""
 HALF = 30
 """Requests of the minute below which a result says what it cost."""
+AWAY = (
+    "The database that the replicas of this server share cannot be reached just now: reads go on slowly, changes are "
+    "refused, and decisions and ended sessions that only it knows are not shown."
+)
 SLOW = 1.0
 """Seconds of waiting for the rate limit from which a result says so."""
 
@@ -125,7 +129,7 @@ def _lost(spent: Spent) -> list[str]:
 
 
 async def _remarks(operation: AnyOperation, client: Caller, spent: Spent) -> list[str]:
-    remarks: list[str] = []
+    remarks = [AWAY] if spent.alone or client.state.is_away else []
     left = await client.remaining() if spent.requests > 1 and operation.effect == "read" else None
     if left is not None and left < HALF:
         remarks.append(f"This call cost {spent.requests} of the key's 60 requests a minute.")

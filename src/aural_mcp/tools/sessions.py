@@ -199,7 +199,7 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
 
 async def ended_by_team(client: Caller, rows: Sequence[SessionSummary]) -> Collection[str]:
     """Those of the sessions that were ended from this computer: Aural shows them as COMPLETED, as all others."""
-    return await _ended_here(client).done([row.id for row in rows if row.status == "COMPLETED"])
+    return await _ended_here(client).shown([row.id for row in rows if row.status == "COMPLETED"])
 
 
 def _ended_here(client: Caller) -> Journal:

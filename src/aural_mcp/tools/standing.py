@@ -76,7 +76,7 @@ async def kept_here(client: Caller, session_ids: Sequence[str]) -> dict[str, Dec
         session_id: Decision.model_validate(
             inert_all({name: each for name, each in said.items() if name not in hidden})
         )
-        for session_id, said in (await kept(client).done(session_ids)).items()
+        for session_id, said in (await kept(client).shown(session_ids)).items()
     }
 
 
