@@ -20,6 +20,7 @@ from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
 from aural_mcp.server.tools import AWAY
 from conftest import KEY, ORIGIN, postgresql_server, text_of
+from processes import aural_mcp
 
 INSERT = "insert into codes values (?, 1e12) on conflict do nothing"
 
@@ -90,6 +91,55 @@ async def test_its_clock_is_everybodys(states):
 def test_what_is_no_address_of_postgresql_is_refused_by_name(url):
     with pytest.raises(BadSetting, match="AURAL_STATE_URL must be of PostgreSQL"):
         State(url=url)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["u:se@cret@h/n", "u:se/cret@h/n", "u:se%zzcret@h/n", "u:secret@h:none/n", "u:secret@h/n?secret=1"],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_shows_no_part_of_the_password(rest):
+    with pytest.raises(BadSetting, match="AURAL_STATE_URL cannot be read") as refused:
+        State(url=f"postgresql+psycopg://{rest}")
+    assert "cret" not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
+async def test_what_an_address_says_of_connections_holds_beside_what_we_say(url):
+    state = State(url=f"{url}&options=-c%20work_mem%3D1234kB&application_name=ours")
+    async with state.changing() as db:
+        found = (
+            "select current_setting('work_mem'), current_setting('application_name'), current_setting('lock_timeout')"
+        )
+        assert await db.one(found) == ("1234kB", "ours", "4s")
+    await state.aclose()
+
+
+async def test_a_role_that_may_not_make_the_tables_is_told_what_to_grant_and_needs_no_more(postgresql, url):
+    name = url.split("/")[3].partition("?")[0]
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute(f"create role may_{name} login")
+        state = State(url=url.replace("postgres@", f"may_{name}@"))
+        with pytest.raises(BadSetting, match="create schema aural_mcp_state authorization") as refused:
+            await state.opens()
+        owner.execute(str(refused.value).rpartition(": ")[2])
+        assert await state.opens()
+        await state.aclose()
+        assert await state.opens()
+        await state.aclose()
+
+
+async def test_a_server_does_not_begin_on_a_database_of_a_newer_version_and_says_why(states, url, tmp_path):
+    await states[0].opens()
+    with psycopg.connect(url.replace("+psycopg", "")) as db:
+        db.execute("update aural_mcp_state.schema_version set version = 99")
+    code, _, err = await anyio.to_thread.run_sync(
+        lambda: aural_mcp(tmp_path, "serve", "--http", "--port", "0", AURAL_STATE_URL=url)
+    )
+    assert code
+    assert err == (
+        "aural-mcp: The database of AURAL_STATE_URL was made by a newer aural-mcp (schema 99; this one knows 1). "
+        "Upgrade aural-mcp. Nothing was changed.\n"
+    )
 
 
 @pytest.fixture

@@ -379,7 +379,7 @@ def _read_url(url: str) -> dict[str, Any]:
             return read
     raise BadSetting(
         "AURAL_STATE_URL cannot be read: postgresql+psycopg://user:password@host:5432/name is its form. In a password "
-        "@ is written %40, : %3A, / %2F, ? %3F, # %23 and % %25."
+        "@ is written %40, / %2F and % %25."
     )
 
 
