@@ -1,5 +1,7 @@
 """The shared state in PostgreSQL: what replicas see of it when it is held up, goes away, comes back, or is newer."""
 
+import os
+import signal
 import time
 
 import anyio
@@ -77,6 +79,25 @@ async def test_connections_that_the_server_has_closed_are_replaced_without_a_wor
     assert await states[0].change(INSERT, ("after",)) == 1
     async with states[0].changing("key") as db:
         assert await db.one("select count(*) from codes") == (2,)
+
+
+async def test_a_server_that_says_nothing_is_given_up_and_the_connection_with_it(states, url, monkeypatch):
+    monkeypatch.setattr(state_database, "SILENT", 0.3)
+    await states[0].change(INSERT, ("before",))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        mine = "select pid from pg_stat_activity where application_name = 'aural-mcp' and datname = current_database()"
+        frozen = [pid for (pid,) in db.execute(mine)]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with anyio.fail_after(20), pytest.raises(StateUnwritable):
+            await _asked_again(states[0])
+        with anyio.fail_after(20):
+            while not await _codes(states[0]):
+                await anyio.sleep(0.05)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def test_its_clock_is_everybodys(states):
@@ -239,3 +260,8 @@ async def _codes(state):
             return await db.all("select code from codes")
     except StateUnwritable:
         return []
+
+
+async def _asked_again(state):
+    while True:
+        await state.change(INSERT, ("before",))
