@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,19 +65,25 @@ def compact_traces(folder: Path) -> list[str]:
 def _states(folder: Path, url: str = "") -> list[State]:
     """What processes share, and the file in which they shared it before it came into a database."""
     path = folder / STATE
-    return [*([State(url=url)] if url else []), *([State(lambda: path)] if path.exists() else [])]
+    return [*([State(lambda: path)] if path.exists() else []), *([State(url=url)] if url else [])]
+
+
+async def _opens(state: State) -> bool:
+    with suppress(StateUnwritable):
+        return await state.opens()
+    return False
 
 
 async def _compact(state: State) -> bool:
     try:
-        return await state.opens() and await state.compact()
+        return await _opens(state) and await state.compact()
     finally:
         await state.aclose()
 
 
 async def _of_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:
     try:
-        if not await state.opens():
+        if state.database is None and not await _opens(state):
             raise StateUnwritable(AT_IT.format(file=STATE), STOP_OTHERS)
         return await _in_state(state, people, ids, interviews)
     finally:
