@@ -29,10 +29,11 @@ from aural_mcp.client.state import State
 from aural_mcp.database import Database
 from aural_mcp.events import delivering, outbox, sending
 from aural_mcp.events.addresses import networks, read_url
-from aural_mcp.events.delivering import Deliverer, Lease
+from aural_mcp.events.delivering import Deliverer
 from aural_mcp.events.outbox import Happened
 from aural_mcp.events.run import Plan, open_outbox, run
 from aural_mcp.events.sending import Outcome, Webhook, read_secrets
+from aural_mcp.events.sharing import Lease
 from receiver import WAYS, Receiver
 
 AT = "2026-01-01T00:00:00+00:00"

@@ -12,7 +12,10 @@ SOURCE = Path(__file__).parent.parent / "src" / "aural_mcp"
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 MODULES = {name.removesuffix(".__init__"): path for name, path in MODULES.items()}
 
-GROUND = {"_version", "bounds", "config", "variables", "log", "database", "locks", "safety", "markup", "drawings"}
+GROUND = {
+    *("_version", "bounds", "config", "variables", "log", "database", "locks", "metrics", "safety", "markup"),
+    "drawings",
+}
 FLOORS = [
     GROUND,
     {"views"},
@@ -33,6 +36,7 @@ ALLOWED = {
     "starlette": {"backend", "server"},
     "uvicorn": {"backend", "server", "cli"},
     "click": {"cli"},
+    "prometheus_client": {"metrics", "cli"},
 }
 ONLY_IN = {"psycopg": {"client.state_database"}, "psycopg_pool": {"client.state_database"}}
 ENVIRONMENT = {"config", "cli"}

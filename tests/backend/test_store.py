@@ -69,6 +69,17 @@ def test_a_workspace_of_the_first_schema_gets_an_outbox(tmp_path):
     assert file.with_name("old.db.v1").exists()
 
 
+def test_a_workspace_of_an_earlier_release_gets_the_tables_by_which_processes_share_work(tmp_path):
+    file, shared = tmp_path / "old.db", {"aural_mcp_watched", "aural_mcp_claims", "aural_mcp_processes"}
+    Store(f"sqlite:///{file}").close()
+    with sqlite3.connect(file) as db:
+        for name in sorted(shared):
+            db.execute(f"DROP TABLE {name}")
+    again = Store(f"sqlite:///{file}")
+    assert shared <= {*inspect(again.engine).get_table_names()}
+    again.close()
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'workspace.db'}"
     Store(url).close()

@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime
 from email.utils import formatdate
 
-import anyio
 import httpx
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -15,9 +14,10 @@ from aural_mcp.backend.interview.sessions import complete
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.store import new_id, now
 from aural_mcp.client.client import AuralClient
-from aural_mcp.events import outbox, run, watching
+from aural_mcp.events import outbox, run
 from aural_mcp.events.outbox import seen
 from aural_mcp.events.run import open_outbox
+from aural_mcp.events.sharing import Lease
 from aural_mcp.events.watching import Watcher
 from conftest import DATABASES, KEY, ORIGIN, ok
 from rows import add_session
@@ -57,7 +57,15 @@ def change(world, session, **changes):
 
 
 def watcher(world, out, **more):
-    return Watcher(world.client, out, ["ep"], requests_per_minute=0, **more)
+    """One that goes on when those before it were killed."""
+    with out.writing() as db:
+        db.execute(delete(outbox.processes))
+    return beside(world.client, out, **more)
+
+
+def beside(client, out, **more):
+    """One that works beside those that there are."""
+    return Watcher(client, out, Lease(out, "watch"), ["ep"], **{"requests_per_minute": 0, **more})
 
 
 async def test_what_was_there_before_is_not_told_and_everything_after_is_told_once(agent, world, out, interview):
@@ -171,11 +179,12 @@ async def test_a_crash_before_it_is_written_down_loses_and_doubles_nothing(world
 
 
 async def test_an_interview_that_cannot_be_read_does_not_hold_up_the_others(agent, world, out, interview, caplog):
-    await watcher(world, out).round()
+    gone = (await ok(agent, "create_interview", title="Gone"))["id"]
     session = add_session(world, interview, status="IN_PROGRESS")
-    looks = watcher(world, out, only=[interview])
+    looks = watcher(world, out, only=[gone, interview])
     await looks.round()
-    looks._interviews = {"5d3c7b7e-0000-4000-8000-000000000000": watching.Interview(), **looks._interviews}
+    with world.store.writing() as db:
+        db.execute(delete(tables.interviews).where(tables.interviews.c.id == gone))
     change(world, session, status="COMPLETED")
     for _ in range(3):
         await looks.round()
@@ -191,7 +200,7 @@ async def test_a_backend_that_is_down_is_asked_less_often_and_what_happened_mean
             raise httpx.ConnectError("down")
 
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=Down())
-    looks = Watcher(world.client, out, ["ep"], requests_per_minute=0)
+    looks = watcher(world, out)
     await looks.begin()
     working, looks._client = looks._client, client
     pauses = [await looks.round() for _ in range(3)]
@@ -200,33 +209,6 @@ async def test_a_backend_that_is_down_is_asked_less_often_and_what_happened_mean
     looks._client = working
     await looks.round()
     assert told(out) == [("session.started", session)]
-
-
-async def test_half_of_the_minute_is_left_to_others(agent, world, out, interview, monkeypatch):
-    for _ in range(20):
-        await ok(agent, "create_interview", title="T")
-    asked = []
-
-    class Counted(httpx.ASGITransport):
-        async def handle_async_request(self, request):
-            asked.append(request.url.path)
-            return await super().handle_async_request(request)
-
-    client = AuralClient(KEY, f"{ORIGIN}/api/v1", transport=Counted(world.app))
-    looks = Watcher(client, out, ["ep"], requests_per_minute=60)
-
-    async def look():
-        while True:
-            await looks.round()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look)
-        with anyio.fail_after(60):
-            while len(asked) < 30:
-                await anyio.sleep(0.01)
-        await anyio.sleep(0.3)  # in which it would ask again
-        tasks.cancel_scope.cancel()
-    assert len(asked) == 30
 
 
 def test_a_backends_own_database_is_refused(world, database):
@@ -252,8 +234,7 @@ async def test_what_began_after_it_started_is_told_though_its_interview_is_looke
     change(world, old[2], status="COMPLETED", totalDurationSeconds=0)
     change(world, old[3], status="COMPLETED", totalDurationSeconds=1800, insights=[1])
     change(world, done, insights=[2])
-    while any("candidates" not in each.looked for each in looks._interviews.values()):
-        await looks.round()
+    await looks.round()
     expected = [("session.started", each) for each in [*new, over]]
     expected += [(f"session.{what}", over) for what in ("completed", "scored")]
     expected += [
@@ -295,7 +276,7 @@ async def test_after_is_meant_by_the_clock_of_the_backend(agent, world, out, int
 
     old = add_session(world, interview, status="IN_PROGRESS", createdAt=stamp(-5), updatedAt=stamp(-5))
     client = AuralClient(KEY, f"{ORIGIN}/api/v1", requests_per_minute=0, transport=Ahead(world.app))
-    looks = Watcher(client, out, ["ep"], requests_per_minute=0)
+    looks = beside(client, out)
     await looks.begin()
     new = add_session(world, interview, status="IN_PROGRESS", createdAt=stamp(0.5), updatedAt=stamp(0.5))
     await looks.round()

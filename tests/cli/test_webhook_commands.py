@@ -79,7 +79,9 @@ async def test_watch_tells_what_happens_at_a_backend_and_goes_on_where_it_was_ki
     assert receiver.unsigned == 0
     code, out, err = aural_mcp(tmp_path, "watch", "status")
     assert (code, err) == (0, "")
-    assert re.fullmatch(rf"ep_\w+  {re.escape(receiver.url)}: 0 pending, 1 delivered, 0 parked\n", out)
+    assert re.fullmatch(
+        rf"ep_\w+  {re.escape(receiver.url)}: 0 pending, 1 delivered, 0 parked\nNo `aural-mcp watch` is at .*\n", out
+    )
 
 
 async def watching(folder, url, settings):

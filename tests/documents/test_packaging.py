@@ -11,7 +11,6 @@ import sys
 import time
 import tomllib
 import zipfile
-from contextlib import contextmanager
 from importlib.metadata import distributions, requires, version
 from pathlib import Path
 from urllib.parse import unquote
@@ -30,6 +29,7 @@ from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.config import read_settings
 from aural_mcp.documents import manifests
 from aural_mcp.variables import VARIABLES
+from composed import COMPOSE, SECRET, Composed
 from conftest import needs, ok
 from processes import free_port
 
@@ -99,7 +99,11 @@ def test_nothing_starts_a_package_of_a_name_that_nobody_owns(name):
 def runtime():
     """What is installed at run time with every extra of ours, by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for name in ("postgres", "ai", "images", "otel") for line in project["optional-dependencies"][name]]
+    extras = [
+        line
+        for name in ("postgres", "ai", "images", "otel", "metrics")
+        for line in project["optional-dependencies"][name]
+    ]
     left, found = [Requirement(line) for line in [*project["dependencies"], *extras]], {}
     while left:
         wanted = left.pop()
@@ -281,53 +285,60 @@ def installed(tmp_path_factory):
     return folder / "aural" / "bin"
 
 
-@contextmanager
-def started(installed, command, settings, health, port):
-    """A program of the image, from when its health check succeeds until the end of the test."""
-    environment = {**os.environ, **settings, "PATH": f"{installed}:{os.environ['PATH']}"}
-    program = [str(installed / "aural-mcp"), *command]
-    check = [str(installed / "python"), *(re.sub(r":84[01]0/", f":{port}/", word) for word in health[1:])]
-    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as it:
-        try:
-            end = time.monotonic() + 60
-            while subprocess.run(check, capture_output=True).returncode:
-                assert it.poll() is None, it.stdout.read()
-                assert time.monotonic() < end, "it is not healthy"
-            yield it
-        finally:
-            it.terminate()
-
-
 async def test_the_containers_serve_a_team_on_postgresql(installed, postgresql, tmp_path):
-    database = postgresql.database()
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    api, mcp = free_port(), free_port()
-    address = f"http://127.0.0.1:{api}"
-    data = {"AURAL_DATA_DIR": str(tmp_path)}
-    command = [database if "postgresql" in word else word for word in services["backend"]["command"]]
-    command = [*(word.replace("0.0.0.0", "127.0.0.1") for word in command), "--port", str(api)]
-    healthy = services["backend"]["healthcheck"]["test"][1:]
-    with started(installed, command, {**data, "AURAL_PUBLIC_URL": address}, healthy, api) as backend:
+    composed = Composed(postgresql.database())
+    with composed.running("backend", tmp_path, installed) as backend:
         key = next(found[0] for line in backend.stdout if (found := re.search(r"dlv_\S+", line)))
-        settings = {
-            **data,
-            "AURAL_BASE_URL": services["mcp"]["environment"]["AURAL_BASE_URL"].replace("8410", str(api)),
-        }
-        serve = [*json.loads(of_stage(2, "CMD")), "--port", str(mcp)]
-        healthy = json.loads(of_stage(2, "HEALTHCHECK").split("CMD", 1)[1])
-        with started(installed, [word.replace("0.0.0.0", "127.0.0.1") for word in serve], settings, healthy, mcp):
+        with composed.running("mcp-1", tmp_path, installed):
             headers = {"Authorization": f"Bearer {key}"}
             async with httpx2.AsyncClient(headers=headers) as http:
-                way = streamable_http_client(f"http://127.0.0.1:{mcp}/mcp", http_client=http)
+                way = streamable_http_client(composed.url("8401", "/mcp"), http_client=http)
                 async with Client(way) as agent:
                     made = await ok(agent, "create_interview", title="Backend engineer")
-                there = (await http.get(f"{address}/api/v1/interviews")).json()["data"]
-        assert [each["id"] for each in there] == [made["id"]]
+                there = (await http.get(composed.url("8411", "/api/v1/interviews"))).json()["data"]
+    assert [each["id"] for each in there] == [made["id"]]
+
+
+def test_the_image_by_itself_serves_and_is_healthy(installed, tmp_path):
+    port = free_port()
+    words = [*json.loads(of_stage(2, "CMD")), "--port", str(port)]
+    program = [str(installed / "aural-mcp"), *(word.replace("0.0.0.0", "127.0.0.1") for word in words)]
+    check = json.loads(of_stage(2, "HEALTHCHECK").split("CMD", 1)[1].replace(":8400/", f":{port}/"))
+    end = time.monotonic() + 60
+    with subprocess.Popen(program, env={**os.environ, "AURAL_DATA_DIR": str(tmp_path)}) as process:
+        while subprocess.run([str(installed / check[0]), *check[1:]], capture_output=True).returncode:
+            assert process.poll() is None
+            assert time.monotonic() < end, "it is not healthy"
+        process.terminate()
+        assert process.wait(timeout=30) == 0
 
 
 def test_the_containers_listen_on_this_computer_only_and_run_as_nobody():
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    services = Composed("").services
     assert all(port.startswith("127.0.0.1:") for each in services.values() for port in each.get("ports", []))
-    assert "ports" not in services["db"]
+    assert [name for name, each in services.items() if "ports" in each] == ["proxy"]
     assert of_stage(2, "USER") == "10001:10001"
     assert f"install -d -o 10001 -g 10001 -m 700 {shlex.quote('/data')}" in of_stage(2, "RUN")
+
+
+def test_compose_publishes_what_is_set_and_takes_names_secrets_and_a_model_from_the_environment():
+    given = {
+        "AURAL_MCP_HOST": "mcp.example.com",
+        "AURAL_PAGES_HOST": "interviews.example.com",
+        "AURAL_HTTP": "80:80",
+        "AURAL_HTTPS": "443:443",
+        "AURAL_LLM_MODEL": "some-model",
+    }
+    composed = Composed("", **given)
+    proxy, backend, replicas = composed.service("proxy"), composed.service("backend"), ("mcp-1", "mcp-2")
+    assert composed.services["proxy"]["ports"] == ["80:80", "443:443"]
+    assert (proxy.environment["AURAL_MCP_SITE"], proxy.environment["AURAL_PAGES_SITE"]) == tuple(given.values())[:2]
+    assert backend.environment["AURAL_PUBLIC_URL"] == "https://interviews.example.com"
+    assert backend.environment["AURAL_LLM_MODEL"] == "some-model"
+    for name in replicas:
+        command = composed.service(name).command
+        assert command[command.index("--allowed-host") + 1] == "mcp.example.com"
+    mounted = {each.split(":")[0] for each in (mount for one in composed.services.values() for mount in one["volumes"])}
+    assert mounted - {"./deploy/Caddyfile"} == set(yaml.safe_load(COMPOSE)["volumes"])
+    assert SECRET.keys() == set(re.findall(r"\$\{(\w+):\?", COMPOSE))
+    assert not set(SECRET.values()) & set(COMPOSE.split())

@@ -6,16 +6,17 @@ from datetime import datetime
 
 import anyio
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from aural_mcp.backend import webhooks
 from aural_mcp.backend.interview.sessions import complete, sweep
 from aural_mcp.backend.storage import tables
 from aural_mcp.backend.storage.exchange import export_workspace
-from aural_mcp.events import delivering, outbox
-from aural_mcp.events.delivering import Deliverer, Lease
+from aural_mcp.events import outbox, sharing
+from aural_mcp.events.delivering import Deliverer
 from aural_mcp.events.outbox import Happened
 from aural_mcp.events.sending import Outcome
+from aural_mcp.events.sharing import Lease
 from conftest import DATABASES, answer, begin, ok, published
 from examples import ANALYSIS
 from receiver import SECRET, Receiver, hooked
@@ -241,29 +242,74 @@ async def test_what_is_on_its_way_when_it_stops_is_waited_for(world):
     assert counts(world) == {"delivered": 1}
 
 
-async def test_of_two_processes_one_works_and_the_other_follows_when_it_has_gone(world, monkeypatch):
+async def test_two_processes_share_the_work_and_one_with_another_plan_stands_by_until_they_have_gone(world):
     clock = Clock()
-    first, second = Lease(world.store, "t", clock), Lease(world.store, "t", clock)
-    monkeypatch.setattr(delivering, "_is_gone", lambda _: False)
+    first, second, other = (Lease(world.store, "t", plan, clock=clock) for plan in ("a", "a", "b"))
     assert await first.hold()
-    assert not await second.hold()
-    clock.now += delivering.LEASE - 1
-    assert await first.hold()
-    clock.now += 6
-    assert not await second.hold()
-    clock.now += delivering.LEASE
     assert await second.hold()
-    assert not await first.hold()
-    await second.release()
-    clock.now += 6
+    assert not await other.hold()
+    clock.now += sharing.LEASE - 1
     assert await first.hold()
+    assert (first.processes, await other.hold()) == (2, False)
+    clock.now += sharing.LEASE - 1  # in which the second one says nothing
+    assert await first.hold()
+    assert (first.processes, await other.hold()) == (1, False)
+    await first.release()
+    clock.now += sharing.RENEW
+    assert await other.hold()
+    assert not await second.hold()
+
+
+async def test_a_process_of_an_earlier_version_shares_with_nobody(world):
+    clock = Clock()
+    lease = Lease(world.store, "t", clock=clock)
+    with world.store.writing() as db:
+        db.execute(insert(outbox.leases).values(name="t", holder="host 1 abcd", until=clock.now + 20))
+    assert not await lease.hold()
+    clock.now += 20
+    assert await lease.hold()
 
 
 async def test_a_process_of_this_computer_that_is_gone_is_followed_at_once(world):
-    first, second = Lease(world.store, "t"), Lease(world.store, "t")
-    first._me = first._me.replace(f" {delivering.os.getpid()} ", " 999999999 ")
+    first, second = Lease(world.store, "t", "a"), Lease(world.store, "t", "b")
+    first._row["place"] = f"{first._row['place'].rsplit(' ', 1)[0]} 999999999"
     assert await first.hold()
     assert await second.hold()
+
+
+async def test_a_delivery_is_claimed_by_one_process_and_free_again_when_that_is_killed(world):
+    filled(world, 3, "ep")
+    clock, hanging, sent = Clock(), anyio.Event(), []
+
+    class Noting:
+        id, at_once = "ep", 2
+
+        def __init__(self, name):
+            self.name = name
+
+        async def send(self, delivery):
+            sent.append((self.name, delivery.event))
+            if self.name == "first":
+                await hanging.wait()
+            return Outcome()
+
+    first, second = (Lease(world.store, "t", clock=clock) for _ in range(2))
+    ours = Deliverer(world.store, lambda _: [Noting("first")], first, clock=clock)
+    theirs = Deliverer(world.store, lambda _: [Noting("second")], second, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ours.deliver_due)
+        with anyio.fail_after(30):
+            while len(sent) < 2:
+                await anyio.sleep(0.01)
+        await theirs.deliver_due()
+        assert len(sent) == 2  # as many as the endpoint takes at once, of all processes
+        clock.now += sharing.LEASE
+        await theirs.deliver_due()
+        hanging.set()
+    names = [name for name, _ in sent]
+    assert (names.count("first"), names.count("second")) == (2, 3)
+    assert len({event for _, event in sent}) == 3
+    assert counts(world) == {"delivered": 3}
 
 
 async def test_the_backend_delivers_what_happened_while_it_is_served(agent, world):

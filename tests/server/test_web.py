@@ -347,6 +347,17 @@ async def test_a_call_of_an_earlier_protocol_is_answered_too(tmp_path, backend):
         assert await server.process.wait() == 0
 
 
+async def test_a_server_that_drains_takes_calls_and_tells_a_balancer_to_look_elsewhere(tmp_path):
+    async with served(tmp_path, "--local", "--drain", "300") as server, server.http() as http:
+        server.process.terminate()
+        await stopping(http)
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.post("/mcp", **call("list_interviews"))).json()["result"]["isError"] is False
+        server.process.send_signal(signal.SIGINT)
+        with anyio.fail_after(60):
+            assert await server.process.wait() == 0
+
+
 async def test_a_subscription_is_told_that_it_ends_and_does_not_hold_the_stop(tmp_path):
     stream = ("POST", "/mcp")
     async with served(tmp_path, patch=PATIENT) as server, server.http() as http, http.stream(*stream, **LISTEN) as it:

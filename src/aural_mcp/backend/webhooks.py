@@ -124,7 +124,8 @@ async def delivering(store: Store, sweep: Callable[[Store], None]) -> AsyncGener
     `sweep` marks sessions as abandoned in which nothing has happened for long: when nobody looks, too, so that it is
     told.
     """
-    from aural_mcp.events.delivering import Deliverer, Lease
+    from aural_mcp.events.delivering import Deliverer
+    from aural_mcp.events.sharing import Lease
 
     stopping, endpoints, lease = anyio.Event(), Endpoints(), Lease(store, LEASE)
     try:

@@ -17,6 +17,7 @@ from aural_mcp.cli.desk import beside_backend, listen
 from aural_mcp.cli.erasing import KEEP
 from aural_mcp.cli.files import from_json, write_new
 from aural_mcp.cli.groups import Group
+from aural_mcp.cli.metrics import count_webhooks, metrics_options, serve_metrics
 from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.retention import scheduled
 from aural_mcp.cli.webhooks import DATABASE, webhooks, workspace
@@ -31,6 +32,7 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  named, not bound
 @click.option("--no-desk", is_flag=True, help="Serve no desk.")
 @click.option("--retention", is_flag=True, help="Erase daily who is past AURAL_RETENTION.")
 @KEEP
+@metrics_options
 @DATABASE
 @click.pass_context
 def backend(
@@ -41,6 +43,8 @@ def backend(
     no_desk: bool,
     retention: bool,
     keep: tuple[str, ...],
+    metrics_port: int | None,
+    metrics_host: str,
     database: str | None,
 ) -> None:
     """Serve Aural's REST API and the candidates' pages.
@@ -50,7 +54,8 @@ def backend(
     if context.invoked_subcommand is None:
         if keep and not retention:
             raise click.UsageError("--keep goes with --retention: add that, or leave --keep out.")
-        serve_backend(host, port, database, desk_port, desk=not no_desk, keep=keep if retention else None)
+        metrics, kept = (metrics_host, metrics_port), keep if retention else None
+        serve_backend(host, port, database, desk_port, desk=not no_desk, keep=kept, metrics=metrics)
 
 
 backend.add_command(webhooks)
@@ -145,11 +150,13 @@ def serve_backend(
     *,
     desk: bool,
     keep: Sequence[str] | None = None,
+    metrics: tuple[str, int | None] = ("", None),
 ) -> None:
     """Serve the REST backend alone; the first start of a workspace prints a key, once.
 
     Args:
         keep: decisions after which people stay when who is too old is erased; None erases nobody.
+        metrics: on which host and port they are served; on none without a port.
     """
     import uvicorn
 
@@ -175,6 +182,7 @@ def serve_backend(
         listener.close()
         raise click.UsageError(f"Listening on {address} needs AURAL_PUBLIC_URL: the origin that candidate links carry.")
     store = workspace(database)
+    count_webhooks(serve_metrics(*metrics), store)
     user_id = owner(store).user_id
     if not store.shared:
         with store.writing() as db:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aural_mcp.cli.metrics import count_calls, metrics_options, serve_metrics
 from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, run, serve_stdio, set_up
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from aural_mcp.server.sign_in.app import SignInServer
     from aural_mcp.server.sign_in.oidc import Oidc
 
-HTTP_ALONE = ("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys")
+HTTP_ALONE = (
+    *("host", "port", "local", "allowed_host", "access_log", "sign_in", "header_keys"),
+    *("drain", "metrics_port", "metrics_host"),
+)
 """Options that go with --http."""
 NO_STATE = (
     "--sign-in keeps who is signed in in state.db of the data folder, which cannot be opened. Correct what is "
@@ -71,6 +75,14 @@ def _refuse_without_http(context: click.Context) -> None:
     help="With --http: people sign in, and give their key once, or are who your company's identity provider says.",
 )
 @click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
+@click.option(
+    "--drain",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 300),
+    help="With --http: seconds for which calls are still taken when it is told to stop, and /readyz says 503.",
+)
+@metrics_options
 @_narrowing_options
 @click.pass_context
 def serve(
@@ -83,6 +95,9 @@ def serve(
     access_log: bool,
     sign_in: str | None,
     header_keys: bool,
+    drain: int,
+    metrics_port: int | None,
+    metrics_host: str,
     **narrowing: Any,
 ) -> None:
     """Serve MCP on stdio, or over HTTP.
@@ -102,6 +117,8 @@ def serve(
             flags=flags,
             sign_in=sign_in,
             header_keys=header_keys,
+            drain=drain,
+            metrics=(metrics_host, metrics_port),
         )
         return
     _refuse_without_http(context)
@@ -121,6 +138,8 @@ def serve_http(
     flags: Mapping[str, str],
     sign_in: str | None = None,
     header_keys: bool = False,
+    drain: float = 0.0,
+    metrics: tuple[str, int | None] = ("", None),
 ) -> None:
     """Serve MCP over streamable HTTP, stateless, at `/mcp`, until a signal stops it."""
     import anyio
@@ -142,6 +161,7 @@ def serve_http(
     if sign_in and not run(setup.client.state, setup.client.state.opens):
         raise click.UsageError(NO_STATE)
     people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
+    count_calls(serve_metrics(*metrics), setup.server)
     app = web.application(setup.server, host, allowed_hosts, people)
     listener, address = web.listen(host, port)
     said = " People sign in." if sign_in else ""
@@ -150,7 +170,7 @@ def serve_http(
     async def serving() -> None:
         if provider:
             await provider.look()
-        await web.serve(app, listener)
+        await web.serve(app, listener, drain)
 
     anyio.run(beside, setup, serving, True)
 

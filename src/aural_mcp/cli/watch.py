@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from aural_mcp.cli.groups import Group
+from aural_mcp.cli.metrics import count_requests, count_webhooks, metrics_options, serve_metrics
 from aural_mcp.cli.outbox import print_status, retry_command
 from aural_mcp.cli.progress import Progress
 from aural_mcp.cli.setup import beside, set_up
@@ -143,8 +144,9 @@ def _outbox(database: str | None, *, to_watch: bool = False) -> Database:
 
 @click.group(cls=Group, invoke_without_command=True)
 @watch_options
+@metrics_options
 @click.pass_context
-def watch(context: click.Context, **options: Any) -> None:
+def watch(context: click.Context, metrics_port: int | None, metrics_host: str, **options: Any) -> None:
     """Tell a webhook or a command what happens.
 
     Sessions that begin, end and are scored, and people who are registered: each is told at least once, signed, under
@@ -155,14 +157,36 @@ def watch(context: click.Context, **options: Any) -> None:
 
     if context.invoked_subcommand is None:
         settings = read_settings()
-        watch_until_stopped(settings, plan_of(settings, os.environ, **options))
+        plan = plan_of(settings, os.environ, **options)
+        registry = serve_metrics(metrics_host, metrics_port)
+        count_requests(registry)
+        count_webhooks(registry, plan.database)
+        watch_until_stopped(settings, plan)
 
 
 @watch.command()
 @DATABASE
 def status(database: str | None) -> None:
-    """Show what is on its way, what has arrived, and what is parked and why."""
-    print_status(_outbox(database), "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
+    """Show what is on its way, what has arrived, what is parked and why, and who follows the interviews how fast."""
+    opened = _outbox(database)
+    print_status(opened, "aural-mcp watch --webhook URL --secret-file FILE", "aural-mcp watch retry")
+    _print_work(opened)
+
+
+def _print_work(database: Database) -> None:
+    """Print which processes follow how many interviews, and how often these are looked at."""
+    from aural_mcp.events import pacing, portions, sharing
+
+    with database.reading() as db:
+        alive = sharing.living(db, portions.KIND, sharing.moment(db))
+        if not alive:
+            click.echo("No `aural-mcp watch` is at work on this database.")
+            return
+        part = pacing.share(alive[0].requests, len(alive))
+        loads = [portions.load(db, each.name, part) for each in alive]
+    parts = ", ".join(f"{each.name} follows {load.interviews:,}" for each, load in zip(alive, loads, strict=True))
+    click.echo(f"{pacing.number(len(alive), 'process', 'processes')} at work: {parts}.")
+    click.echo(pacing.said(loads))
 
 
 watch.add_command(retry_command(_outbox, DATABASE, "watch status"))

@@ -27,6 +27,7 @@ from aural_mcp.api.models import Deleted, Record, Rows, Wire
 from aural_mcp.bounds import LARGE, aside
 from aural_mcp.client import bodies, links, retry
 from aural_mcp.client.budget import Budget, Share
+from aural_mcp.client.counting import counted
 from aural_mcp.client.deployment import Loss, Offers, losses
 from aural_mcp.client.refusals import after_silence, rate_limited, refusal, unanswered
 from aural_mcp.client.retry import RetryBudget
@@ -198,7 +199,7 @@ class AuralClient:
         spent.budget = budget
         while True:
             try:
-                async with budget.granted(deadline - SPARE - time.monotonic(), reads=reads) as waited:
+                async with counted(budget.granted(deadline - SPARE - time.monotonic(), reads=reads)) as waited:
                     spent.waited += waited
                     spent.requests += 1
                     result = await self._attempt(operation, key, deadline, read, lost=lost)

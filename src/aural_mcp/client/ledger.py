@@ -30,6 +30,7 @@ from aural_mcp.api.operations import (
     ListQuestions,
     Operation,
 )
+from aural_mcp.client import counting
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
 from aural_mcp.client.links import invite_link
@@ -93,6 +94,7 @@ class Ledger:
         self._client.reach(operation)
         mark = str(time.time_ns()) if allow_duplicate else mark
         outcome = await self._once(operation, _digest(operation, mark), spent)
+        counting.created("done" if not outcome.remarks else "found" if FOUND in outcome.remarks else "repeated")
         return Outcome(await self._seen(operation, outcome.result, spent), outcome.remarks)
 
     async def _once(self, operation: Operation[R], digest: str, spent: Spent) -> Outcome[R]:
@@ -224,6 +226,7 @@ def _digest(operation: Operation[Any], mark: str) -> str:
 
 
 def _unknown(operation: Operation[Any], why: str) -> errors.Unanswered:
+    counting.created("unknown")
     noun = operation.tool_name().split("_", 1)[1].rstrip("s")
     return errors.Unanswered(
         f"The request was sent and no usable answer came. {why}",

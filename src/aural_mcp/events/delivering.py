@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import secrets
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from aural_mcp.database import Database
 from aural_mcp.events import outbox
-from aural_mcp.events.outbox import Delivery, leases
+from aural_mcp.events.outbox import Delivery
 from aural_mcp.events.sending import Endpoint, Outcome, verdict
+from aural_mcp.events.sharing import Lease, in_turn
 
-T = TypeVar("T")
 EVERY = 1.0
 """Seconds between two looks into the outbox."""
-LEASE, RENEW = 30.0, 5.0
-"""Seconds for which a process that may have died keeps others from its work, and after which it says that it lives."""
 GRACE = 10.0
 """Seconds that attempts on their way get to end, when this is to stop."""
 UNWRITABLE = 10.0
@@ -37,76 +30,14 @@ UNWRITABLE = 10.0
 log = logging.getLogger(__name__)
 
 
-async def in_turn(database: Database, change: Callable[[Connection], T], *place: str) -> T:
-    """Carry out a change of this place, whole or not at all, in a thread; it is not given up once begun."""
-
-    def carry_out() -> T:
-        with database.writing(*place) as db:
-            return change(db)
-
-    return await anyio.to_thread.run_sync(carry_out)
-
-
-class Lease:
-    """Of several processes on one database, the one that works; the others stand by.
-
-    A process on this computer that is gone is followed at once, one elsewhere after `LEASE` seconds.
-    """
-
-    def __init__(self, database: Database, name: str, clock: Callable[[], float] = time.time) -> None:
-        self._database, self._name, self._clock = database, name, clock
-        self._me = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
-        self._until = self._renewed = 0.0
-
-    async def hold(self) -> bool:
-        """Whether this process may work now."""
-        now = self._clock()
-        if not self._renewed <= now < self._renewed + RENEW:
-            self._until = await in_turn(self._database, partial(self._take, now=now), f"lease {self._name}")
-            self._renewed = now
-        return now < self._until
-
-    async def release(self) -> None:
-        """Let another process go on at once."""
-        mine = leases.c.name == self._name, leases.c.holder == self._me
-        await in_turn(self._database, lambda db: db.execute(delete(leases).where(*mine)), f"lease {self._name}")
-        self._until = 0.0
-
-    def _take(self, db: Connection, *, now: float) -> float:
-        held = db.execute(select(leases.c.holder, leases.c.until).where(leases.c.name == self._name)).first()
-        until = now + LEASE
-        values = {"holder": self._me, "until": until}
-        if held is None:
-            db.execute(insert(leases).values(name=self._name, **values))
-        elif held.holder == self._me or held.until <= now or held.until > now + 2 * LEASE or _is_gone(held.holder):
-            db.execute(update(leases).where(leases.c.name == self._name).values(values))
-        else:
-            return 0.0
-        return until
-
-
-def _is_gone(holder: str) -> bool:
-    """Whether the holder was a process of this computer that has ended, or this very one before it was restarted."""
-    host, process, _ = holder.rsplit(" ", 2)
-    if host != socket.gethostname() or sys.platform == "win32":
-        return False
-    if int(process) == os.getpid():
-        return True
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 KEPT, HOUR = 30 * 86_400.0, 3_600.0
 """Seconds for which it is kept that something arrived."""
 
 
 class Deliverer:
     """Sends what is due. Attempts to one endpoint never wait for those to another.
+
+    Several processes do it together: each delivery is claimed by one of them, and `at_once` holds for all.
 
     Args:
         endpoints: gives where to, asked anew at each look.
@@ -143,7 +74,7 @@ class Deliverer:
 
     async def deliver_due(self) -> None:
         """Make an attempt of everything that is due now, and wait for what comes of it."""
-        while True:
+        while await self._lease.hold():
             async with anyio.create_task_group() as attempts:
                 if not await self._begin(attempts):
                     return
@@ -161,35 +92,42 @@ class Deliverer:
 
     async def _has_work(self) -> bool:
         """Whether there is anything to hold the lease for; what is idle writes nothing."""
-        due = await anyio.to_thread.run_sync(self._due)
-        return bool(self._on_the_way) or any(found for _, found in due)
+        return bool(self._on_the_way) or await anyio.to_thread.run_sync(self._is_due)
 
     async def _begin(self, attempts: TaskGroup) -> int:
         """Begin with what is due, as far as endpoints take more beside what is on the way; how much that was."""
-        begun = 0
-        for endpoint, found in await anyio.to_thread.run_sync(self._due):
-            for delivery in found:
-                self._on_the_way.add((delivery.event, endpoint.id))
-                attempts.start_soon(self._attempt, endpoint, delivery)
-            begun += len(found)
-        return begun
+        if not await anyio.to_thread.run_sync(self._is_due):
+            return 0
+        begun = await in_turn(self._database, self._claim, "outbox")
+        for endpoint, delivery in begun:
+            self._on_the_way.add((delivery.event, endpoint.id))
+            attempts.start_soon(self._attempt, endpoint, delivery)
+        return len(begun)
 
-    def _due(self) -> list[tuple[Endpoint, list[Delivery]]]:
+    def _is_due(self) -> bool:
+        """Whether there is more to send than what this process is sending."""
         with self._database.reading() as db:
-            return [(endpoint, self._due_of(db, endpoint)) for endpoint in self._endpoints(db)]
+            return any(
+                (delivery.event, endpoint.id) not in self._on_the_way
+                for endpoint in self._endpoints(db)
+                for delivery in outbox.due(db, endpoint.id, self._clock(), endpoint.at_once)
+            )
 
-    def _due_of(self, db: Connection, endpoint: Endpoint) -> list[Delivery]:
-        busy = {event for event, other in self._on_the_way if other == endpoint.id}
-        free = endpoint.at_once - len(busy)
-        found = outbox.due(db, endpoint.id, self._clock(), endpoint.at_once) if free else []
-        return [each for each in found if each.event not in busy][:free]
+    def _claim(self, db: Connection) -> list[tuple[Endpoint, Delivery]]:
+        me = self._lease.name
+        outbox.unclaim(db, me, but=self._on_the_way)
+        return [
+            (endpoint, delivery)
+            for endpoint in self._endpoints(db)
+            for delivery in outbox.claim(db, endpoint.id, me, self._clock(), endpoint.at_once)
+        ]
 
     async def _attempt(self, endpoint: Endpoint, delivery: Delivery) -> None:
         """One attempt, written down; what is on its way is not begun again."""
         try:
             outcome = await _sent(endpoint, delivery)
             state, next_at = verdict(outcome, delivery.attempts + 1, self._clock())
-            settled = partial(outbox.settle, delivery=delivery, endpoint=endpoint.id)
+            settled = partial(outbox.settle, delivery=delivery, endpoint=endpoint.id, holder=self._lease.name)
             with anyio.CancelScope(shield=True):
                 came = partial(settled, state=state, error=outcome.error, next_at=next_at)
                 await in_turn(self._database, came, "outbox", endpoint.id, delivery.event)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Connection,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -75,12 +77,44 @@ deliveries = Table(
     Column("last_error", String),
     Index("aural_mcp_deliveries_due", "endpoint", "state", "next_at"),
 )
-leases = Table(
+leases = Table(  # by which a process of an earlier version keeps all work for itself
     "aural_mcp_leases",
     metadata,
     Column("name", String, primary_key=True),
     Column("holder", String, nullable=False),
     Column("until", Double, nullable=False),
+)
+processes = Table(  # that share the work of a kind; what one held is free when its row goes
+    "aural_mcp_processes",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("plan", String, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("place", String, nullable=False),
+    Column("until", Double, nullable=False),
+)
+claims = Table(  # which delivery is on its way, and by whom
+    "aural_mcp_claims",
+    metadata,
+    Column("event", String, primary_key=True),
+    Column("endpoint", String, primary_key=True),
+    Column("holder", String, ForeignKey("aural_mcp_processes.name", ondelete="CASCADE"), nullable=False, index=True),
+    ForeignKeyConstraint(
+        ["event", "endpoint"], ["aural_mcp_deliveries.event", "aural_mcp_deliveries.endpoint"], ondelete="CASCADE"
+    ),
+)
+watched = Table(  # interviews, and as "" the list of them: who looks at each, in which turn, and when that was
+    "aural_mcp_watched",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("holder", String, ForeignKey("aural_mcp_processes.name", ondelete="SET NULL"), index=True),
+    Column("turn", Integer, nullable=False),
+    Column("sessions", Integer),
+    Column("is_active", Boolean, nullable=False),
+    Column("sessions_at", Double, nullable=False),
+    Column("candidates_at", Double, nullable=False),
+    Column("full_at", Double, nullable=False),
 )
 
 
@@ -166,10 +200,45 @@ def due(db: Connection, endpoint: str, now: float, most: int) -> list[Delivery]:
     return [Delivery(*row) for row in found]
 
 
+def claim(db: Connection, endpoint: str, holder: str, now: float, most: int) -> list[Delivery]:
+    """What this process is to send an endpoint now: of all processes together, so many are on their way at most."""
+    if not db.execute(select(processes.c.name).where(processes.c.name == holder)).first():
+        return []  # it was taken for dead
+    db.execute(select(endpoints.c.id).where(endpoints.c.id == endpoint).with_for_update())
+    taken = set(db.execute(select(claims.c.event).where(claims.c.endpoint == endpoint)).scalars())
+    found = [each for each in due(db, endpoint, now, most) if each.event not in taken][: max(0, most - len(taken))]
+    if found:
+        mine = {"endpoint": endpoint, "holder": holder}
+        db.execute(insert(claims), [{"event": each.event, **mine} for each in found])
+    return found
+
+
+def unclaim(db: Connection, holder: str, but: Collection[tuple[str, str]]) -> None:
+    """Let go of what a process claimed and did not write down what came of it."""
+    mine = db.execute(select(claims.c.event, claims.c.endpoint).where(claims.c.holder == holder)).all()
+    for event, endpoint in mine:
+        if (event, endpoint) not in but:
+            _let_go(db, event, endpoint, holder)
+
+
+def _let_go(db: Connection, event: str, endpoint: str, holder: str) -> bool:
+    this = claims.c.event == event, claims.c.endpoint == endpoint, claims.c.holder == holder
+    return db.execute(delete(claims).where(*this)).rowcount > 0
+
+
 def settle(
-    db: Connection, delivery: Delivery, endpoint: str, *, state: str, error: str | None = None, next_at: float = 0.0
+    db: Connection,
+    delivery: Delivery,
+    endpoint: str,
+    *,
+    state: str,
+    error: str | None = None,
+    next_at: float = 0.0,
+    holder: str | None = None,
 ) -> None:
-    """Write down what came of an attempt."""
+    """Write down what came of an attempt; not where another process has taken it from this holder meanwhile."""
+    if holder is not None and not _let_go(db, delivery.event, endpoint, holder):
+        return
     this = deliveries.c.event == delivery.event, deliveries.c.endpoint == endpoint
     changes = {"state": state, "last_error": error, "next_at": next_at}
     db.execute(update(deliveries).where(*this).values(**changes, attempts=delivery.attempts + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import signal
 import sys
@@ -19,12 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from aural_mcp.api import errors
 from aural_mcp.client.client import AuralClient
 from aural_mcp.database import CannotOpen, Database
-from aural_mcp.events import outbox
-from aural_mcp.events.delivering import Deliverer, Lease, in_turn
+from aural_mcp.events import outbox, portions
+from aural_mcp.events.delivering import Deliverer
 from aural_mcp.events.sending import Endpoint
+from aural_mcp.events.sharing import RENEW, Lease, in_turn
 from aural_mcp.events.watching import Watcher
 
-LEASE = "watch"
 STANDING_BY = 2.0
 """Seconds between two looks whether the process that works has gone."""
 PASSING = (
@@ -36,6 +37,11 @@ PASSING = (
     errors.StateUnwritable,
 )
 """What may be over in a while; anything else at the first look is a mistake of somebody's."""
+
+STANDS_BY = (
+    "Another `aural-mcp watch` is at work on this database, with another key, interviews or endpoints, or of an "
+    "earlier version; this one goes on when that has gone."
+)
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +72,12 @@ class Plan:
     requests_per_minute: int = 60
     since_beginning: bool = False
 
+    def lease(self, client: AuralClient) -> Lease:
+        """The part of a process in this plan: the same key, interviews and endpoints are shared, others not."""
+        what = [client.raw.tenant, *sorted(self.interviews), *sorted(each.id for each in self.endpoints)]
+        plan = hashlib.sha256("\n".join(what).encode()).hexdigest()
+        return Lease(self.database, portions.KIND, plan, requests=self.requests_per_minute)
+
 
 async def run(client: AuralClient, plan: Plan, say: Callable[[str], None], hello: str = "") -> None:
     """Watch and deliver until SIGTERM or SIGINT; attempts on their way get a few seconds, unless there is a second one.
@@ -74,10 +86,11 @@ async def run(client: AuralClient, plan: Plan, say: Callable[[str], None], hello
         AuralError: the first look shows that the key or an interview's id is wrong.
     """
     await in_turn(plan.database, lambda db: _add(db, plan))
-    lease = Lease(plan.database, LEASE)
+    lease = plan.lease(client)
     watcher = Watcher(
         client,
         plan.database,
+        lease,
         [each.id for each in plan.endpoints],
         only=plan.interviews,
         requests_per_minute=plan.requests_per_minute,
@@ -85,12 +98,12 @@ async def run(client: AuralClient, plan: Plan, say: Callable[[str], None], hello
     )
     stopping, watching = anyio.Event(), anyio.CancelScope()
     try:
-        if await lease.hold():
-            await _first_look(watcher)
+        await _first_look(watcher)
         async with anyio.create_task_group() as tasks:
             await tasks.start(_stop_on_signal, stopping, watching, tasks.cancel_scope)
             say(hello)
-            tasks.start_soon(_watch, watcher, lease, say, watching)
+            tasks.start_soon(_watch, watcher, say, watching)
+            tasks.start_soon(_keep, watcher)
             await Deliverer(plan.database, lambda _: plan.endpoints, lease).run(stopping)
             tasks.cancel_scope.cancel()
     finally:
@@ -127,21 +140,29 @@ async def _first_look(watcher: Watcher) -> None:
         return
 
 
-async def _watch(watcher: Watcher, lease: Lease, say: Callable[[str], None], scope: anyio.CancelScope) -> None:
-    """Round after round, as long as this process is the one that works."""
+async def _watch(watcher: Watcher, say: Callable[[str], None], scope: anyio.CancelScope) -> None:
+    """Round after round, as long as this process is one of those that work."""
     stands_by = False
     with scope:
         while True:
             pause = STANDING_BY
             try:
-                if works := await lease.hold():
+                if works := await watcher.keep():
                     pause = await watcher.round()
                 elif not stands_by:
-                    say("Another `aural-mcp watch` is at work on this database; this one goes on when that has gone.")
+                    say(STANDS_BY)
                 stands_by = not works
             except SQLAlchemyError:
                 log.exception("What was seen cannot be written down; it is looked again")
             await anyio.sleep(pause)
+
+
+async def _keep(watcher: Watcher) -> None:
+    """Say that this process lives also in the middle of a long look."""
+    while True:
+        await anyio.sleep(RENEW)
+        with suppress(SQLAlchemyError):  # the round says it
+            await watcher.keep()
 
 
 async def _stop_on_signal(

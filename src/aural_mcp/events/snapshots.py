@@ -39,6 +39,11 @@ def begin(db: Connection, scope: str, interviews: Sequence[str], *, since: float
         _save(db, WATCH, scope, "", {}, is_new=True)
 
 
+def has_begun(db: Connection, scope: str) -> bool:
+    """Whether somebody has looked which interviews there are."""
+    return scope in _looks(db, WATCH, scope)
+
+
 @dataclass(frozen=True)
 class Known:
     """The sessions of an interview as they were last seen."""

@@ -89,7 +89,7 @@ class Store(Database):
 
 def _is_up_to_date(db: Connection) -> bool:
     """Whether the tables are all there, as this version makes them."""
-    there, names = inspect(db), {table.name for table in (settings, *LATER)}
+    there, names = inspect(db), {table.name for table in (settings, *LATER, *outbox.metadata.tables.values())}
     if not names <= {*there.get_table_names()} or setting(db, "schema_version") != SCHEMA_VERSION:
         return False
     return ASKS in {column["name"] for column in there.get_columns(sessions.name)} and not _wishes(db)
@@ -117,6 +117,7 @@ def _bring_up_to_date(db: Connection) -> None:
         save_setting(db, "schema_version", SCHEMA_VERSION)
     for table in LATER:
         table.create(db, checkfirst=True)
+    outbox.make_tables(db)
     if ASKS not in {column["name"] for column in inspect(db).get_columns(sessions.name)}:
         db.execute(DDL(f'ALTER TABLE {sessions.name} ADD COLUMN "{ASKS}" BIGINT'))
     take_up_wishes(db)

@@ -144,7 +144,7 @@ class Web:
         path, method, headers = scope["path"].removesuffix("/"), scope["method"], Headers(scope=scope)
         if path in (HEALTH, READY):
             _check_method(method, "GET", "HEAD")
-            if path == READY and self.flights.stopping:
+            if path == READY and not self.flights.is_ready:
                 raise refusals.stopping()
             said = {"status": "ok" if path == HEALTH else "ready"}
             await JSONResponse(said, headers={"cache-control": "no-store"})(scope, receive, send)

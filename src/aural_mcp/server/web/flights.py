@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Sequence
@@ -54,6 +55,7 @@ class Flights:
     def __init__(self) -> None:
         self.stopping = self.left_behind = False
         self._since = 0.0
+        self._drained = math.inf
         self._open: set[Flight] = set()
         self._counts: Counter[tuple[str, bool]] = Counter()
         self._subscriptions: set[anyio.CancelScope] = set()
@@ -79,6 +81,17 @@ class Flights:
                 del self._counts[caller, stream]
         if flight.scope.cancelled_caught:
             raise flight.cut_off()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether more should be sent here."""
+        return self._drained == math.inf and not self.stopping
+
+    def drains(self, seconds: float) -> bool:
+        """Whether calls are still taken although this one stops: for so long from the first time that it is asked."""
+        now = time.monotonic()
+        self._drained = min(self._drained, now + seconds)
+        return now < self._drained
 
     async def stop(self, *, at_once: bool = False) -> bool:
         """Begin to stop, or go on: subscriptions end, what takes too long is cut off.

@@ -43,8 +43,12 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{name}:{listener.getsockname()[1]}{MCP}"
 
 
-async def serve(web: Web, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, and then until the calls in flight are answered, 10 s at most."""
+async def serve(web: Web, listener: socket.socket, drain: float = 0.0) -> None:
+    """Serve until SIGTERM or SIGINT, and then until the calls in flight are answered, 10 s at most.
+
+    Args:
+        drain: seconds before that in which calls are still taken, while what balances them is told to look elsewhere.
+    """
     config = uvicorn.Config(
         web,
         http=Protocol,
@@ -57,22 +61,22 @@ async def serve(web: Web, listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=HEADERS + TARGET + 1024,
     )
-    await Server(config, web.flights).serve(sockets=[listener])
+    await Server(config, web.flights, drain).serve(sockets=[listener])
 
 
 class Server(uvicorn.Server):
     """uvicorn's, but a stop lets the calls in flight finish first, and the process ends with status 0."""
 
-    def __init__(self, config: uvicorn.Config, flights: Flights) -> None:
+    def __init__(self, config: uvicorn.Config, flights: Flights, drain: float = 0.0) -> None:
         super().__init__(config)
-        self._flights = flights
+        self._flights, self._drain = flights, drain
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to close, asked ten times a second; until nothing is in flight, probes are still answered.
 
         A second SIGINT sets `force_exit`.
         """
-        if not await super().on_tick(counter):
+        if not await super().on_tick(counter) or (self._flights.drains(self._drain) and not self.force_exit):
             return False
         over = await self._flights.stop(at_once=self.force_exit)
         self.force_exit |= self._flights.left_behind
