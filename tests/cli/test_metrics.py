@@ -188,7 +188,7 @@ def test_nothing_is_loaded_and_nothing_listens_without_a_port():
 def test_it_listens_on_this_computer_only_and_goes_with_http(tmp_path):
     status, _, said = aural_mcp(tmp_path, "serve", "--metrics-port", "9400")
     assert (status, "--metrics-port goes with --http" in said) == (2, True)
-    assert "[default: 127.0.0.1]" in re.sub(r"\s+", " ", aural_mcp(tmp_path, "serve", "--help")[1])
+    assert "On this address; 127.0.0.1 when left out" in re.sub(r"\s+", " ", aural_mcp(tmp_path, "serve", "--help")[1])
 
 
 @pytest.mark.parametrize("command", [("serve", "--http", "--port", "0"), ("backend", "--no-desk", "--port", "0")])

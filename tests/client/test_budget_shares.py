@@ -1,29 +1,25 @@
 """Several people behind one key: each gets a fair share of its budget, and nobody more than there is."""
 
 import random
-import sqlite3
 
 import anyio
 import pytest
 
 from aural_mcp.api.errors import BudgetExhausted
 from aural_mcp.client.budget import GONE, MOST_WAITING, NAP, WINDOW, Budget, Share
-from aural_mcp.client.state import State
-from clock import Clock
 
 
 class Office:
     """People who send with one key, each from a process of their own; `sent` has who sent what, and when."""
 
-    def __init__(self, path, per_minute):
-        self.clock, self.sent, self.told = Clock(), [], []
-        self._path, self._per_minute, self._of = path, per_minute, {}
+    def __init__(self, engine, per_minute):
+        self.engine, self.clock, self.sent, self.told = engine, engine.clock, [], []
+        self._per_minute, self._of = per_minute, {}
 
     def budget(self, person):
         if person not in self._of:
-            state = State(lambda: self._path, clock=self.clock)
-            given = {"tenant": "t", "sleep": self.clock.sleep}
-            self._of[person] = Budget(self._per_minute, state=state, person=person, **given)
+            given = {"state": self.engine.state(), "tenant": "t", "sleep": self.clock.sleep}
+            self._of[person] = Budget(self._per_minute, person=person, **given)
         return self._of[person]
 
     async def send(self, person, number=0, within=float("inf"), takes=0.0):
@@ -39,15 +35,15 @@ class Office:
     async def queue(self, tasks, person, count, **more):
         for number in range(count):
             tasks.start_soon(lambda number=number: self.send(person, number, **more))
-            await anyio.wait_all_tasks_blocked()
+            await self.clock.settled()
 
     def order(self, after=0.0):
         return "".join(person for at, person, _ in self.sent if at > after)
 
 
 @pytest.fixture
-def office(tmp_path):
-    return lambda per_minute=60: Office(tmp_path / "state.db", per_minute)
+def office(engine):
+    return lambda per_minute=60: Office(engine, per_minute)
 
 
 async def test_who_comes_to_a_long_queue_waits_for_no_more_than_one_other(office):
@@ -76,7 +72,7 @@ async def test_three_people_who_never_stop_get_a_third_each(office):
     async with anyio.create_task_group() as tasks:
         for person in "aaaaaaaabbbcccc":
             tasks.start_soon(busy, person)
-        await anyio.wait_all_tasks_blocked()
+        await there.clock.settled()
         await there.clock.advance(12 * WINDOW)
     while_all_did = [person for at, person, _ in there.sent if 1000 < at < 1000 + 8 * WINDOW]
     counts = [while_all_did.count(person) for person in "abc"]
@@ -93,7 +89,7 @@ async def test_whatever_comes_in_which_order_the_limit_holds_and_nobody_is_passe
             asked[number] = there.clock.now
             takes = chance.choice([0, 0.5, 8])
             tasks.start_soon(lambda *given, takes=takes: there.send(*given, takes=takes), person, number)
-            await anyio.wait_all_tasks_blocked()
+            await there.clock.settled()
             await there.clock.advance(chance.choice([0, 0.2, 3, 20]))
         await there.clock.advance(20 * WINDOW)
     assert len(there.sent) == 40
@@ -190,30 +186,3 @@ async def test_it_knows_whose_the_requests_of_the_last_minute_were(office):
     assert await there.budget("d").share() == Share(own=0, others=6, people=3)
     await there.clock.advance(WINDOW)
     assert await there.budget("a").share() == Share(0, 0, 0)
-
-
-EARLIER = """
-create table grants (id integer primary key, tenant text not null, at real not null, ended integer not null)
-"""
-
-
-async def test_a_file_of_an_earlier_version_is_gone_on_with(tmp_path):
-    """What an earlier version sent counts, also while it goes on writing beside this one."""
-    clock, path = Clock(), tmp_path / "state.db"
-    with sqlite3.connect(path) as old:
-        old.execute(EARLIER)
-        sent = [(990 + number / 10,) for number in range(57)]
-        old.executemany("insert into grants (tenant, at, ended) values ('t', ?, 1)", sent)
-    states = [State(lambda: path, clock=clock) for _ in "ab"]
-    a, b = (
-        Budget(60, state=state, tenant="t", person=person, sleep=clock.sleep)
-        for state, person in zip(states, "ab", strict=True)
-    )
-    assert (await a.remaining(), await b.remaining()) == (1, 1)
-    with old:
-        old.execute("insert into grants (tenant, at, ended) values ('t', 1000, 0)")
-    old.close()
-    assert await a.remaining() == 0
-    with pytest.raises(BudgetExhausted, match="Call again in 51 s"):
-        await b.acquire(45)
-    assert await b.share() == Share(0, 58, 1)

@@ -35,7 +35,7 @@ BIN = Path(sys.executable).parent
 ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
     "uv pip compile": "is run by tests/documents/test_packaging.py",
-    "docker compose": "needs a Docker daemon; tests/documents/test_deployment.py runs what it starts, and the backup",
+    "docker compose": "needs a Docker daemon; tests/documents/test_compose.py runs what it starts, and the backup",
     ".venv/bin/pytest": "would run these tests within themselves",
     ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",
     ".venv/bin/python -m aural_mcp.documents.render": "is checked by tests/documents/test_documents.py",

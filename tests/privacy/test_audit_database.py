@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import psycopg
 import pytest
+from mcp import Client
 
 from aural_mcp.api.errors import LogUnwritable
 from aural_mcp.client.state import State
@@ -21,7 +22,9 @@ from aural_mcp.privacy.audit_database import DatabaseLog
 from aural_mcp.privacy.audit_lines import hash_of, line_of
 from aural_mcp.privacy.audit_rows import latest, raw_lines, verify
 from aural_mcp.privacy.who import Who
-from conftest import postgresql_server
+from aural_mcp.server.principal import OneClient
+from aural_mcp.server.server import AuralServer
+from conftest import answer, begin, ok, postgresql_server, published, refused
 
 TENANT = "0123456789ab" + "c" * 52
 SESSION = "ff72b3ba-b0db-46a5-8386-41b0fc7ea881"
@@ -438,6 +441,20 @@ async def test_a_file_that_a_living_process_holds_is_left_to_it(lost, tmp_path):
         assert (await verify(other.rows.state)).problems == []
 
 
+async def test_a_file_that_somebody_deletes_meanwhile_is_written_again(lost, tmp_path):
+    async with writing(lost.url, tmp_path) as log:
+        await write(log)
+        lost.stop()
+        await write(log, tool="get_session", waits=False)
+        spools(tmp_path)[0].unlink()
+        await write(log, tool="get_session", waits=False)
+        assert len(spools(tmp_path)[0].read_bytes().splitlines()) == 2
+        lost.start()
+        await back(log)
+        await write(log)
+        assert (await verify(log.rows.state))[::2] == (4, [])
+
+
 async def test_where_neither_takes_a_line_nothing_is_shown_and_what_was_done_waits(lost, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
@@ -483,3 +500,25 @@ async def test_a_full_disk_takes_whole_lines_or_none(lost, tmp_path, monkeypatch
         assert (await verify(log.rows.state)).problems == []
         assert json.loads(before)["tool"] == "get_session"
         assert Path(spool).exists() is False
+
+
+async def test_what_candidates_said_is_shown_while_its_line_can_wait_and_else_not(world, agent, lost, tmp_path):
+    made = await published(agent, [{"text": "Why queues?", "type": "OPEN_ENDED"}])
+    async with world.browser() as browser:
+        await answer(browser, await begin(browser, made["url"]), "They hold back what would drown us.")
+    [row] = (await ok(agent, "list_sessions", interviewId=made["id"]))["data"]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with writing(lost.url, folder) as log:
+        server = AuralServer(OneClient(world.client), backend="T.", confirm="never", audit=log)
+        async with Client(server, read_timeout_seconds=30) as other:
+            await ok(other, "get_session", sessionId=row["id"])
+            lost.stop()
+            await ok(other, "get_session", sessionId=row["id"])
+            assert len(spools(folder)) == 1
+            spools(folder)[0].unlink()
+            folder.rmdir()
+            said = await refused(other, "get_session", {"sessionId": row["id"]})
+    assert "shows nothing. The decision log cannot be written: its database is lost" in said
+    assert "bring the database of AURAL_STATE_URL back" in said
+    assert "drown" not in said

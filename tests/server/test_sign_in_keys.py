@@ -4,7 +4,6 @@ import logging
 import sqlite3
 
 import anyio
-import anyio.to_thread
 import pytest
 from click.testing import CliRunner
 
@@ -152,9 +151,9 @@ async def test_a_key_in_a_header_is_taken_beside_a_sign_in_only_where_the_operat
         assert (await call(http, got["access_token"], LIST)).status_code == 200
 
 
-async def invoked(*arguments):
-    """A command, which runs an event loop of its own."""
-    return await anyio.to_thread.run_sync(lambda: CliRunner().invoke(commands(), ["sign-ins", *arguments]))
+async def typed(*arguments):
+    """What a command says, beside the event loop, as it has one of its own."""
+    return await anyio.to_thread.run_sync(CliRunner().invoke, commands(), ["sign-ins", *arguments])
 
 
 async def test_the_operator_sees_who_is_signed_in_and_ends_it(place, http, tmp_path, monkeypatch):
@@ -163,22 +162,22 @@ async def test_the_operator_sees_who_is_signed_in_and_ends_it(place, http, tmp_p
     monkeypatch.setenv("AURAL_DATA_DIR", str(tmp_path))
     _, first = await signed_in(http)
     _, second = await signed_in(http, access="write")
-    listed = (await invoked("list")).output
+    listed = (await typed("list")).output
     rows = [line.split("  ") for line in listed.splitlines()[1:3]]
     assert [[cell.strip() for cell in row if cell][1:4] for row in rows] == [
         ["Host", "a key", "read and change"],
         ["Host", "a key", "read"],
     ]
     assert not any(each in listed for each in (KEY, first["access_token"], second["refresh_token"]))
-    ended = await invoked("revoke", rows[0][0])
+    ended = await typed("revoke", rows[0][0])
     assert (ended.exit_code, "1 sign-in has ended" in ended.output) == (0, True)
     place.forget()
     assert (await call(http, second["access_token"], LIST)).status_code == 401
     assert (await call(http, first["access_token"], LIST)).status_code == 200
-    assert (await invoked("revoke", "nobody")).exit_code == 1
-    assert (await invoked("revoke")).exit_code == 2
-    await invoked("revoke", "--all")
-    assert "Nobody" in (await invoked("list")).output
+    assert (await typed("revoke", "nobody")).exit_code == 1
+    assert (await typed("revoke")).exit_code == 2
+    await typed("revoke", "--all")
+    assert "Nobody" in (await typed("list")).output
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aural_mcp.server.server import AuralServer
 
 OPTIONS = (
-    click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics for Prometheus on this port."),
-    click.option("--metrics-host", default="127.0.0.1", show_default=True, help="With --metrics-port: its address."),
+    click.option("--metrics-port", metavar="N", type=click.IntRange(0, 65535), help="Serve Prometheus' /metrics here."),
+    click.option("--metrics-host", metavar="A", default="127.0.0.1", help="On this address; 127.0.0.1 when left out."),
 )
 
 

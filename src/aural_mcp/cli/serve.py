@@ -66,23 +66,26 @@ def _refuse_without_http(context: click.Context) -> None:
 
 @click.command()
 @click.option("--http", is_flag=True, help="Serve streamable HTTP at /mcp instead of stdio.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: its address.")
-@click.option("--port", default=8400, show_default=True, type=click.IntRange(0, 65535), help="With --http: its port.")
+@click.option("--host", metavar="A", default="127.0.0.1", help="With --http: on this address, not 127.0.0.1.")
+@click.option("--port", metavar="N", default=8400, type=click.IntRange(0, 65535), help="With --http: not port 8400.")
 @click.option("--local", is_flag=True, help="With --http: this computer's workspace, no keys.")
-@click.option("--allowed-host", multiple=True, help="With --http: a name clients use; needed off loopback.")
+@click.option(
+    "--allowed-host", metavar="NAME", multiple=True, help="With --http: a name clients use; needed off loopback."
+)
 @click.option("--access-log", is_flag=True, help="With --http: one JSON line per request to stderr.")
 @click.option(
     "--sign-in",
     type=click.Choice(["key", "oidc"]),
-    help="With --http: people sign in, and give their key once, or are who your company's identity provider says.",
+    metavar="HOW",
+    help="With --http: people sign in, with their key or by oidc.",
 )
 @click.option("--header-keys", is_flag=True, help="With --sign-in: a key in the header is taken, too.")
 @click.option(
     "--drain",
+    metavar="SECONDS",
     default=0,
-    show_default=True,
     type=click.IntRange(0, 300),
-    help="With --http: seconds for which calls are still taken when it is told to stop, and /readyz says 503.",
+    help="With --http: go on so long when told to stop.",
 )
 @metrics_options
 @_narrowing_options

@@ -204,7 +204,7 @@ class DatabaseLog:
                 await self._insert([row_of(line.seq, line.said, raw) for raw, line in found if line])
                 if torn := sum(line is None for _, line in found):
                     log.warning("%d lines of a spool of the decision log could not be read: they are lost", torn)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.warning("The spool of the decision log cannot be looked into (%s)", error)
         self._looked = True
 

@@ -41,6 +41,9 @@ class Spool:
         Raises:
             OSError: they cannot be written; none of them was.
         """
+        if self._own is not None and not os.fstat(self._own[1]).st_nlink:  # somebody deleted it
+            lines = [*_lines(self._own[1]), *lines]
+            self.close()
         if self._own is None:
             path = self._folder() / NAME.format(writer=writer, seq=seq)
             self._own = path, opened(path)
