@@ -402,6 +402,19 @@ async def test_where_the_api_cannot_erase_it_lists_what_to_delete_and_erases_our
     assert "Nobody who could go is older than 1 days." in out
 
 
+async def test_the_file_from_before_the_state_came_into_a_database_is_erased_too(cloud, tmp_path, postgresql):
+    folder, url = tmp_path / "here", postgresql.database()
+    line = f"name,email\n{NAME},{ADDRESS}\n"
+    async with on_stdio(folder, "auto", **cloud) as agent:
+        made = (await ok(agent, "create_interview", title="Harbour engineer"))["id"]
+        await ok(agent, "import_candidates", interviewId=made, data=line, dryRun=False)
+    assert found_in(folder, [NAME])
+    code, out, err = erase(folder, ADDRESS, "--yes", **cloud, AURAL_STATE_URL=url)
+    assert (code, err) == (0, "")
+    assert "erased on this computer" in out
+    assert found_in(folder, [NAME, ADDRESS]) == []
+
+
 async def test_what_was_watched_sent_and_decided_goes_too(world, tmp_path, database):
     folder = tmp_path / "data"
     folder.mkdir()

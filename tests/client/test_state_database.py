@@ -1,5 +1,7 @@
 """The shared state in PostgreSQL: what replicas see of it when it is held up, goes away, comes back, or is newer."""
 
+import os
+import signal
 import time
 
 import anyio
@@ -20,6 +22,7 @@ from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
 from aural_mcp.server.tools import AWAY
 from conftest import KEY, ORIGIN, postgresql_server, text_of
+from processes import aural_mcp
 
 INSERT = "insert into codes values (?, 1e12) on conflict do nothing"
 
@@ -78,6 +81,25 @@ async def test_connections_that_the_server_has_closed_are_replaced_without_a_wor
         assert await db.one("select count(*) from codes") == (2,)
 
 
+async def test_a_server_that_says_nothing_is_given_up_and_the_connection_with_it(states, url, monkeypatch):
+    monkeypatch.setattr(state_database, "SILENT", 0.3)
+    await states[0].change(INSERT, ("before",))
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
+        mine = "select pid from pg_stat_activity where application_name = 'aural-mcp' and datname = current_database()"
+        frozen = [pid for (pid,) in db.execute(mine)]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with anyio.fail_after(20), pytest.raises(StateUnwritable):
+            await _asked_again(states[0])
+        with anyio.fail_after(20):
+            while not await _codes(states[0]):
+                await anyio.sleep(0.05)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+
 async def test_its_clock_is_everybodys(states):
     async with states[0].changing() as db:
         assert abs(db.now - time.time()) < 5
@@ -90,6 +112,55 @@ async def test_its_clock_is_everybodys(states):
 def test_what_is_no_address_of_postgresql_is_refused_by_name(url):
     with pytest.raises(BadSetting, match="AURAL_STATE_URL must be of PostgreSQL"):
         State(url=url)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["u:se@cret@h/n", "u:se/cret@h/n", "u:se%zzcret@h/n", "u:secret@h:none/n", "u:secret@h/n?secret=1"],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_shows_no_part_of_the_password(rest):
+    with pytest.raises(BadSetting, match="AURAL_STATE_URL cannot be read") as refused:
+        State(url=f"postgresql+psycopg://{rest}")
+    assert "cret" not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
+async def test_what_an_address_says_of_connections_holds_beside_what_we_say(url):
+    state = State(url=f"{url}&options=-c%20work_mem%3D1234kB&application_name=ours")
+    async with state.changing() as db:
+        found = (
+            "select current_setting('work_mem'), current_setting('application_name'), current_setting('lock_timeout')"
+        )
+        assert await db.one(found) == ("1234kB", "ours", "4s")
+    await state.aclose()
+
+
+async def test_a_role_that_may_not_make_the_tables_is_told_what_to_grant_and_needs_no_more(postgresql, url):
+    name = url.split("/")[3].partition("?")[0]
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute(f"create role may_{name} login")
+        state = State(url=url.replace("postgres@", f"may_{name}@"))
+        with pytest.raises(BadSetting, match="create schema aural_mcp_state authorization") as refused:
+            await state.opens()
+        owner.execute(str(refused.value).rpartition(": ")[2])
+        assert await state.opens()
+        await state.aclose()
+        assert await state.opens()
+        await state.aclose()
+
+
+async def test_a_server_does_not_begin_on_a_database_of_a_newer_version_and_says_why(states, url, tmp_path):
+    await states[0].opens()
+    with psycopg.connect(url.replace("+psycopg", "")) as db:
+        db.execute("update aural_mcp_state.schema_version set version = 99")
+    code, _, err = await anyio.to_thread.run_sync(
+        lambda: aural_mcp(tmp_path, "serve", "--http", "--port", "0", AURAL_STATE_URL=url)
+    )
+    assert code
+    assert err == (
+        "aural-mcp: The database of AURAL_STATE_URL was made by a newer aural-mcp (schema 99; this one knows 1). "
+        "Upgrade aural-mcp. Nothing was changed.\n"
+    )
 
 
 @pytest.fixture
@@ -189,3 +260,8 @@ async def _codes(state):
             return await db.all("select code from codes")
     except StateUnwritable:
         return []
+
+
+async def _asked_again(state):
+    while True:
+        await state.change(INSERT, ("before",))

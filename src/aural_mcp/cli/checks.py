@@ -104,8 +104,7 @@ class Doctor:
     async def _installation(self, settings: Settings, offline: bool) -> None:
         state = State()
         if await self._look("data folder", partial(_folder, settings)):
-            folder = data_folder(settings)
-            state = state_of(settings)
+            folder, state = data_folder(settings), state_of(settings)
             await self._look("state file", partial(_state, state))
             await self._look("decision log", partial(_log, settings, state))
             if settings.embedded:
@@ -181,6 +180,7 @@ async def _versions() -> Check:
 
 async def _settings() -> Check:
     settings = read_settings()
+    await state_of(settings).aclose()
     relayed = f"An Aural key is set here, so calls go to {settings.base_url}."
     said = "No key is set here, so the workspace on this computer is used." if settings.embedded else relayed
     if settings.problem:

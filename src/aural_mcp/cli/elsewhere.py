@@ -135,7 +135,7 @@ def _erase_traces(
     traces = erase_traces(data_place(settings), people, interviews, url=settings.state_url)
     many = "1 trace was" if traces == 1 else f"{traces:,} traces were"
     click.echo(f"\n{many} erased on this computer." if traces else f"\n{NONE}")
-    for each in compact_traces(data_place(settings), url=settings.state_url):
+    for each in compact_traces(data_place(settings)):
         click.echo(BUSY.format(file=each))
     return traces
 

@@ -121,7 +121,7 @@ def finish(store: Store, settings: Settings, done: Done) -> None:
 
     if not store.compact() and not store.shared:
         done.unfinished.append(str(store.engine.url.database))
-    done.unfinished += compact_traces(data_place(settings), url=settings.state_url)
+    done.unfinished += compact_traces(data_place(settings))
 
 
 def note(log: Waited, tool: str, outcome: Outcome, found: Sequence[Entry]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from aural_mcp.cli.metrics import count_calls, metrics_options, serve_metrics
 from aural_mcp.cli.setup import OWN_KEY, Setup, backend_sentence, beside, run, serve_stdio, set_up
 
 if TYPE_CHECKING:
+    from aural_mcp.client.state import State
     from aural_mcp.config import Settings
     from aural_mcp.server.sign_in.app import SignInServer
     from aural_mcp.server.sign_in.oidc import Oidc
@@ -161,8 +163,7 @@ def serve_http(
     provider = _provider(given) if sign_in == "oidc" else None
     whose = "the organisation's key" if provider else OWN_KEY
     setup = set_up(settings, per_request=not local, whose=whose)
-    if sign_in and not run(setup.client.state, setup.client.state.opens):
-        raise click.UsageError(NO_STATE)
+    _refuse_without_state(setup.client.state, sign_in)
     people = _sign_in_server(setup, given, header_keys, provider) if sign_in else None
     count_calls(serve_metrics(*metrics), setup.server)
     app = web.application(setup.server, host, allowed_hosts, people)
@@ -176,6 +177,17 @@ def serve_http(
         await web.serve(app, listener, drain)
 
     anyio.run(beside, setup, serving, True)
+
+
+def _refuse_without_state(state: State, sign_in: str | None) -> None:
+    """Refuse to begin on a shared state that will not do; a database that is only away is waited for by calls."""
+    from aural_mcp.api.errors import StateUnwritable
+
+    if state.database is not None:
+        with suppress(StateUnwritable):
+            run(state, state.opens)
+    elif sign_in and not run(state, state.opens):
+        raise click.UsageError(NO_STATE)
 
 
 def _provider(settings: Settings) -> Oidc:

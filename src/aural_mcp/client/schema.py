@@ -47,7 +47,7 @@ create table if not exists sign_ins (
 );
 create table if not exists tokens (
     digest text primary key, kind text not null, sign_in text not null, until double precision not null,
-    used double precision, details text not null, sealed bytea, made double precision not null default 0
+    used double precision, details text not null, sealed bytea
 );
 create index if not exists tokens_of_a_sign_in on tokens (sign_in);
 create table if not exists applications (

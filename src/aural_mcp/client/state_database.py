@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -26,15 +27,16 @@ from aural_mcp.config import BadSetting
 
 try:
     import psycopg
+    from psycopg.conninfo import conninfo_to_dict
     from psycopg_pool import AsyncConnectionPool, PoolTimeout
 except ModuleNotFoundError as error:
     raise BadSetting(f"{error.name} is not installed: pip install 'aural-mcp[postgres]'.") from error
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-MOST, WAIT = 8, 3.0
-"""Connections of a process, and seconds to wait for one."""
-LOST = 1.0
-"""Seconds for which a database that was lost is not asked again."""
+MOST, WAIT, AT_ONCE = 8, 3.0, 500
+"""Connections of a process, seconds to wait for one, and rows that are written at once."""
+SILENT, LOST = 6.0, 1.0
+"""Seconds until a server that does not even say that it took too long is lost, and until one that is is asked again."""
 SEEN_EVERY, GONE = 5.0, 600.0
 """Seconds between two signs of life of a process, and without one until it is taken for gone."""
 PATIENCE = 120.0
@@ -43,7 +45,11 @@ SCHEMA = "aural_mcp_state"
 LIMITS = "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000"
 REPLICAS = "create table if not exists replicas (id text primary key, seen double precision not null)"
 MIGRATING = 4_184_701
-"""The advisory lock of the process that makes the tables, while others wait."""
+"""The lock of the process that makes the tables."""
+NO_RIGHT = (
+    "The database of AURAL_STATE_URL does not let the role {user} make its tables. Let who owns the database say: "
+    f"create schema {SCHEMA} authorization {{user}}"
+)
 OPENING = "begin; select pg_advisory_xact_lock({number}); select moment()"
 FUNCTIONS = """
 create or replace function moment() returns double precision language sql volatile as
@@ -70,6 +76,10 @@ begin
 end $$;
 """
 log = logging.getLogger(__name__)
+
+
+class Silent(psycopg.OperationalError):
+    """The server says nothing."""
 
 
 class Taken(NamedTuple):
@@ -103,10 +113,12 @@ class DatabaseTransaction:
         return (await _executed(self._db, query, values)).number
 
     async def many(self, query: str, rows: Sequence[Sequence[Any]]) -> int:
-        async with self._db.cursor() as cursor:
-            with anyio.CancelScope(shield=True):
-                await cursor.executemany(_said(query), [tuple(row) for row in rows])
-            return max(0, cursor.rowcount)
+        number, cursor = 0, self._db.cursor()
+        for start in range(0, len(rows), AT_ONCE):
+            async with _answered(self._db):
+                await cursor.executemany(_said(query), [tuple(row) for row in rows[start : start + AT_ONCE]])
+            number += max(0, cursor.rowcount)
+        return number
 
 
 class Statements:
@@ -141,10 +153,7 @@ class StateDatabase:
     shared, is_lost = True, False
 
     def __init__(self, url: str) -> None:
-        scheme, _, rest = url.partition("://")
-        if scheme not in ("postgresql", "postgresql+psycopg", "postgres") or not rest:
-            raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
-        self._url, self.id = f"postgresql://{rest}", secrets.token_hex(4)
+        self._given, self.id = _read_url(url), secrets.token_hex(4)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._ready, self._opening, self._closing = False, anyio.Lock(), anyio.Event()
         self._lost_until, self._ahead = 0.0, 0.0
@@ -263,7 +272,7 @@ class StateDatabase:
                     return db, await _executed(db, query, values)
                 except psycopg.Error as error:
                     await self._give_back(db)
-                    if not db.closed:
+                    if not db.closed or isinstance(error, Silent):
                         raise self._lost(error) from error
         raise self._lost(None)
 
@@ -273,7 +282,6 @@ class StateDatabase:
         try:
             db = await pool.getconn()
         except (PoolTimeout, psycopg.Error) as error:
-            self._lost_until = time.monotonic() + LOST
             raise self._lost(error) from error
         self._lost_until = 0.0
         return db
@@ -286,6 +294,8 @@ class StateDatabase:
                 await self._pool.putconn(db)
 
     def _lost(self, error: Exception | None) -> StateUnwritable:
+        if isinstance(error, PoolTimeout | Silent):
+            self._lost_until = time.monotonic() + LOST
         if error is not None:
             log.warning("The shared state cannot be used: %s", str(error).partition("\n")[0])
         return StateUnwritable(
@@ -316,10 +326,10 @@ class StateDatabase:
         return self._pool
 
     async def _open_pool(self) -> AsyncConnectionPool[Connection]:
-        given = {"autocommit": True, "connect_timeout": 3, "application_name": "aural-mcp", "tcp_user_timeout": 5000}
+        given = {"connect_timeout": 3, "application_name": "aural-mcp", "tcp_user_timeout": 5000, **self._given}
+        options = f"{LIMITS} {self._given.get('options', '')}"
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            self._url,
-            kwargs={**given, "options": LIMITS},
+            kwargs={**given, "autocommit": True, "options": options},
             min_size=1,
             max_size=MOST,
             timeout=WAIT,
@@ -334,10 +344,12 @@ class StateDatabase:
         """Make the tables, or see that they are ours; one process does, and the others wait for it."""
         db = await self._connection(pool)
         try:
-            async with db.transaction():
+            async with _answered(db), db.transaction():
                 await _migrate(db)
             [(now,)] = (await _executed(db, "select moment()")).rows
             self._ahead = now - time.monotonic()
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BadSetting(NO_RIGHT.format(user=db.info.user)) from error
         except psycopg.Error as error:
             raise self._lost(error) from error
         finally:
@@ -363,14 +375,33 @@ class StateDatabase:
                 await self._closing.wait()
 
 
+def _read_url(url: str) -> dict[str, Any]:
+    """What an address says, by libpq's names; a message about it would show a part of the password."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgresql+psycopg", "postgres") or not rest:
+        raise BadSetting("AURAL_STATE_URL must be of PostgreSQL: postgresql+psycopg://user@host/name.")
+    with suppress(psycopg.ProgrammingError):
+        read = conninfo_to_dict(f"postgresql://{rest}")
+        if "@" not in str(read.get("host", "")) and re.fullmatch(r"[\d,]*", str(read.get("port", ""))):
+            return read
+    raise BadSetting(
+        "AURAL_STATE_URL cannot be read: postgresql+psycopg://user:password@host:5432/name is its form. In a password "
+        "@ is written %40, / %2F and % %25."
+    )
+
+
 async def _configure(db: Connection) -> None:
     await db.execute(f"set search_path = {SCHEMA}")
 
 
 async def _migrate(db: Connection) -> None:
     await db.execute("select pg_advisory_xact_lock(%s)", (MIGRATING,))
-    await db.execute(f"create schema if not exists {SCHEMA}")
-    await db.execute("create table if not exists schema_version (version integer not null)")
+    exists = await db.execute("select to_regclass('schema_version') is not null, current_schema() is not null")
+    made, has_schema = (await exists.fetchone()) or (False, False)
+    if not has_schema:
+        await db.execute(f"create schema {SCHEMA}")
+    if not made:
+        await db.execute("create table schema_version (version integer not null)")
     found = await (await db.execute("select version from schema_version")).fetchone()
     if found is not None and found[0] > VERSION:
         raise BadSetting(
@@ -386,16 +417,26 @@ async def _migrate(db: Connection) -> None:
 async def _executed(db: Connection, query: str, values: Sequence[Any] | None = ()) -> Answer:
     """What the last statement answers; who is cancelled meanwhile is so afterwards, and the connection stays good."""
     cursor = db.cursor()
-    with anyio.CancelScope(shield=True):
+    async with _answered(db):
         await cursor.execute(_said(query), None if values is None else tuple(values))
         while cursor.nextset():
             pass
     return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
 
+@asynccontextmanager
+async def _answered(db: Connection) -> AsyncGenerator[None]:
+    """Hear the server's answer, also for somebody who was cancelled; a connection on which none comes is given up."""
+    with anyio.move_on_after(SILENT, shield=True) as waiting:
+        yield
+    if waiting.cancelled_caught:
+        db.pgconn.finish()
+        raise Silent("the server does not answer")
+
+
 async def _undo(db: Connection) -> None:
-    with anyio.CancelScope(shield=True), suppress(psycopg.Error):
-        await db.execute("rollback")
+    with suppress(psycopg.Error):
+        await _executed(db, "rollback")
 
 
 def number_of(key: str) -> int:

@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,6 @@ from aural_mcp.config import keep_private
 BUSY, AGAIN = 5.0, 0.005
 """Seconds to wait for another process that is writing, and until the next try."""
 TIDIED_EVERY = 60.0
-COLUMNS = {
-    "grants": (("person", "text not null default ''"), ("turn", "bigint not null default 0")),
-    "tokens": (("made", "double precision not null default 0"),),
-}
-"""What a file of an earlier version may lack."""
 log = logging.getLogger(__name__)
 
 
@@ -67,9 +62,8 @@ class StateFile:
     @asynccontextmanager
     async def changing(self, key: str = "") -> AsyncGenerator[FileTransaction]:
         """One transaction that no other process writes beside, whatever the key."""
-        db = self._db = self._db or self._open()
+        db = await self._begun()
         try:
-            await _begin(db)
             if self._clock() > self._tidied + TIDIED_EVERY:
                 self._tidy(db)
             yield FileTransaction(db, self._clock())
@@ -78,10 +72,7 @@ class StateFile:
             if db.in_transaction:
                 db.execute("rollback")
             if isinstance(error, sqlite3.Error):
-                raise StateUnwritable(
-                    f"The state file in the data folder cannot be written ({error}).",
-                    "Free some space, or name another folder as AURAL_DATA_DIR and restart; then call again.",
-                ) from error
+                raise _unwritable(error) from error
             raise
 
     def reading(self) -> Any:
@@ -113,6 +104,24 @@ class StateFile:
         for query, seconds in OVER:
             db.execute(query, (self._tidied - seconds,))
 
+    async def _begun(self) -> sqlite3.Connection:
+        """The connection in a transaction that is ours, when nobody else writes; meanwhile other things happen."""
+        try:
+            with anyio.move_on_after(BUSY):
+                while True:
+                    try:
+                        db = self._db = self._db or self._open()
+                        if not db.in_transaction:
+                            db.execute("begin immediate")
+                            return db
+                    except sqlite3.OperationalError as error:
+                        if not _is_busy(error):
+                            raise
+                    await anyio.sleep(AGAIN)
+            raise sqlite3.OperationalError("database is locked")
+        except sqlite3.Error as error:
+            raise _unwritable(error) from error
+
     def _open(self) -> sqlite3.Connection:
         if self._path is None:
             return _connected(":memory:", self._clock)
@@ -122,44 +131,44 @@ class StateFile:
             keep_private(path)
             return _connected(str(path), self._clock)
         except (OSError, ValueError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.Error) and _is_busy(error):
+                raise
             self.is_lost = True
             log.warning("state.db cannot be opened (%s): budget and ledger are this process's own", error)
             return _connected(":memory:", self._clock)
 
 
-async def _begin(db: sqlite3.Connection) -> None:
-    """Begin when nobody else writes; other things happen while it is waited for."""
-    with anyio.move_on_after(BUSY):
-        while True:
-            try:
-                if not db.in_transaction:
-                    db.execute("begin immediate")
-                    return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    raise
-            await anyio.sleep(AGAIN)
-    raise sqlite3.OperationalError("database is locked")
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process writes, and nothing else is wrong."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _unwritable(error: sqlite3.Error) -> StateUnwritable:
+    return StateUnwritable(
+        f"The state file in the data folder cannot be written ({error}).",
+        "Free some space, or name another folder as AURAL_DATA_DIR and restart; then call again.",
+    )
 
 
 def _connected(place: str, clock: Callable[[], float]) -> sqlite3.Connection:
-    db = sqlite3.connect(place, timeout=BUSY, isolation_level=None, check_same_thread=False)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = normal")
-    db.execute("pragma secure_delete = on")
-    db.executescript(TABLES)
-    _add_columns(db)
-    db.execute("pragma busy_timeout = 0")
-    db.create_function("moment", 0, clock)
+    with ExitStack() as failing:
+        db = sqlite3.connect(place, timeout=0, isolation_level=None, check_same_thread=False)
+        failing.callback(db.close)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        db.execute("pragma secure_delete = on")
+        db.executescript(TABLES)
+        _add_columns(db)
+        db.create_function("moment", 0, clock)
+        failing.pop_all()
     return db
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
     """What a file of an earlier version lacks."""
     db.execute("begin immediate")
-    for table, columns in COLUMNS.items():
-        there = {name for (name,) in db.execute("select name from pragma_table_info(?)", (table,))}
-        for name, kind in columns:
-            if name not in there:
-                db.execute(f"alter table {table} add column {name} {kind}")
+    there = {name for (name,) in db.execute("select name from pragma_table_info('grants')")}
+    for name, kind in (("person", "text not null default ''"), ("turn", "bigint not null default 0")):
+        if name not in there:
+            db.execute(f"alter table grants add column {name} {kind}")
     db.execute("commit")

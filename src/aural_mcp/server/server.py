@@ -37,7 +37,7 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.errors import AuralError, LogUnwritable, NoUsableKey
 from aural_mcp.api.operations import FINDERS, OPERATIONS, AnyOperation
 from aural_mcp.client.caller import Caller
-from aural_mcp.config import EMPLOYER, Employer
+from aural_mcp.config import EMPLOYER, BadSetting, Employer
 from aural_mcp.privacy.acting import Acting
 from aural_mcp.privacy.audit import AuditLog
 from aural_mcp.privacy.exposure import Exposure, Guarded, Memory, RevealCandidate
@@ -211,7 +211,7 @@ class AuralServer(MCPServer[Connection]):
         try:
             client = self._client_for(context)
             await self._decisions.check(name, arguments)
-        except (NoUsableKey, LogUnwritable) as error:
+        except (NoUsableKey, LogUnwritable, BadSetting) as error:
             return results.failure(f"{operation.tool_title()} was not called. {error}", error)
         consent = Consent(client, operation, context, self._confirm, self._state_keys, self._memory.homes, reply)
         result: Answer | None = None
@@ -223,7 +223,7 @@ class AuralServer(MCPServer[Connection]):
             )
             if isinstance(result, CallToolResult):
                 self._recent(client).note(name, result.structured_content or {})
-        except NoUsableKey as error:
+        except (NoUsableKey, BadSetting) as error:
             result = results.failure(f"{operation.tool_title()} was not called. {error}", error)
         except MCPError:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,7 +40,7 @@ def erase_traces(
         CannotOpen: events.db cannot be opened.
     """
     ids, number = {each for person in people for each in person.ids}, 0
-    if (state := _state(folder, url)) is not None:
+    for state in _states(folder, url):
         number += anyio.run(_of_state, state, people, ids, interviews)
     if (path := folder / EVENTS).exists():
         with closing(open_outbox(f"sqlite:///{path}")) as database, database.writing() as db:
@@ -48,10 +48,10 @@ def erase_traces(
     return number
 
 
-def compact_traces(folder: Path, *, url: str = "") -> list[str]:
+def compact_traces(folder: Path) -> list[str]:
     """Rewrite these files without what was deleted; those with which that could not be done."""
     unfinished = list[str]()
-    if not url and (state := _state(folder, "")) is not None:
+    for state in _states(folder):
         unfinished += [] if anyio.run(_compact, state) else [str(folder / STATE)]
     if (path := folder / EVENTS).exists():
         try:
@@ -62,22 +62,28 @@ def compact_traces(folder: Path, *, url: str = "") -> list[str]:
     return unfinished
 
 
-def _state(folder: Path, url: str) -> State | None:
-    """The shared state, where there is one."""
+def _states(folder: Path, url: str = "") -> list[State]:
+    """What processes share, and the file in which they shared it before it came into a database."""
     path = folder / STATE
-    return State(url=url) if url else State(lambda: path) if path.exists() else None
+    return [*([State(lambda: path)] if path.exists() else []), *([State(url=url)] if url else [])]
+
+
+async def _opens(state: State) -> bool:
+    with suppress(StateUnwritable):
+        return await state.opens()
+    return False
 
 
 async def _compact(state: State) -> bool:
     try:
-        return await state.opens() and await state.compact()
+        return await _opens(state) and await state.compact()
     finally:
         await state.aclose()
 
 
 async def _of_state(state: State, people: Sequence[Person], ids: set[str], interviews: Collection[str] | None) -> int:
     try:
-        if not await state.opens():
+        if state.database is None and not await _opens(state):
             raise StateUnwritable(AT_IT.format(file=STATE), STOP_OTHERS)
         return await _in_state(state, people, ids, interviews)
     finally:

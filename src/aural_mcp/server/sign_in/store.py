@@ -35,8 +35,10 @@ NOTED = 300.0
 """Seconds by which the time of the last use may be late."""
 FEWER_TOKENS = """
 delete from tokens where sign_in = ? and digest not in
-    (select digest from tokens where sign_in = ? order by made desc, kind desc limit ?)
+    (select digest from tokens where sign_in = ?
+        order by case when used > 0 then used else until end desc, used is null desc, kind desc limit ?)
 """
+"""Those that are good for longest stay, then those that were used last."""
 NOTHING_TO_OPEN = """
 update tokens set sealed = null where sign_in = ? and (used is not null or until < ?) and digest <> ?
 """
@@ -320,8 +322,8 @@ class SignIns:
         token = token or f"aural_{kind}_{secrets.token_urlsafe(32)}"
         place = digest(token)
         shut = None if sealed is None else self._seal.close(sealed, token, f"{kind} {place} {sign_in}")
-        row = (place, kind, sign_in, until, None, json.dumps(details), shut, db.now)
-        await db.change("insert into tokens values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (place, kind, sign_in, until, None, json.dumps(details), shut)
+        await db.change("insert into tokens values (?, ?, ?, ?, ?, ?, ?)", row)
         return token
 
     def _opened(self, row: Mapping[str, Any], token: str) -> str | None:
@@ -332,7 +334,7 @@ class SignIns:
 
 async def _token(db: Transaction, token: str, kind: str) -> Mapping[str, Any] | None:
     found = await db.one("select * from tokens where digest = ? and kind = ?", (digest(token), kind))
-    names = ("digest", "kind", "sign_in", "until", "used", "details", "sealed", "made")
+    names = ("digest", "kind", "sign_in", "until", "used", "details", "sealed")
     return dict(zip(names, found, strict=True)) if found else None
 
 
