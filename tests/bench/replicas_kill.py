@@ -8,11 +8,17 @@ Four replicas with one state in PostgreSQL, in front of one backend. Exit code 1
 from __future__ import annotations
 
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fleet import LIST, PEOPLE, ROLES, Fleet
+from conftest import postgresql_server
+from fleet import LIST, PEOPLE, ROLES, Fleet, Outage, fleet
 
 REPLICAS, KILLS_OF_A_LIST = 4, 2
 
@@ -41,9 +47,13 @@ async def lists(there: Fleet, kills: int) -> list[str]:
         found = there.registered(interview)
         people = {f"p{each}@x.org" for each in range(PEOPLE)}
         wrong += [f"{who}: {found[who]} times" for who in {*found, *people} if found[who] != 1]
-        names = ("registered", "alreadyRegistered", "remaining", "uncertain")
-        wrong += unaccounted(answers, PEOPLE, lambda said: sum(said.get(name, 0) for name in names))
+        wrong += unaccounted(answers, PEOPLE, people_in)
     return wrong
+
+
+def people_in(said: dict[str, Any]) -> int:
+    """How many people an import speaks of."""
+    return sum(said.get(name, 0) for name in ("registered", "alreadyRegistered", "remaining", "uncertain"))
 
 
 def unaccounted(answers: list[dict[str, Any]], items: int, counted: Callable[[dict[str, Any]], int]) -> list[str]:

@@ -101,7 +101,7 @@ async def test_every_cursor_goes_on_at_the_other_replica(postgresql, tmp_path):
                 other = db.execute(tables.interviews.select()).mappings().first()
                 db.execute(tables.interviews.insert().values({**other, **row, "publicSlug": None}))
             _session(pair, row["id"], participantName="Quinn Marlow")
-        met = await _paged(pair, "find_person", "sessionId", name="Quinn Marlow")
+        met = await _paged(pair, "find_person", "sessionId", who="Quinn Marlow")
         assert len(met) == len(set(met)) == 40
 
 
