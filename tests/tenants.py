@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import anyio
 import httpx
@@ -42,10 +43,13 @@ async def backend() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def tenants(keys: int, calls: int, folder: object) -> tuple[list[str], int]:
+async def tenants(keys: int, calls: int, folder: Path, replicas: int = 1, **settings: str) -> tuple[list[str], int]:
     """So many keys make so many calls each, 64 at any time: the wrong answers, and how many came in all."""
     wrong, answered = list[str](), 0
-    async with backend() as port, http_server(folder, **relaying_to(port)) as url:
+    async with AsyncExitStack() as stack:
+        given = relaying_to(await stack.enter_async_context(backend())) | settings
+        places = [folder / f"replica {each}" for each in range(replicas)]
+        urls = [await stack.enter_async_context(http_server(each, **given)) for each in places]
         # Thousands that wait inside httpx's pool would keep it busy with nothing else.
         in_flight = anyio.CapacityLimiter(64)
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
@@ -55,6 +59,7 @@ async def tenants(keys: int, calls: int, folder: object) -> tuple[list[str], int
                 params = {"name": "get_interview", "arguments": {"interviewId": ID}}
                 body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
                 async with in_flight:
+                    url = urls[number // 2 % replicas]
                     answer = await http.post(url, json=body, headers=headers(key, number))
                 answered += 1
                 title = answer.json().get("result", {}).get("structuredContent", {}).get("title")

@@ -62,13 +62,12 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass
 class Spent:
-    """What a call cost: requests sent, seconds spent waiting for the rate limit, whether an answer was lost, and
-    whether a request was `alone`: not counted by others, as the database that they share was lost.
+    """What a call cost: requests sent, seconds of waiting for the rate limit, whether an answer was lost.
 
-    And what it may: `until` is when it must be over, on the monotonic clock; `whole` is that its answer goes to no
-    model and may be as long as it is; `tell` says to the host how far it is, as (done, total, sentence); `budget`
-    knows when the key can send again, once something was asked. `losses` is what the deployment did not keep of its
-    writes.
+    `alone` is that a request was not counted, as the shared database was away. And what it may: `until` is when it must
+    be over, on the monotonic clock; `whole` is that its answer goes to no model and may be as long as it is; `tell`
+    says to the host how far it is, as (done, total, sentence); `budget` knows when the key can send again, once
+    something was asked. `losses` is what the deployment did not keep of its writes.
     """
 
     requests: int = 0

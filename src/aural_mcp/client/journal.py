@@ -66,6 +66,8 @@ class Journal:
             free = await self._read(db, list(items)) == {item: known[item] for item in items if item in known}
             if free:
                 await self._write(db, items)
+        if free:
+            await self._state.later(self._expire)
         return free
 
     async def strike(self, items: Iterable[str]) -> None:

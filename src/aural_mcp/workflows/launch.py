@@ -237,5 +237,9 @@ class _Launch:
             done |= (await self.journal.done([item]))[item]
 
     async def _note(self, item: str, done: dict[str, Any], **more: Any) -> None:
+        """Write down a step; what the same call has written elsewhere meanwhile stays."""
+        known = {item: {**done}}
         done |= more
-        await self.journal.note({item: done})
+        while not await self.journal.claim({item: done}, known):
+            known = await self.journal.done([item])
+            done |= known.get(item, {}) | more

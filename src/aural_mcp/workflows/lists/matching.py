@@ -10,7 +10,8 @@ afterwards. What became of a group that was claimed and not noted is looked up i
 - If the list does not go back that far nobody can know: those people are left out and said to be uncertain. It goes
   back that far if it holds anybody who was seen in it before.
 
-A local workspace lists everybody, and does nothing any more for a process that has ended.
+A local workspace lists everybody, and does nothing any more for a process that has ended. That is known of processes
+of this computer, not of replicas that share a database: on two computers, names and ids may be equal.
 
 Whoever of the data is seen in the list is noted too: it may not show the next time.
 """
@@ -75,6 +76,8 @@ class Plan:
     wait: float = 0.0
     """Seconds until it can be said what became of those under way."""
     local: bool = False
+    ours: bool = False
+    """Whether whoever claims something is a process of this computer."""
 
     @property
     def whole(self) -> bool:
@@ -110,7 +113,7 @@ async def matched(client: Caller, interview_id: str, people: Roster, spent: Spen
     many = len(people.people) + len(listed) > AT_ONCE
     keys = await aside(_keys, people, listed) if many else _keys(people, listed)
     noted = await _noted(journal(client, interview_id), keys.wanted)
-    plan = Plan(people, listed, noted, local=local)
+    plan = Plan(people, listed, noted, local=local, ours=local and client.state.database is None)
     now = client.state.now()
     given = plan, keys, now, client.raw.skew - (now - time.time())
     settled = await aside(_settled, *given) if many else _settled(*given)
@@ -220,7 +223,7 @@ def _fate(plan: Plan, entry: Mapping[str, Any], found: Sequence[Candidate], now:
     moments = Counter(row.created_at for row in found)
     if max(moments.values(), default=0) >= 0.9 * entry["of"] or oldest in moments:
         return "done"
-    if plan.local and _has_ended(entry):
+    if plan.ours and _has_ended(entry):
         return "new"
     goes_back = any(row.id == entry.get("after") for row in plan.listed)
     if oldest and not goes_back and time_of(oldest) >= _since(entry, skew):
