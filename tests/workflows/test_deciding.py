@@ -377,7 +377,7 @@ async def test_where_the_backend_stores_none_this_computer_keeps_the_latest(clou
         other = sit(cloud, interview, "Kim", even(3))
         await decided(host, session, decision="hold")
         made = await decided(host, session, decision="reject", reason="Too little depth [now](https://x.test).")
-        assert "kept on this computer" in " ".join(made["remarks"])
+        assert "kept here beside it" in " ".join(made["remarks"])
         assert made["earlier"].startswith("hold, ")
         rows = {row["id"]: row for row in (await ok(host, "list_sessions", interviewId=interview))["data"]}
         assert (rows[session]["decision"], rows[other].get("decision")) == (

@@ -239,7 +239,7 @@ async def _import(looking: Looking, operation: ImportCandidates) -> Seen | None:
         "list": part("the list or file", agreement(looking.client, operation)),
         "new": part("who of the list is new", [each.key for each in plan.new]),
     }
-    unseen = "Nobody can be taken off again. What is imported on other computers meanwhile cannot be seen."
+    unseen = "Nobody can be taken off again. What is imported elsewhere meanwhile cannot be seen."
     return [*said, unseen], held
 
 

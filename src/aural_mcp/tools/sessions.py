@@ -198,7 +198,7 @@ async def end_interview_sessions(client: Caller, given: EndInterviewSessions, sp
 
 
 async def ended_by_team(client: Caller, rows: Sequence[SessionSummary]) -> Collection[str]:
-    """Those of the sessions that were ended from this computer: Aural shows them as COMPLETED, as all others."""
+    """Those of the sessions that were ended from here: Aural shows them as COMPLETED, as all others."""
     return await _ended_here(client).shown([row.id for row in rows if row.status == "COMPLETED"])
 
 

@@ -38,7 +38,7 @@ CLOSE = (
     "recorded now"
 )
 TWICE = "The same was recorded at {at} UTC: nothing new was stored."
-HERE = "This backend stores no decisions: it is kept on this computer, and in the decision log."
+HERE = "This backend stores no decisions: it is kept here beside it, and in the decision log."
 LOST = "The state of this computer cannot be kept, and this backend stores no decisions: it would be forgotten"
 LOOK = "See that the data folder (AURAL_DATA_DIR) can be written, and restart"
 UNVERIFIED = "Nobody signed in, so who decided is not verified."

@@ -57,11 +57,11 @@ BIASING = ("gender", "birthday")
 DONE = {"done": True}
 NOT_TWICE = ": it goes on there and registers nobody twice"
 UNSEEN = (
-    "Compared with the list of candidates ({listed}) and with what was imported on this computer. What another "
-    "computer registers meanwhile cannot be seen, and nobody can be taken off again."
+    "Compared with the list of candidates ({listed}) and with what was imported here. What is registered elsewhere "
+    "meanwhile cannot be seen, and nobody can be taken off again."
 )
-CUT = "Aural lists only the newest 1,000: whoever was registered earlier on another computer is taken for new."
-GONE = "{number} were imported on this computer before but are not listed: changed or removed since, so left out."
+CUT = "Aural lists only the newest 1,000: whoever was registered earlier elsewhere is taken for new."
+GONE = "{number} were imported here before but are not listed: changed or removed since, so left out."
 BIAS = "{fields} would be registered too. That invites bias: leave it out unless the user needs it."
 UNDER_WAY = "{number} were sent a moment ago and do not show yet: call again in {seconds:.0f} s, it looks first."
 UNCERTAIN = (
@@ -72,8 +72,8 @@ TAKEN = "Another call is registering some of the same people: call again when it
 NO_QUESTIONS = "The interview has no questions yet: whoever opens a link is told to come back later."
 ARCHIVED = "The interview is archived: its links take nobody."
 PUSHED_OUT = (
-    "Aural lists only the newest 1,000 people. The CSV has the links of the others too, but on this computer only and "
-    "for a day: have the user save it today."
+    "Aural lists only the newest 1,000 people. The CSV has the links of the others too, but here only and for a "
+    "day: have the user save it today."
 )
 
 
