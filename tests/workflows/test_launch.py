@@ -3,6 +3,7 @@
 import json
 import re
 
+import anyio
 import httpx
 import pytest
 from mcp import Client
@@ -60,6 +61,24 @@ async def test_a_duplicate_that_is_allowed_is_made_each_time(agent, world):
         (made,) = (await ok(agent, "launch_interviews", interviews=[GOOD], allowDuplicate=True))["data"]
         assert made["state"] == "made"
     assert len(await there(world)) == 3
+
+
+@pytest.mark.parametrize("late", [0, 20, 40])
+async def test_the_same_duplicate_sent_twice_at_once_is_made_once_and_the_next_call_makes_another(world, late):
+    wanted = {"interviews": [{**GOOD, "title": f"T{number}"} for number in range(4)], "allowDuplicate": True}
+
+    async def send(after):
+        async with Client(world.server) as agent:
+            for _ in range(after):
+                await anyio.sleep(0)
+            await ok(agent, "launch_interviews", **wanted)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send, 0)
+        tasks.start_soon(send, late)
+    assert await there(world) == [(f"T{number}", 6) for number in range(4)]
+    await send(0)
+    assert len(await there(world)) == 8
 
 
 async def test_a_dry_run_makes_nothing_and_names_what_is_weak(agent, world):

@@ -27,8 +27,8 @@ LONGEST = 60.0
 NAP, GONE = 2.0, 10.0
 """Seconds after which one that waits looks again, as its turn may have come earlier, and from which one that did not
 look must be of a process that died."""
-AGAIN = 1.0
-"""Seconds until a lost database is asked again."""
+AGAIN, ONE_TRY = 1.0, 8.0
+"""Seconds until a lost database is asked again, and that asking one that says nothing may take."""
 FAR = 3_600.0
 """Seconds ahead from which a grant must come from a clock that was set back."""
 ON_ITS_WAY, ENDED, WAITS = 0, 1, 2
@@ -208,7 +208,7 @@ class Budget:
             try:
                 return await self._wait(until - time.monotonic())
             except StateUnwritable:
-                if time.monotonic() > until:
+                if time.monotonic() > until - ONE_TRY:
                     raise
         self.alone = True
         return None, 0.0

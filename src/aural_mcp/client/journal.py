@@ -56,10 +56,6 @@ class Journal:
             await self._write(db, items)
         await self._state.later(self._expire)
 
-    async def forget(self) -> None:
-        """Forget the whole task."""
-        await self._state.change("delete from journal where tenant = ? and task = ?", self._place)
-
     async def claim(self, items: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
         """Write items down if nobody else wrote of them since `known` was read; whether that is so."""
         async with self._state.changing(" ".join(self._place)) as db:

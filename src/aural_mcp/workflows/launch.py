@@ -25,6 +25,8 @@ from aural_mcp.workflows.cloning import InterviewInput, Resolved, connect, resol
 
 KEPT = 86_400.0
 """Seconds for which the same interview is not made again."""
+RUN = "run"
+"""Where it is written down which of several equal calls with allowDuplicate is under way."""
 MOST_QUESTIONS, SCREENS = 2_000, 4
 BEFORE = "What was made before by the same call is not made twice; allowDuplicate true makes another."
 HALF_MADE = " The interview itself is there ({id}): go on with create_questions and publish_interview."
@@ -99,6 +101,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
         return Launched.model_validate({"data": rows, "dry_run": True, "remarks": said})
     await agreements(client).note({digest(given): True})
     work = _Launch(client, spent, given)
+    await work.begin()
     for number, (row, each) in enumerate(zip(rows, whole, strict=True)):
         await work.launch(row, each, work.items[number])
         await spent.report(number + 1, len(rows), f"{row.title}: {row.state}")
@@ -112,7 +115,7 @@ async def launch_interviews(client: Caller, given: LaunchInterviews, spent: Spen
     remarks += _first_screens(client, [each for row, each in zip(rows, whole, strict=True) if row.url])
     remarks += [BEFORE] if any(row.state == "made before" for row in rows) and not remaining else []
     if given.allow_duplicate and not remaining:
-        await work.journal.forget()
+        await work.end()
         await agreements(client).strike([digest(given)])
     return Launched.model_validate(
         {
@@ -175,6 +178,17 @@ class _Launch:
         self.items = _items(given)
         self.not_told: list[str] = []
         self.journal = Journal(client, f"launch {digest(given)}" if given.allow_duplicate else "launch", KEPT)
+
+    async def begin(self) -> None:
+        """Join the same call where one is under way; one with allowDuplicate that has ended is not gone on with."""
+        if self._given.allow_duplicate:
+            while not (run := (await self.journal.done([RUN])).get(RUN)):
+                await self.journal.claim({RUN: token_hex(8)}, {})
+            self.items = [f"{run} {item}" for item in self.items]
+
+    async def end(self) -> None:
+        """Let the next same call begin anew; whoever is at this one still goes on with what is written down of it."""
+        await self.journal.strike([RUN])
 
     async def launch(self, row: LaunchedRow, each: Resolved, item: str) -> None:
         """Carry out what is missing of an interview, and say in the row how far it is."""
