@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
 import os
 import re
@@ -19,6 +20,7 @@ import anyio
 import anyio.to_thread
 import httpx
 import pytest
+import sniffio
 from mcp import Client
 from starlette.applications import Starlette
 
@@ -39,6 +41,17 @@ CI = os.environ.get("CI") == "true"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _loop_of_others(request):
+    """A test that does not await may begin an event loop of its own, though that of a session's browser stands by."""
+    if inspect.iscoroutinefunction(request.function):
+        yield
+        return
+    token = sniffio.current_async_library_cvar.set(None)
+    yield
+    sniffio.current_async_library_cvar.reset(token)
 
 
 @pytest.hookimpl(hookwrapper=True)
