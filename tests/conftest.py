@@ -163,6 +163,19 @@ def postgresql_server(fsync="off"):
         server.stop()
 
 
+async def all_at_once(*calls):
+    """Run them side by side; the answers in order."""
+    answers = [None] * len(calls)
+
+    async def one(number, call):
+        answers[number] = await call()
+
+    async with anyio.create_task_group() as tasks:
+        for number, call in enumerate(calls):
+            tasks.start_soon(one, number, call)
+    return answers
+
+
 def make_world(database: str, generation: int = 3) -> World:
     store = Store(database)
     key = LocalKey(KEY, owner(store).user_id)

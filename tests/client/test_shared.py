@@ -1,12 +1,11 @@
 """Several processes on one database behave as one: two apps, each with its own connections, stand for them."""
 
-import anyio
 import httpx
 import pytest
 from mcp import Client
 
 from aural_mcp.backend.storage import store
-from conftest import DATABASES, KEY, ORIGIN, answer, begin, make_world, ok, published
+from conftest import DATABASES, KEY, ORIGIN, all_at_once, answer, begin, make_world, ok, published
 
 pytestmark = DATABASES
 LONG = "I designed the consumer side and ran it for two years, with four thousand events a second, on call."
@@ -18,19 +17,6 @@ def two(database):
     yield worlds
     for world in worlds:
         world.store.close()
-
-
-async def all_at_once(*calls):
-    """Run them side by side; the answers in order."""
-    answers = [None] * len(calls)
-
-    async def one(number, call):
-        answers[number] = await call()
-
-    async with anyio.create_task_group() as tasks:
-        for number, call in enumerate(calls):
-            tasks.start_soon(one, number, call)
-    return answers
 
 
 async def test_an_interview_goes_on_in_another_process_and_is_read_in_either(two):

@@ -4,6 +4,7 @@ import anyio
 import pytest
 
 from aural_mcp.client.journal import Journal
+from conftest import all_at_once
 from engines import ENGINES
 
 pytestmark = ENGINES
@@ -17,22 +18,9 @@ class Client:
         self.state, self.tenant, self.raw = state, tenant, self
 
 
-async def all_of(*calls):
-    """Side by side; the answers in order."""
-    answers = [None] * len(calls)
-
-    async def one(number, call):
-        answers[number] = await call()
-
-    async with anyio.create_task_group() as tasks:
-        for number, call in enumerate(calls):
-            tasks.start_soon(one, number, call)
-    return answers
-
-
 async def test_what_many_claim_at_once_one_gets(engine):
     states = [engine.state() for _ in range(4)]
-    claimed = await all_of(*[lambda each=each: each.change(INSERT, ("code", 1e12)) for each in states * 5])
+    claimed = await all_at_once(*[lambda each=each: each.change(INSERT, ("code", 1e12)) for each in states * 5])
     assert sorted(claimed) == [0] * 19 + [1]
 
 
@@ -44,7 +32,7 @@ async def test_of_those_who_count_and_then_write_none_overlooks_another(engine):
             [(count,)] = await db.all("select count(*) from codes")
             await db.change(INSERT, (f"{count}", 1e12))
 
-    await all_of(*[lambda each=each: add(each) for each in states * 10])
+    await all_at_once(*[lambda each=each: add(each) for each in states * 10])
     async with states[0].reading() as db:
         assert await db.one("select count(*) from codes") == (40,)
 
@@ -83,7 +71,7 @@ async def test_whoever_is_cancelled_leaves_nothing_half_done_and_nobody_waiting(
 
 
 async def test_everybody_has_the_same_secret(engine):
-    secrets = await all_of(*[engine.state().secret for _ in range(4)])
+    secrets = await all_at_once(*[engine.state().secret for _ in range(4)])
     assert len(set(secrets)) == 1
     assert len(secrets[0]) == 32
 
@@ -102,7 +90,7 @@ async def test_a_journal_says_the_same_to_all_who_share_it_and_keeps_the_order(e
 async def test_of_those_who_claim_the_same_item_of_a_journal_one_gets_it(engine):
     journals = [Journal(Client(engine.state()), "task", 100) for _ in range(4)]
     claims = [lambda number=number, each=each: each.claim({"item": number}, {}) for number, each in enumerate(journals)]
-    claimed = await all_of(*claims)
+    claimed = await all_at_once(*claims)
     assert sorted(claimed) == [False, False, False, True]
     assert await journals[0].all() == {"item": claimed.index(True)}
 

@@ -150,7 +150,7 @@ class StateDatabase:
         BadSetting: it is not the address of a PostgreSQL database, or its driver is not installed.
     """
 
-    shared, is_lost = True, False
+    is_lost = False
 
     def __init__(self, url: str) -> None:
         self._given, self.id = _read_url(url), secrets.token_hex(4)

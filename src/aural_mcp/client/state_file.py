@@ -48,8 +48,6 @@ class FileTransaction:
 class StateFile:
     """One file, or memory: one that cannot be opened is said in the log, and memory serves this process."""
 
-    shared = False
-
     def __init__(self, path: Callable[[], Path] | None, clock: Callable[[], float]) -> None:
         self._path, self._clock = path, clock
         self._db: sqlite3.Connection | None = None
