@@ -38,20 +38,32 @@ class Team:
         self._stack.enter_context(composed.proxy(folder, caddy))
         self.backend = self.start("backend")
         self.key = next(found[0] for line in self.backend.stdout if (found := re.search(r"dlv_\S+", line)))
-        self.replicas = {name: self.start(name) for name in ("mcp-1", "mcp-2")}
+        self.replicas = {}
+        self.again("mcp-1", "mcp-2")
 
     def again(self, *names):
+        """Start replicas: each is there when the proxy, which looks once a second, gives it calls."""
         for name in names:
-            self.replicas[name].wait()
+            if name in self.replicas:
+                self.replicas[name].wait()
             self.replicas[name] = self.start(name)
+        for name in names:
+            counts, end = self.composed.url(name.replace("mcp-", "940"), "/metrics"), time.monotonic() + 60
+            while "aural_mcp_calls_total{" not in httpx.get(counts, trust_env=False, timeout=60).text:
+                assert time.monotonic() < end, f"the proxy gives {name} no calls"
+                with httpx.Client(headers=self.headers, trust_env=False, timeout=60) as http:
+                    http.post(self.composed.url("8400", "/mcp"), **CALL)
 
     def start(self, name):
         return self._stack.enter_context(self.composed.running(name, self._folder, AURAL_REQUESTS_PER_MINUTE="0"))
 
+    @property
+    def headers(self):
+        return {"authorization": f"Bearer {self.key}", "host": f"localhost:{self.composed.ports['8400']}"}
+
     def http(self):
-        headers = {"authorization": f"Bearer {self.key}", "host": f"localhost:{self.composed.ports['8400']}"}
         url = self.composed.url("8400")
-        return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60)
+        return httpx.AsyncClient(base_url=url, headers=self.headers, trust_env=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
