@@ -118,8 +118,8 @@ def _at(origin: str, text: str) -> str:
 
 
 def skill_text() -> str:
-    """The skill's instructions for an agent that has the tools: without front matter."""
-    return skill_files()[0].text.split("\n---\n", 1)[1].strip()
+    """The skill's instructions for an agent that has the tools: without front matter and REST."""
+    return skill_files()[0].text.split("\n---\n", 1)[1].split(f"\n- [{REST}]", 1)[0].strip()
 
 
 def skill_folder() -> Path:
