@@ -12,7 +12,7 @@ from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.documents.render import skill_files, skill_folder, skill_text
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.workflows import WORKFLOWS
-from conftest import KEY, ORIGIN, answer, begin, make_world, ok
+from conftest import KEY, ORIGIN, answer, begin, make_world, needs, ok
 from processes import backend, free_port
 
 REFERENCES = [f"/{file.name}" for file in skill_files() if file.name != file.skill]
@@ -201,10 +201,12 @@ class Reader:
 
 
 async def test_an_agent_with_skill_md_and_curl_comes_from_an_interview_to_scores(tmp_path):
+    needs("curl")
     port = free_port()
     async with backend(tmp_path / "data", port) as printed:
         origin, key = f"http://127.0.0.1:{port}", re.search(r"dlv_\w+", printed)[0]
-        reader = Reader(httpx.get(f"{origin}/SKILL.md", trust_env=False).text, tmp_path)
+        (address,) = re.findall(r"Read (\S+) and help me hire", printed)
+        reader = Reader(httpx.get(address, trust_env=False).text, tmp_path)
         reader.keeps(key)
         interview, questions = reader.does("An interview")
         assert [interview["requireInvite"], len(questions)] == [True, 2]

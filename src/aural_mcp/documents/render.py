@@ -114,6 +114,7 @@ def skill_reference(file: SkillFile, origin: str = SITE) -> str:
 
 
 def _at(origin: str, text: str) -> str:
+    """The text as this origin serves it: without marks of what is generated."""
     return re.sub("<!-- .+ -->\n", "", text).replace(SITE, origin)
 
 
@@ -225,7 +226,8 @@ def _typescript(field: Schema) -> str:
     if "anyOf" in field:
         return " | ".join(_typescript(branch) for branch in field["anyOf"])
     if field.get("type") == "array":
-        return f"{_typescript(field['items'])}[]"
+        inside = _typescript(field["items"])
+        return f"({inside})[]" if "|" in inside else f"{inside}[]"
     if "properties" in field:
         return f"{{{', '.join(_fields(field))}}}"
     return {"integer": "number", None: "any"}.get(kind := field.get("type"), str(kind))
