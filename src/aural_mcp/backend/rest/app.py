@@ -334,11 +334,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _led_on(request: Request, error: Exception) -> Response:
-    """An agent that guessed an address hears where to read; a browser gets a page."""
+    """An agent that guessed an address hears where to read; a browser, and whoever has a wrong link, gets a page."""
     accepted, status = request.headers.get("accept", ""), cast("HTTPException", error).status_code
     reads = "text/html" not in accepted or "text/markdown" in accepted
-    if status == 404 and reads and not request.url.path.startswith("/api/"):
-        return Response(LED_ON, 404, {"vary": "Accept"}, media_type="text/plain")
+    if status == 404 and reads and not request.url.path.startswith(("/api/", "/i/")):
+        return Response(LED_ON, 404, {**PAGE_HEADERS, "vary": "Accept"}, media_type="text/plain")
     return await _http_error(request, error)
 
 
