@@ -54,8 +54,8 @@ def blocks(language):
 
 
 def words_in_code():
-    """What stands in backticks, outside of blocks, with its page."""
-    for page in PAGES:
+    """What stands in backticks, outside of blocks, with its page; of the skill too."""
+    for page in [*PAGES, *sorted((ROOT / "skill").rglob("*.md"))]:
         for code in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)):
             yield page.name, code
 
