@@ -195,6 +195,21 @@ test("a write whose answer is lost is not repeated for who went away, and the er
   assert.equal(sent.length, 1);
 });
 
+for (const [what, then] of [
+  ["no connection is made", NO_CONNECTION],
+  ["the key is held for long", tooMany(100)],
+]) {
+  test(`a write whose answer is lost may have been done, also where ${what} afterwards`, async () => {
+    const { aural, sent } = against([RESET, then]);
+    const { error } = await outcome(aural.call("update_interview", { interviewId: ID, title: "b" }));
+    assert.ok(error instanceof all.Unanswered, error.name);
+    assert.match(error.nextStep, /^It may have been done/);
+    assert.ok(sent.length > 1);
+    const read = await outcome(against([RESET, then]).aural.call("list_interviews"));
+    assert.ok(!(read.error instanceof all.Unanswered), read.error.name);
+  });
+}
+
 test("nothing is sent for a signal that had ended before", async () => {
   const { aural, sent } = against([ok(INTERVIEW)]);
   const { error } = await outcome(aural.call("create_interview", { title: "a" }, { signal: AbortSignal.abort() }));
