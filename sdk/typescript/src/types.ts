@@ -19,7 +19,8 @@ type Body<N extends Name> = operations[N] extends { requestBody: infer B }
     ? { [name in K]: Json<B> }
     : Json<B>
   : unknown;
-type Flat<T> = { [K in keyof T]: T[K] };
+/** Of nothing it is an object without fields, as `{}` would take any. */
+type Flat<T> = [keyof T] extends [never] ? Record<string, never> : { [K in keyof T]: T[K] };
 
 /** Path, query and body in one object, as the tools take them. */
 export type Input<N extends Name> = Flat<

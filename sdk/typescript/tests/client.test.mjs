@@ -314,6 +314,34 @@ for (const [name, input] of [
   });
 }
 
+const circular = { name: "a", description: "b" };
+circular.itself = circular;
+for (const [what, given] of [
+  ["a BigInt", { timeLimitMinutes: 5n }],
+  ["a number that is none", { timeLimitMinutes: NaN }],
+  ["a number without end", { timeLimitMinutes: Infinity }],
+  ["what holds itself", { assessmentCriteria: [circular] }],
+  ["a number that is none far inside", { assessmentCriteria: [{ name: "a", description: "b", weight: NaN }] }],
+]) {
+  test(`nothing is sent, and nobody says that it was, of ${what}`, async () => {
+    const { aural, sent } = against([ok(INTERVIEW)]);
+    for (const how of ["call", "once"]) {
+      const { error } = await outcome(aural[how]("create_interview", { title: "a", ...given }));
+      assert.ok(error instanceof TypeError, `${error}`);
+    }
+    assert.equal(sent.length, 0);
+  });
+}
+
+test("what leaves is what was given, whatever the caller does with it afterwards", async () => {
+  const { aural, sent } = against([tooMany(5), ok(INTERVIEW)]);
+  const [criterion] = [{ name: "a", description: "b" }];
+  const made = aural.call("create_interview", { title: "a", assessmentCriteria: [criterion] });
+  criterion.name = "changed";
+  await outcome(made);
+  assert.ok(sent.every(({ body }) => body.includes('"name":"a"')));
+});
+
 test("null clears, and what is undefined is left out", async () => {
   const { aural, sent } = against([ok(INTERVIEW)]);
   await outcome(aural.call("update_interview", { interviewId: ID, objective: null, title: undefined }));
@@ -341,11 +369,11 @@ for (const key of [undefined, null, "", "sk-1", "dlv_", "dlv_a b", "dlv_ä", "Be
   });
 }
 
-for (const baseUrl of ["ftp://a/api/v1", "http://me:word@a/api/v1", "http://a/api/v1?x=1", "/api/v1", "nonsense"]) {
+for (const baseUrl of ["ftp://a/api/v1", "http://me:word@a/api/v1", "http://a/api/v1?x=1", "http://a/api/v1#", "/api/v1", "nonsense"]) {
   test(`${baseUrl} is no base URL`, () => assert.throws(() => new all.Aural("dlv_test", { baseUrl }), TypeError));
 }
 
-for (const requestsPerMinute of [-1, NaN, "many"]) {
+for (const requestsPerMinute of [-1, NaN, "many", "", null, true, []]) {
   test(`${requestsPerMinute} requests a minute are refused`, () =>
     assert.throws(() => new all.Aural("dlv_test", { requestsPerMinute }), TypeError));
 }
@@ -419,6 +447,47 @@ test("what a failing backend says is never repeated, and a key that it repeats i
   assert.match(refusing.message, /of dlv_…/);
   const { value } = await outcome(against([ok({ plan: "dlv_test_clock" })]).aural.call("get_usage"));
   assert.ok(!JSON.stringify([failing, refusing, refusing.stack, refusing.details, value]).includes("test_clock"));
+});
+
+for (const [what, more] of [
+  ["no text", { message: { toString: 1 } }],
+  ["nested without end", { message: "x", deep: 0 }],
+]) {
+  test(`a refusal of which something is ${what} is a refusal`, async () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    const body = JSON.stringify({ error: { code: "BAD_REQUEST", ...more } }).replace('"deep":0', `"deep":${deep}`);
+    const { error } = await outcome(against([new Response(body, { status: 400 })]).aural.call("get_usage"));
+    assert.ok(error instanceof all.BadRequest, `${error}`);
+  });
+}
+
+test("a link that is no text does not hide that people were invited", async () => {
+  const row = { id: "a", inviteUrl: { toString: 1 } };
+  const given = { interviewId: ID, candidates: [{ name: "a" }] };
+  assert.deepEqual((await outcome(against([ok([row])]).aural.call("create_candidates", given))).value.data, [row]);
+});
+
+test("an answer that cannot be read is given up soon, however it is made", async () => {
+  const begun = process.hrtime.bigint();
+  const { aural } = against([() => new Response(`{"data": NaN, "a": "${'\\"'.repeat(1_000_000)}`)]);
+  assert.equal((await outcome(aural.call("create_interview", { title: "a" }))).error.code, "UNREADABLE");
+  assert.ok(process.hrtime.bigint() - begun < 5_000_000_000n);
+});
+
+test("a status that is none in HTTP is a failure of the backend", async () => {
+  const odd = { clone: () => ({ status: 999, ok: false, headers: new Headers(), body: new Response("x").body }) };
+  const { error } = await outcome(against([odd]).aural.call("create_interview", { title: "a" }));
+  assert.deepEqual([error.name, error.status], ["ServerError", 999]);
+});
+
+test("a fetch that must not be called as a method, and one whose answers are not the global ones, are fetches", async () => {
+  const { buffer } = new TextEncoder().encode('{"data":{"plan":"x"}}');
+  async function fetch() {
+    assert.equal(this, undefined);
+    return { status: 200, ok: true, headers: new Map(), body: { pipe() {} }, arrayBuffer: async () => buffer };
+  }
+  const aural = new all.Aural("dlv_test", { fetch });
+  assert.deepEqual((await outcome(aural.call("get_usage"))).value, { plan: "x" });
 });
 
 test("an answer is read up to 64 MB", async () => {
