@@ -11,7 +11,7 @@ from aural_mcp.api.models import Rows
 from aural_mcp.api.operations import FINDERS, NEWER_FIELDS, OPERATIONS, AnyOperation
 from aural_mcp.documents.render import openapi
 
-HEAD = '''/** Made by `npm run generate`: how each operation travels. */
+HEAD = """/** Made by `npm run generate`: how each operation travels. */
 
 export interface Operation {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -28,7 +28,7 @@ export interface Operation {
   readonly newer?: true;
   readonly newerFields?: readonly string[];
 }
-'''
+"""
 
 
 def described(operation: AnyOperation) -> dict[str, Any]:

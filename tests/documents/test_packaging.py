@@ -44,7 +44,7 @@ def written(name):
     return json.loads((ROOT / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["server.json", "manifest.json", ".claude-plugin/plugin.json"])
+@pytest.mark.parametrize("name", ["server.json", "manifest.json", ".claude-plugin/plugin.json", manifests.TYPESCRIPT])
 def test_every_manifest_has_the_version_of_the_package(name):
     assert written(name)["version"] == __version__
 

@@ -1,19 +1,24 @@
-"""What is uploaded to package indexes: it holds what belongs there, works by itself, and is the same bytes each time."""
+"""What would be uploaded to PyPI and npm: it holds what belongs there, works by itself, and is the same bytes twice."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
 from uv import find_uv_bin
 
 from aural_mcp import __version__
+from aural_mcp.documents import manifests
 from conftest import needs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,7 +30,9 @@ NAME = f"aural_mcp-{__version__}"
 def run(command, folder, **environment):
     """What a command prints; it must end well."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
-    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, shell=isinstance(command, str))
+    done = subprocess.run(
+        command, cwd=folder, env=given, capture_output=True, text=True, shell=isinstance(command, str)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -75,6 +82,8 @@ STRAYS = [
     "node_modules/zod/index.js",
     "sdk/typescript/node_modules/openapi-fetch/index.js",
     "sdk/typescript/dist/index.js",
+    "sdk/typescript/package-lock.json",
+    "sdk/typescript/aural-client-0.0.1.tgz",
     "src/aural_mcp/__pycache__/log.cpython-311.pyc",
     "src/aural_mcp.egg-info/PKG-INFO",
     "tests/.pytest_cache/README.md",
@@ -137,8 +146,10 @@ def test_the_source_archive_builds_the_same_bytes_in_another_folder(built, unpac
 
 
 def test_tests_run_from_the_source_archive(unpacked):
-    command = [sys.executable, "-m", "pytest", "-n", "0", "tests/contract", "tests/documents/test_documents.py"]
-    assert re.search(r"\d+ passed", run(command, unpacked, PYTHONPATH=str(unpacked / "src")))
+    some = ["tests/contract", "tests/documents/test_documents.py", "-k", "sqlite or documents"]
+    assert " passed" in run(
+        [sys.executable, "-m", "pytest", "-n", "0", *some], unpacked, PYTHONPATH=str(unpacked / "src")
+    )
 
 
 def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(built, tmp_path):
@@ -148,3 +159,162 @@ def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(built, tmp_path):
     run([uv, "pip", "install", "--quiet", "--python", there, "-c", ROOT / "constraints.txt", wheel], tmp_path)
     printed = run([there / "bin" / "aural-mcp", "demo"], tmp_path, AURAL_DATA_DIR=str(tmp_path))
     assert "That was the whole workflow" in printed
+
+
+# ── npm ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pack(project):
+    """The archive for npm, as the workflow packs it."""
+    needs("npm")
+    for command, where in steps("npm"):
+        run(command, project / where)
+    (made,) = (project / "sdk" / "typescript").glob("*.tgz")
+    return made
+
+
+def clean(checkout, folder):
+    """A clean checkout."""
+    source, names = checkout
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(checkout, tmp_path_factory):
+    return pack(clean(checkout, tmp_path_factory.mktemp("npm")))
+
+
+def test_the_archive_for_npm_is_what_was_compiled_and_what_says_what_it_is(packed):
+    with tarfile.open(packed) as archive:
+        found = {each.name.removeprefix("package/"): archive.extractfile(each).read() for each in archive}
+    sources = {path.stem for path in (ROOT / "sdk" / "typescript" / "src").glob("*.ts")}
+    compiled = {f"dist/{name}{ending}" for name in sources for ending in (".js", ".js.map", ".d.ts")}
+    assert found.keys() == compiled | {"package.json", "README.md", "LICENSE"}
+    assert found["LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert found["README.md"] == (ROOT / "docs" / "typescript.md").read_bytes()
+    assert not any(str(folder).encode() in data for folder in (ROOT, packed.parent) for data in found.values())
+
+
+def test_the_archive_for_npm_is_the_same_bytes_in_another_folder(checkout, packed, tmp_path):
+    assert pack(clean(checkout, tmp_path)).read_bytes() == packed.read_bytes()
+
+
+def test_every_resolver_of_modules_finds_code_and_types_in_the_archive_for_npm(packed):
+    run([needs("publint"), "run", "--strict", packed], packed.parent)
+    run([needs("attw"), "--profile", "esm-only", packed], packed.parent)
+
+
+class Index(BaseHTTPRequestHandler):
+    """As much of npm's registry as publishing needs: it knows no package, and keeps what is sent."""
+
+    def do_GET(self):
+        self.answer(404)
+
+    def do_PUT(self):
+        self.server.sent.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.answer(201)
+
+    def answer(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def index():
+    """A registry on this computer, to which npm publishes."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    server.sent = []
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def publish(packed, index, folder):
+    """What the workflow does to publish an archive, to a registry on this computer."""
+    shutil.copy(packed, folder)
+    here = f"127.0.0.1:{index.server_port}/"
+    (folder / ".npmrc").write_text(f"registry=http://{here}\n//{here}:_authToken=test\n")
+    (command,) = [each["run"] for each in yaml.safe_load(WORKFLOW)["jobs"]["npm"]["steps"] if "run" in each]
+    return subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True)
+
+
+def test_npm_refuses_the_package_until_its_name_is_ours(packed, index, tmp_path, monkeypatch):
+    refused = publish(packed, index, tmp_path)
+    assert (refused.returncode, index.sent) == (1, [])
+    assert "EPRIVATE" in refused.stderr
+    monkeypatch.setattr(manifests, "NPM", "@ours/client")
+    monkeypatch.setattr(manifests, "REPOSITORY", "https://github.com/ours/aural")
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path, filter="data")
+    about = tmp_path / "package" / "package.json"
+    about.write_text(manifests.text(manifests.TYPESCRIPT, about.read_text()))
+    run("npm pack --ignore-scripts", about.parent)
+    (tmp_path / "owned").mkdir()
+    done = publish(about.parent / f"ours-client-{__version__}.tgz", index, tmp_path / "owned")
+    assert done.returncode == 0, done.stderr
+    (sent,) = index.sent
+    assert (sent["name"], sent["access"], [*sent["versions"]]) == ("@ours/client", "public", [__version__])
+    assert sent["versions"][__version__]["repository"] == {
+        "type": "git",
+        "url": "git+https://github.com/ours/aural.git",
+        "directory": "sdk/typescript",
+    }
+
+
+# ── Names ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_name_in_the_index_is_the_one_that_is_uploaded():
+    name = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
+    assert manifests.PYPI in (None, name)
+
+
+def test_every_page_says_whether_there_is_a_release():
+    said = {page.name for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if "no release" in page.read_text()}
+    assert said - {"publishing.md"} == ({"README.md", "hosts.md"} if manifests.PYPI is None else set())
+
+
+def test_the_registry_entry_names_package_and_settings_once_the_name_is_ours(monkeypatch):
+    assert not manifests.server_json().keys() & {"packages", "repository"}
+    monkeypatch.setattr(manifests, "PYPI", "ours-mcp")
+    monkeypatch.setattr(manifests, "REPOSITORY", "https://github.com/ours/aural")
+    entry = manifests.server_json()
+    assert entry["repository"] == {"url": "https://github.com/ours/aural", "source": "github"}
+    (package,) = entry["packages"]
+    settings = {each["name"]: each for each in package.pop("environmentVariables")}
+    assert package == {
+        "registryType": "pypi",
+        "identifier": "ours-mcp",
+        "version": __version__,
+        "transport": {"type": "stdio"},
+    }
+    assert {name for name, each in settings.items() if each.get("isSecret")} == {"AURAL_API_KEY"}
+    assert "pip install ours-mcp" in manifests.links()
+
+
+def test_every_action_of_the_workflow_is_one_commit_with_its_version_beside_it():
+    used = re.findall(r"uses: (.*)", WORKFLOW)
+    assert len(used) == WORKFLOW.count("uses:") > 5
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in used)
+
+
+def test_only_what_uploads_may_prove_who_it_is_and_it_runs_nothing_of_ours():
+    workflow = yaml.safe_load(WORKFLOW)
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert ("id-token" in job["permissions"]) == ("environment" in job) == (name != "build")
+        if name != "build":
+            assert not any(
+                "checkout" in each.get("uses", "") or "install" in each.get("run", "") for each in job["steps"]
+            )
