@@ -9,7 +9,7 @@ from typing import Any
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.models import Rows
 from aural_mcp.api.operations import FINDERS, NEWER_FIELDS, OPERATIONS, AnyOperation
-from aural_mcp.documents.render import openapi
+from aural_mcp.documents.openapi import openapi
 
 HEAD = """/** Made by `npm run generate`: how each operation travels. */
 

@@ -2,10 +2,9 @@
 
 /** Base of all failures: `message` says what failed, `nextStep` what to do about it. */
 export class AuralError extends Error {
-  override readonly name: string = new.target.name;
-
   constructor(message: string, readonly nextStep: string) {
     super(message);
+    this.name = new.target.name;
   }
 
   override toString(): string {

@@ -332,23 +332,31 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        ArchiveInterviewResponse: {
+            data: components["schemas"]["Archived"];
+        };
         /** @description An interview that takes no more candidates. */
         Archived: {
             id: string;
-            /** @default true */
             archived: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description One line of the rubric. */
+        AssessmentCriterion: {
+            name: string;
+            /** @description What a strong answer shows. */
+            description: string;
+            /** @description 1 when omitted. */
+            weight?: number;
         } & {
             [key: string]: unknown;
         };
         /** @description A recording; `url` is signed and works for 24 hours. */
         AudioRecording: {
-            /** @default  */
             url: string;
-            /** @default null */
             duration: number | null;
-            /** @default null */
             segmentIndex: number | null;
-            /** @default null */
             timestamp: string | null;
         } & {
             [key: string]: unknown;
@@ -356,267 +364,279 @@ export interface components {
         /** @description A person registered for an interview; `session_id` is set once they have begun. */
         Candidate: {
             id: string;
-            /** @default  */
             name: string;
-            /** @default null */
             email: string | null;
-            /** @default null */
             phone: string | null;
-            /** @default null */
             notes: string | null;
-            /** @default null */
             gender: string | null;
-            /** @default null */
             birthday: string | null;
-            /** @default null */
             education: string | null;
-            /** @default null */
             school: string | null;
-            /** @default null */
             major: string | null;
-            /** @default null */
             graduationYear: number | null;
-            /** @default null */
             workExperience: string | null;
-            /** @default  */
             inviteToken: string;
-            /** @default null */
             sessionId: string | null;
-            /** @default  */
             createdAt: string;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
+            requests?: components["schemas"]["DataRequest"][];
         } & {
             [key: string]: unknown;
         };
+        /** @description One person to register. */
+        CandidateInput: {
+            /** @description Full name. */
+            name: string;
+            /** @description Aural sends nothing to it. */
+            email?: string | null;
+            phone?: string | null;
+            /** @description For the team. */
+            notes?: string | null;
+            /** @description Only if the user gives it. */
+            gender?: string | null;
+            /** @description YYYY-MM-DD, only if the user gives it. */
+            birthday?: string | null;
+            /** @description Highest degree. */
+            education?: string | null;
+            school?: string | null;
+            major?: string | null;
+            graduationYear?: number | null;
+            workExperience?: string | null;
+        };
         /** @description How many rows hang on this one. */
         Counts: {
-            /** @default null */
-            questions: number | null;
-            /** @default null */
-            sessions: number | null;
-            /** @default null */
-            messages: number | null;
+            questions?: number | null;
+            sessions?: number | null;
+            messages?: number | null;
         } & {
             [key: string]: unknown;
+        };
+        /** @description In order. The API takes one object for a list of one, too. */
+        CreateCandidatesRequest: components["schemas"]["CandidateInput"][];
+        CreateCandidatesResponse: {
+            data: components["schemas"]["InvitedCandidate"][];
+        };
+        CreateInterviewRequest: {
+            /** @description What candidates see. */
+            title: string;
+            /** @description Shown before they begin. */
+            description?: string;
+            /** @description What to find out; guides follow-ups and scores. */
+            objective?: string;
+            /** @description The rubric; 3 to 6 work best. */
+            assessmentCriteria?: components["schemas"]["AssessmentCriterion"][];
+            /** @description `Aural` when omitted. */
+            aiName?: string;
+            /**
+             * @description PROFESSIONAL when omitted.
+             * @enum {string}
+             */
+            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
+            /**
+             * @description Follow-ups a question: none, up to 2 (when omitted), up to 5.
+             * @enum {string}
+             */
+            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description E.g. `zh`; `en` when omitted. */
+            language?: string;
+            /** @description No limit when omitted. */
+            timeLimitMinutes?: number;
+            /** @description In writing; true when omitted. */
+            chatEnabled?: boolean;
+            /** @description By voice. */
+            voiceEnabled?: boolean;
+            /** @description With camera. */
+            videoEnabled?: boolean;
+            /** @description Log leaving the page and pasting; candidates are told. */
+            antiCheatingEnabled?: boolean;
+        };
+        CreateInterviewResponse: {
+            data: components["schemas"]["Interview"];
+        };
+        /** @description In order. The API takes one object for a list of one, too. */
+        CreateQuestionsRequest: components["schemas"]["QuestionInput"][];
+        CreateQuestionsResponse: {
+            data: components["schemas"]["Question"][];
+        };
+        /** @description How the whole session meets one line of the rubric. */
+        CriterionEvaluation: {
+            /** @description The criterion's, exactly. */
+            name: string;
+            /** @description 10 is outstanding; null for not scored. */
+            score: number | null;
+            reasoning: string;
+            /**
+             * @description Turn numbers.
+             * @default []
+             */
+            evidence?: number[];
         };
         /** @description What a candidate asks of the team and nobody has closed yet: `kind` is person, data, correct or delete. */
         DataRequest: {
             id: string;
-            /** @default  */
             kind: string;
-            /** @default  */
             text: string;
-            /** @default  */
             at: string;
         } & {
             [key: string]: unknown;
         };
         /** @description What a person decided on somebody; `verified` is whether who decided signed in, `explained_at` when told why. */
         Decision: {
-            /** @default  */
             id: string;
-            /** @default  */
-            decision: string;
-            /** @default  */
-            reason: string;
-            /** @default  */
+            decision?: string;
+            reason?: string;
             by: string;
-            /** @default false */
             verified: boolean;
-            /** @default  */
             at: string;
-            /** @default [] */
             lookedAt: string[];
-            /** @default null */
             explainedAt: string | null;
         } & {
             [key: string]: unknown;
         };
+        DeleteQuestionResponse: {
+            data: components["schemas"]["Deleted"];
+        };
         /** @description A row that is gone. */
         Deleted: {
             id: string;
-            /** @default true */
             deleted: boolean;
         } & {
             [key: string]: unknown;
         };
+        EndInterviewSessionsRequest: {
+            /** @description From list_sessions. */
+            ids: string[];
+            /**
+             * @description False really ends them.
+             * @default true
+             */
+            dryRun?: boolean;
+        };
+        EndInterviewSessionsResponse: {
+            data: components["schemas"]["EndedSessions"];
+        };
         /** @description What became of one id: eligible (dry run), succeeded, skipped or failed, with the reason. */
         EndedSession: {
             id: string;
-            /** @default  */
             status: string;
-            /** @default null */
-            reason: string | null;
+            reason?: string | null;
         } & {
             [key: string]: unknown;
         };
         /** @description The outcome of ending sessions, in the order asked for; `dry_run` true means nothing changed. */
         EndedSessions: {
-            /** @default true */
             dryRun: boolean;
-            /** @default [] */
             results: components["schemas"]["EndedSession"][];
         } & {
             [key: string]: unknown;
         };
+        Error: {
+            error: {
+                code: string;
+                message: string;
+                /** @description Seconds; only with 429. */
+                retry_after?: number;
+            };
+        };
+        GetInterviewResponse: {
+            data: components["schemas"]["InterviewDetail"];
+        };
+        GetPracticeReportResponse: {
+            data: components["schemas"]["PracticeReport"];
+        };
+        GetSessionReportResponse: {
+            data: components["schemas"]["SessionReport"];
+        };
+        GetSessionResponse: {
+            data: components["schemas"]["Session"];
+        };
+        GetUsageResponse: {
+            data: components["schemas"]["Usage"];
+        };
         /** @description Something the candidate's browser noticed, e.g. `tab_switch`; `timestamp` is milliseconds since 1970. */
         IntegrityEvent: {
-            /** @default  */
             type: string;
-            /** @default null */
             timestamp: number | null;
-            /** @default null */
-            detail: string | null;
+            detail?: string | null;
         } & {
             [key: string]: unknown;
         };
         /** @description An interview template. `is_active` false means archived; `require_invite` true means private links only. */
         Interview: {
             id: string;
-            /** @default  */
             title: string;
-            /** @default null */
             description: string | null;
-            /** @default null */
             objective: string | null;
-            /** @default null */
             assessmentCriteria: components["schemas"]["StoredCriterion"][] | null;
-            /** @default CHAT */
             mode: string;
-            /** @default true */
             allowModeSwitch: boolean;
-            /** @default  */
             userId: string;
-            /** @default null */
             projectId: string | null;
-            /** @default null */
             aiPersona: unknown;
-            /** @default Aural */
             aiName: string;
-            /** @default PROFESSIONAL */
             aiTone: string;
-            /** @default MODERATE */
             followUpDepth: string;
-            /** @default en */
             language: string;
-            /** @default null */
             llmProvider: string | null;
-            /** @default null */
             llmModel: string | null;
-            /** @default true */
             isActive: boolean;
-            /** @default null */
             timeLimitMinutes: number | null;
-            /** @default null */
             customBranding: unknown;
-            /** @default null */
             publicSlug: string | null;
-            /** @default true */
             requireInvite: boolean;
-            /** @default [] */
             invitedEmails: string[];
-            /** @default false */
             videoMode: boolean;
-            /** @default true */
             chatEnabled: boolean;
-            /** @default false */
             voiceEnabled: boolean;
-            /** @default false */
             videoEnabled: boolean;
-            /** @default false */
             antiCheatingEnabled: boolean;
-            /** @default  */
             createdAt: string;
-            /** @default  */
             updatedAt: string;
-            /** @default null */
             jobDescription: string | null;
-            /** @default null */
             resumeText: string | null;
-            /** @default null */
             parsedResume: unknown;
-            /** @default null */
             companyName: string | null;
-            /** @default null */
             roleTitle: string | null;
-            /** @default null */
-            _count: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"] | null;
         } & {
             [key: string]: unknown;
         };
         /** @description An interview with its questions, ordered. */
         InterviewDetail: {
             id: string;
-            /** @default  */
             title: string;
-            /** @default null */
             description: string | null;
-            /** @default null */
             objective: string | null;
-            /** @default null */
             assessmentCriteria: components["schemas"]["StoredCriterion"][] | null;
-            /** @default CHAT */
             mode: string;
-            /** @default true */
             allowModeSwitch: boolean;
-            /** @default  */
             userId: string;
-            /** @default null */
             projectId: string | null;
-            /** @default null */
             aiPersona: unknown;
-            /** @default Aural */
             aiName: string;
-            /** @default PROFESSIONAL */
             aiTone: string;
-            /** @default MODERATE */
             followUpDepth: string;
-            /** @default en */
             language: string;
-            /** @default null */
             llmProvider: string | null;
-            /** @default null */
             llmModel: string | null;
-            /** @default true */
             isActive: boolean;
-            /** @default null */
             timeLimitMinutes: number | null;
-            /** @default null */
             customBranding: unknown;
-            /** @default null */
             publicSlug: string | null;
-            /** @default true */
             requireInvite: boolean;
-            /** @default [] */
             invitedEmails: string[];
-            /** @default false */
             videoMode: boolean;
-            /** @default true */
             chatEnabled: boolean;
-            /** @default false */
             voiceEnabled: boolean;
-            /** @default false */
             videoEnabled: boolean;
-            /** @default false */
             antiCheatingEnabled: boolean;
-            /** @default  */
             createdAt: string;
-            /** @default  */
             updatedAt: string;
-            /** @default null */
             jobDescription: string | null;
-            /** @default null */
             resumeText: string | null;
-            /** @default null */
             parsedResume: unknown;
-            /** @default null */
             companyName: string | null;
-            /** @default null */
             roleTitle: string | null;
-            /** @default null */
-            _count: components["schemas"]["Counts"] | null;
-            /** @default [] */
+            _count?: components["schemas"]["Counts"] | null;
             questions: components["schemas"]["Question"][];
         } & {
             [key: string]: unknown;
@@ -624,9 +644,7 @@ export interface components {
         /** @description The interview that a session belongs to. */
         InterviewHead: {
             id: string;
-            /** @default  */
             title: string;
-            /** @default null */
             objective: string | null;
         } & {
             [key: string]: unknown;
@@ -634,66 +652,60 @@ export interface components {
         /** @description A candidate just registered, with the private link to send; it is shown only here. */
         InvitedCandidate: {
             id: string;
-            /** @default  */
             name: string;
-            /** @default null */
             email: string | null;
-            /** @default null */
             phone: string | null;
-            /** @default null */
             notes: string | null;
-            /** @default null */
             gender: string | null;
-            /** @default null */
             birthday: string | null;
-            /** @default null */
             education: string | null;
-            /** @default null */
             school: string | null;
-            /** @default null */
             major: string | null;
-            /** @default null */
             graduationYear: number | null;
-            /** @default null */
             workExperience: string | null;
-            /** @default  */
             inviteToken: string;
-            /** @default null */
             sessionId: string | null;
-            /** @default  */
             createdAt: string;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
-            /** @default  */
+            requests?: components["schemas"]["DataRequest"][];
             inviteUrl: string;
-            /** @default  */
             updatedAt: string;
         } & {
             [key: string]: unknown;
         };
+        ListCandidatesResponse: {
+            data: components["schemas"]["Candidate"][];
+        };
+        ListInterviewsResponse: {
+            data: components["schemas"]["Interview"][];
+            /** @description Continues the list; null at its end. */
+            cursor: string | null;
+        };
+        ListPracticeSessionsResponse: {
+            data: components["schemas"]["PracticeSummary"][];
+        };
+        ListQuestionsResponse: {
+            data: components["schemas"]["Question"][];
+        };
+        ListSessionsResponse: {
+            data: components["schemas"]["SessionSummary"][];
+            /** @description Continues the list; null at its end. */
+            cursor: string | null;
+        };
         /** @description One turn. `role` is USER (the candidate), ASSISTANT (the interviewer) or SYSTEM. */
         Message: {
             id: string;
-            /** @default  */
             role: string;
-            /** @default  */
             content: string;
-            /** @default  */
             timestamp: string;
         } & {
             [key: string]: unknown;
         };
         /** @description What a candidate was told before they began, word for word, and agreed to. */
         Notice: {
-            /** @default  */
             version: string;
-            /** @default  */
             language: string;
-            /** @default  */
             at: string;
-            /** @default  */
             text: string;
-            /** @default  */
             agreed: string;
         } & {
             [key: string]: unknown;
@@ -701,36 +713,25 @@ export interface components {
         /** @description One answer in a practice run; `score` is 0 to 10, null when not scored. */
         PracticeAttempt: {
             id: string;
-            /** @default null */
             questionId: string | null;
-            /** @default null */
             answerText: string | null;
-            /** @default null */
             score: number | null;
-            /** @default null */
             feedback: unknown;
-            /** @default null */
             followUp: unknown;
-            /** @default null */
             audioUrl: string | null;
-            /** @default null */
             audioDurationSeconds: number | null;
         } & {
             [key: string]: unknown;
         };
         /** @description A practice run with its interview, questions and attempts. */
         PracticeReport: {
-            /** @default {} */
             session: {
                 [key: string]: unknown;
             };
-            /** @default {} */
             interview: {
                 [key: string]: unknown;
             };
-            /** @default [] */
             questions: components["schemas"]["Question"][];
-            /** @default [] */
             attempts: components["schemas"]["PracticeAttempt"][];
         } & {
             [key: string]: unknown;
@@ -738,45 +739,31 @@ export interface components {
         /** @description One practice run of the key's owner. `average_score` counts attempts without a score as 0. */
         PracticeSummary: {
             id: string;
-            /** @default  */
             interviewId: string;
-            /** @default  */
             interviewTitle: string;
-            /** @default  */
             mode: string;
-            /** @default  */
             status: string;
-            /** @default false */
             timed: boolean;
-            /** @default null */
             durationLimitMinutes: number | null;
-            /** @default null */
             startedAt: string | null;
-            /** @default null */
             lastActivityAt: string | null;
-            /** @default null */
             completedAt: string | null;
-            /** @default null */
             totalDurationSeconds: number | null;
-            /** @default  */
             createdAt: string;
-            /** @default 0 */
             attemptCount: number;
-            /** @default null */
             averageScore: number | null;
-            /** @default null */
             bestScore: number | null;
-            /** @default 0 */
             questionCount: number;
         } & {
             [key: string]: unknown;
         };
+        PublishInterviewResponse: {
+            data: components["schemas"]["Published"];
+        };
         /** @description The public link of an interview; everybody who has `url` can take it. */
         Published: {
             id: string;
-            /** @default  */
             publicSlug: string;
-            /** @default  */
             url: string;
         } & {
             [key: string]: unknown;
@@ -784,54 +771,106 @@ export interface components {
         /** @description A question of an interview; `order` is ascending and may have gaps. */
         Question: {
             id: string;
-            /** @default  */
             interviewId: string;
-            /** @default 0 */
             order: number;
-            /** @default  */
             text: string;
-            /** @default null */
             description: string | null;
-            /** @default OPEN_ENDED */
             type: string;
-            /** @default null */
             options: string[] | null;
-            /** @default null */
             starterCode: {
                 [key: string]: string;
             } | null;
-            /** @default null */
             validationRules: unknown;
-            /** @default null */
             followUpPrompts: unknown;
-            /** @default true */
             probeOnShort: boolean;
-            /** @default null */
             probeThreshold: number | null;
-            /** @default null */
             showIf: unknown;
-            /** @default null */
             skipIf: unknown;
-            /** @default null */
             timeLimitSeconds: number | null;
-            /** @default true */
             isRequired: boolean;
-            /** @default false */
             allowFileUpload: boolean;
-            /** @default [] */
             allowedFileTypes: string[];
-            /** @default  */
             createdAt: string;
-            /** @default  */
             updatedAt: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description How one question was answered. */
+        QuestionEvaluation: {
+            /** @description Its text, exactly. */
+            question: string;
+            /** @description 10 is outstanding; null for not scored. */
+            score: number | null;
+            /** @description Why, in a sentence or two. */
+            evaluation: string;
+            /** @default [] */
+            highlights?: string[];
+            /** @default [] */
+            improvements?: string[];
+            /**
+             * @description Turn numbers.
+             * @default []
+             */
+            evidence?: number[];
+        };
+        /** @description One question to add. */
+        QuestionInput: {
+            text: string;
+            /**
+             * @description Choice types need options.
+             * @default OPEN_ENDED
+             * @enum {string}
+             */
+            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description In order. */
+            options?: string[] | null;
+            /** @description Small print. */
+            description?: string | null;
+            /** @description Last when omitted. */
+            order?: number;
+            /**
+             * @description False: may be skipped.
+             * @default true
+             */
+            required?: boolean;
+            /**
+             * @description Probe short answers.
+             * @default true
+             */
+            followUpEnabled?: boolean;
+            /** @description Words below which it is short. */
+            probeThreshold?: number | null;
+            /** @description Asked in order. */
+            followUpPrompts?: string[] | null;
+            /** @description For CODING, by language. */
+            starterCode?: {
+                [key: string]: string;
+            } | null;
+            timeLimitSeconds?: number | null;
+            validationRules?: {
+                minWords?: number;
+            } | null;
+            /** @description Ask only if an earlier choice question got this choice. */
+            showIf?: {
+                questionId?: string;
+                equals?: string;
+            } | null;
+            /** @description Skip if it did. */
+            skipIf?: {
+                questionId?: string;
+                equals?: string;
+            } | null;
+            /** @default false */
+            allowFileUpload?: boolean;
+            /**
+             * @description MIME types.
+             * @default []
+             */
+            allowedFileTypes?: string[];
+        };
         /** @description How much is used, and the plan's limit; null means unlimited. */
         Quota: {
-            /** @default 0 */
             used: number;
-            /** @default null */
             limit: number | null;
         } & {
             [key: string]: unknown;
@@ -839,183 +878,121 @@ export interface components {
         /** @description A turn with everything stored about it; `content_type` is TEXT, AUDIO, FILE, IMAGE, WHITEBOARD or CODE. */
         ReportMessage: {
             id: string;
-            /** @default  */
             role: string;
-            /** @default  */
             content: string;
-            /** @default  */
             timestamp: string;
-            /** @default  */
             sessionId: string;
-            /** @default TEXT */
             contentType: string;
-            /** @default null */
             audioUrl: string | null;
-            /** @default null */
             audioDurationSeconds: number | null;
-            /** @default null */
             transcription: string | null;
-            /** @default null */
             whiteboardData: unknown;
-            /** @default null */
             whiteboardImageUrl: string | null;
-            /** @default null */
             whiteboardPages: unknown;
-            /** @default null */
             questionId: string | null;
-            /** @default false */
             isFollowUp: boolean;
-            /** @default null */
             parentMessageId: string | null;
-            /** @default null */
             sentiment: unknown;
-            /** @default null */
             wordCount: number | null;
-            /** @default null */
             readingTimeSeconds: number | null;
         } & {
             [key: string]: unknown;
         };
-        Rows_Candidate_: {
-            data: components["schemas"]["Candidate"][];
+        SaveSessionAnalysisRequest: {
+            /** @description A few sentences. */
+            summary: string;
+            /** @default [] */
+            keyInsights?: string[];
+            /** @description One for each question. */
+            questionEvaluations: components["schemas"]["QuestionEvaluation"][];
+            /**
+             * @description One for each criterion.
+             * @default []
+             */
+            criteriaEvaluations?: components["schemas"]["CriterionEvaluation"][];
+            /** @default [] */
+            themes?: string[];
             /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
+            sentiment?: components["schemas"]["Sentiment"] | null;
+            /** @default null */
+            toneAnalysis?: components["schemas"]["ToneAnalysis"] | null;
+            /**
+             * @description For RESEARCH questions.
+             * @default null
+             */
+            researchFindings?: string[] | null;
+            /** @description Your name and model. */
+            scoredBy: string;
         };
-        Rows_Interview_: {
-            data: components["schemas"]["Interview"][];
-            /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        Rows_InvitedCandidate_: {
-            data: components["schemas"]["InvitedCandidate"][];
-            /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        Rows_PracticeSummary_: {
-            data: components["schemas"]["PracticeSummary"][];
-            /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        Rows_Question_: {
-            data: components["schemas"]["Question"][];
-            /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        Rows_SessionSummary_: {
-            data: components["schemas"]["SessionSummary"][];
-            /** @default null */
-            cursor: string | null;
-        } & {
-            [key: string]: unknown;
+        SaveSessionAnalysisResponse: {
+            data: components["schemas"]["Session"];
         };
         /** @description A camera or screen picture; `url` is signed and works for 24 hours. */
         Screenshot: {
-            /** @default  */
             url: string;
-            /** @default null */
             path: string | null;
-            /** @default null */
             timestamp: string | null;
-            /** @default null */
             type: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description The mood of the session. */
+        Sentiment: {
+            /** @description positive, neutral, negative or mixed. */
+            overall: string;
+            /** @default  */
+            details?: string;
+        };
         /** @description One candidate's interview with its whole transcript, oldest turn first. */
         Session: {
             id: string;
-            /** @default  */
             status: string;
-            /** @default null */
             participantName: string | null;
-            /** @default null */
             participantEmail: string | null;
-            /** @default null */
             summary: string | null;
-            /** @default null */
             insights: {
                 [key: string]: unknown;
             } | unknown[] | null;
-            /** @default [] */
             themes: unknown[];
-            /** @default null */
             sentiment: {
                 [key: string]: unknown;
             } | unknown[] | string | null;
-            /** @default null */
             totalDurationSeconds: number | null;
-            /** @default  */
             createdAt: string;
-            /** @default null */
-            asksForPerson: string | null;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
-            /** @default null */
-            decision: components["schemas"]["Decision"] | null;
-            /** @default [] */
+            asksForPerson?: string | null;
+            requests?: components["schemas"]["DataRequest"][];
+            decision?: components["schemas"]["Decision"] | null;
             messages: components["schemas"]["Message"][];
-            /** @default null */
             interview: components["schemas"]["InterviewHead"] | null;
         } & {
             [key: string]: unknown;
         };
         /** @description A session with analysis, media links and the integrity log; it carries no ids of its own. */
         SessionReport: {
-            /** @default  */
             interviewTitle: string;
-            /** @default null */
             interviewObjective: string | null;
-            /** @default null */
             participantName: string | null;
-            /** @default null */
             participantEmail: string | null;
-            /** @default  */
             status: string;
-            /** @default  */
             createdAt: string;
-            /** @default null */
             summary: string | null;
-            /** @default null */
             insights: {
                 [key: string]: unknown;
             } | unknown[] | null;
-            /** @default [] */
             themes: unknown[];
-            /** @default null */
             sentiment: {
                 [key: string]: unknown;
             } | unknown[] | string | null;
-            /** @default [] */
             messages: components["schemas"]["ReportMessage"][];
-            /** @default null */
             totalDurationSeconds: number | null;
-            /** @default null */
-            asksForPerson: string | null;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
-            /** @default null */
-            decision: components["schemas"]["Decision"] | null;
-            /** @default null */
-            notice: components["schemas"]["Notice"] | null;
-            /** @default null */
+            asksForPerson?: string | null;
+            requests?: components["schemas"]["DataRequest"][];
+            decision?: components["schemas"]["Decision"] | null;
+            notice?: components["schemas"]["Notice"] | null;
             audioRecordingUrl: string | null;
-            /** @default [] */
             audioRecordings: components["schemas"]["AudioRecording"][];
-            /** @default null */
             audioDuration: number | null;
-            /** @default null */
             screenshots: components["schemas"]["Screenshot"][] | null;
-            /** @default [] */
             antiCheatingLog: components["schemas"]["IntegrityEvent"][];
         } & {
             [key: string]: unknown;
@@ -1027,38 +1004,24 @@ export interface components {
          */
         SessionSummary: {
             id: string;
-            /** @default  */
             status: string;
-            /** @default null */
             participantName: string | null;
-            /** @default null */
             participantEmail: string | null;
-            /** @default null */
             summary: string | null;
-            /** @default null */
             insights: {
                 [key: string]: unknown;
             } | unknown[] | null;
-            /** @default [] */
             themes: unknown[];
-            /** @default null */
             sentiment: {
                 [key: string]: unknown;
             } | unknown[] | string | null;
-            /** @default null */
             totalDurationSeconds: number | null;
-            /** @default  */
             createdAt: string;
-            /** @default null */
-            asksForPerson: string | null;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
-            /** @default null */
-            decision: components["schemas"]["Decision"] | null;
-            /** @default  */
+            asksForPerson?: string | null;
+            requests?: components["schemas"]["DataRequest"][];
+            decision?: components["schemas"]["Decision"] | null;
             updatedAt: string;
-            /** @default null */
-            _count: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -1071,73 +1034,171 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description The tone of the session; it is no ground for a score. */
+        ToneAnalysis: {
+            /** @description E.g. confident. */
+            overall: string;
+            /** @default  */
+            details?: string;
+            /**
+             * @description By answer.
+             * @default []
+             */
+            segments?: components["schemas"]["ToneSegment"][];
+        };
+        /** @description The tone of one answer. */
+        ToneSegment: {
+            question: string;
+            tone: string;
+            /** @description low, medium or high. */
+            confidence: string;
+            /** @default  */
+            notes?: string;
+        };
+        UpdateCandidateRequest: {
+            /** @description Full name. */
+            name?: string;
+            /** @description A valid address. */
+            email?: string | null;
+            /** @description Any format. */
+            phone?: string | null;
+            /** @description For the team. */
+            notes?: string | null;
+            /** @description Only if the user gives it. */
+            gender?: string | null;
+            /** @description YYYY-MM-DD. */
+            birthday?: string | null;
+            /** @description Highest degree. */
+            education?: string | null;
+            school?: string | null;
+            major?: string | null;
+            graduationYear?: number | null;
+            workExperience?: string | null;
+        };
+        UpdateCandidateResponse: {
+            data: components["schemas"]["UpdatedCandidate"];
+        };
+        UpdateInterviewRequest: {
+            /** @description What candidates see. */
+            title?: string;
+            /** @description Shown before they begin. */
+            description?: string | null;
+            /** @description What to find out. */
+            objective?: string | null;
+            /** @description Replaces the whole rubric. */
+            assessmentCriteria?: components["schemas"]["AssessmentCriterion"][] | null;
+            /** @description Interviewer's name. */
+            aiName?: string;
+            /**
+             * @description How the interviewer speaks.
+             * @enum {string}
+             */
+            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
+            /**
+             * @description Follow-ups a question: 0, up to 2, up to 5.
+             * @enum {string}
+             */
+            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description Code such as `en` or `zh`. */
+            language?: string;
+            /** @description For all. */
+            timeLimitMinutes?: number | null;
+            /** @description In writing. */
+            chatEnabled?: boolean;
+            /** @description By voice. */
+            voiceEnabled?: boolean;
+            /** @description With camera. */
+            videoEnabled?: boolean;
+            /** @description Log leaving the page and pasting. */
+            antiCheatingEnabled?: boolean;
+        };
+        UpdateInterviewResponse: {
+            data: components["schemas"]["Interview"];
+        };
+        UpdateQuestionRequest: {
+            /** @description What is asked. */
+            text?: string;
+            /**
+             * @description Choice types need options.
+             * @enum {string}
+             */
+            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description The choices, in order. */
+            options?: string[] | null;
+            /** @description Small print. */
+            description?: string | null;
+            /** @description Position; others are not shifted. */
+            order?: number;
+            /** @description False lets candidates skip it. */
+            required?: boolean;
+            /** @description Probe short answers. */
+            followUpEnabled?: boolean;
+            /** @description Words below which it is short. */
+            probeThreshold?: number | null;
+            /** @description Follow-ups to ask, in order. */
+            followUpPrompts?: string[] | null;
+            /** @description Language to code. */
+            starterCode?: {
+                [key: string]: string;
+            } | null;
+            /** @description For this question. */
+            timeLimitSeconds?: number | null;
+            /** @description What an answer must have. */
+            validationRules?: {
+                minWords?: number;
+            } | null;
+            /** @description As create_questions takes it. */
+            showIf?: {
+                questionId?: string;
+                equals?: string;
+            } | null;
+            /** @description Skip if, written as showIf. */
+            skipIf?: {
+                questionId?: string;
+                equals?: string;
+            } | null;
+            /** @description Let candidates attach files. */
+            allowFileUpload?: boolean;
+            /** @description MIME types. */
+            allowedFileTypes?: string[];
+        };
+        UpdateQuestionResponse: {
+            data: components["schemas"]["Question"];
+        };
         /** @description A candidate after a change. */
         UpdatedCandidate: {
             id: string;
-            /** @default  */
             name: string;
-            /** @default null */
             email: string | null;
-            /** @default null */
             phone: string | null;
-            /** @default null */
             notes: string | null;
-            /** @default null */
             gender: string | null;
-            /** @default null */
             birthday: string | null;
-            /** @default null */
             education: string | null;
-            /** @default null */
             school: string | null;
-            /** @default null */
             major: string | null;
-            /** @default null */
             graduationYear: number | null;
-            /** @default null */
             workExperience: string | null;
-            /** @default  */
             inviteToken: string;
-            /** @default null */
             sessionId: string | null;
-            /** @default  */
             createdAt: string;
-            /** @default [] */
-            requests: components["schemas"]["DataRequest"][];
-            /** @default  */
+            requests?: components["schemas"]["DataRequest"][];
             interviewId: string;
-            /** @default  */
             updatedAt: string;
         } & {
             [key: string]: unknown;
         };
         /** @description What the workspace has used. The counts of Aural may be old; this route does not prove that a key works. */
         Usage: {
-            /** @default  */
             plan: string;
-            /** @default null */
             templates: components["schemas"]["Quota"] | null;
-            /** @default null */
             session_hours: components["schemas"]["Quota"] | null;
-            /** @default null */
             ai_tokens: components["schemas"]["Quota"] | null;
-            /** @default null */
             seats: components["schemas"]["Quota"] | null;
-            /**
-             * @description When, where the backend says; Aural does not.
-             * @default null
-             */
+            /** @description When, where the backend says; Aural does not. */
             counted_at: string | null;
         } & {
             [key: string]: unknown;
-        };
-        Error: {
-            error: {
-                code: string;
-                message: string;
-                /** @description Seconds; only with 429. */
-                retry_after?: number;
-            };
         };
     };
     responses: never;
@@ -1167,7 +1228,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_Interview_"];
+                    "application/json": components["schemas"]["ListInterviewsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1244,48 +1305,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description What candidates see. */
-                    title: string;
-                    /** @description Shown before they begin. */
-                    description?: string;
-                    /** @description What to find out; guides follow-ups and scores. */
-                    objective?: string;
-                    /** @description The rubric; 3 to 6 work best. */
-                    assessmentCriteria?: ({
-                        name: string;
-                        /** @description What a strong answer shows. */
-                        description: string;
-                        /** @description 1 when omitted. */
-                        weight?: number;
-                    } & {
-                        [key: string]: unknown;
-                    })[];
-                    /** @description `Aural` when omitted. */
-                    aiName?: string;
-                    /**
-                     * @description PROFESSIONAL when omitted.
-                     * @enum {string}
-                     */
-                    aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-                    /**
-                     * @description Follow-ups a question: none, up to 2 (when omitted), up to 5.
-                     * @enum {string}
-                     */
-                    followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
-                    /** @description E.g. `zh`; `en` when omitted. */
-                    language?: string;
-                    /** @description No limit when omitted. */
-                    timeLimitMinutes?: number;
-                    /** @description In writing; true when omitted. */
-                    chatEnabled?: boolean;
-                    /** @description By voice. */
-                    voiceEnabled?: boolean;
-                    /** @description With camera. */
-                    videoEnabled?: boolean;
-                    /** @description Log leaving the page and pasting; candidates are told. */
-                    antiCheatingEnabled?: boolean;
-                };
+                "application/json": components["schemas"]["CreateInterviewRequest"];
             };
         };
         responses: {
@@ -1295,9 +1315,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Interview"];
-                    };
+                    "application/json": components["schemas"]["CreateInterviewResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1382,9 +1400,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["InterviewDetail"];
-                    };
+                    "application/json": components["schemas"]["GetInterviewResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1469,9 +1485,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Archived"];
-                    };
+                    "application/json": components["schemas"]["ArchiveInterviewResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1550,48 +1564,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description What candidates see. */
-                    title?: string;
-                    /** @description Shown before they begin. */
-                    description?: string | null;
-                    /** @description What to find out. */
-                    objective?: string | null;
-                    /** @description Replaces the whole rubric. */
-                    assessmentCriteria?: ({
-                        name: string;
-                        /** @description What a strong answer shows. */
-                        description: string;
-                        /** @description 1 when omitted. */
-                        weight?: number;
-                    } & {
-                        [key: string]: unknown;
-                    })[] | null;
-                    /** @description Interviewer's name. */
-                    aiName?: string;
-                    /**
-                     * @description How the interviewer speaks.
-                     * @enum {string}
-                     */
-                    aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-                    /**
-                     * @description Follow-ups a question: 0, up to 2, up to 5.
-                     * @enum {string}
-                     */
-                    followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
-                    /** @description Code such as `en` or `zh`. */
-                    language?: string;
-                    /** @description For all. */
-                    timeLimitMinutes?: number | null;
-                    /** @description In writing. */
-                    chatEnabled?: boolean;
-                    /** @description By voice. */
-                    voiceEnabled?: boolean;
-                    /** @description With camera. */
-                    videoEnabled?: boolean;
-                    /** @description Log leaving the page and pasting. */
-                    antiCheatingEnabled?: boolean;
-                };
+                "application/json": components["schemas"]["UpdateInterviewRequest"];
             };
         };
         responses: {
@@ -1601,9 +1574,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Interview"];
-                    };
+                    "application/json": components["schemas"]["UpdateInterviewResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1688,9 +1659,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Published"];
-                    };
+                    "application/json": components["schemas"]["PublishInterviewResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1775,7 +1744,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_Question_"];
+                    "application/json": components["schemas"]["ListQuestionsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -1854,113 +1823,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    text: string;
-                    /**
-                     * @description Choice types need options.
-                     * @default OPEN_ENDED
-                     * @enum {string}
-                     */
-                    type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
-                    /** @description In order. */
-                    options?: string[] | null;
-                    /** @description Small print. */
-                    description?: string | null;
-                    /** @description Last when omitted. */
-                    order?: number;
-                    /**
-                     * @description False: may be skipped.
-                     * @default true
-                     */
-                    required?: boolean;
-                    /**
-                     * @description Probe short answers.
-                     * @default true
-                     */
-                    followUpEnabled?: boolean;
-                    /** @description Words below which it is short. */
-                    probeThreshold?: number | null;
-                    /** @description Asked in order. */
-                    followUpPrompts?: string[] | null;
-                    /** @description For CODING, by language. */
-                    starterCode?: {
-                        [key: string]: string;
-                    } | null;
-                    timeLimitSeconds?: number | null;
-                    validationRules?: {
-                        minWords?: number;
-                    } | null;
-                    /** @description Ask only if an earlier choice question got this choice. */
-                    showIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @description Skip if it did. */
-                    skipIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @default false */
-                    allowFileUpload?: boolean;
-                    /**
-                     * @description MIME types.
-                     * @default []
-                     */
-                    allowedFileTypes?: string[];
-                } | {
-                    text: string;
-                    /**
-                     * @description Choice types need options.
-                     * @default OPEN_ENDED
-                     * @enum {string}
-                     */
-                    type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
-                    /** @description In order. */
-                    options?: string[] | null;
-                    /** @description Small print. */
-                    description?: string | null;
-                    /** @description Last when omitted. */
-                    order?: number;
-                    /**
-                     * @description False: may be skipped.
-                     * @default true
-                     */
-                    required?: boolean;
-                    /**
-                     * @description Probe short answers.
-                     * @default true
-                     */
-                    followUpEnabled?: boolean;
-                    /** @description Words below which it is short. */
-                    probeThreshold?: number | null;
-                    /** @description Asked in order. */
-                    followUpPrompts?: string[] | null;
-                    /** @description For CODING, by language. */
-                    starterCode?: {
-                        [key: string]: string;
-                    } | null;
-                    timeLimitSeconds?: number | null;
-                    validationRules?: {
-                        minWords?: number;
-                    } | null;
-                    /** @description Ask only if an earlier choice question got this choice. */
-                    showIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @description Skip if it did. */
-                    skipIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @default false */
-                    allowFileUpload?: boolean;
-                    /**
-                     * @description MIME types.
-                     * @default []
-                     */
-                    allowedFileTypes?: string[];
-                }[];
+                "application/json": components["schemas"]["CreateQuestionsRequest"];
             };
         };
         responses: {
@@ -1970,7 +1833,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_Question_"];
+                    "application/json": components["schemas"]["CreateQuestionsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2055,9 +1918,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Deleted"];
-                    };
+                    "application/json": components["schemas"]["DeleteQuestionResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2136,53 +1997,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description What is asked. */
-                    text?: string;
-                    /**
-                     * @description Choice types need options.
-                     * @enum {string}
-                     */
-                    type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
-                    /** @description The choices, in order. */
-                    options?: string[] | null;
-                    /** @description Small print. */
-                    description?: string | null;
-                    /** @description Position; others are not shifted. */
-                    order?: number;
-                    /** @description False lets candidates skip it. */
-                    required?: boolean;
-                    /** @description Probe short answers. */
-                    followUpEnabled?: boolean;
-                    /** @description Words below which it is short. */
-                    probeThreshold?: number | null;
-                    /** @description Follow-ups to ask, in order. */
-                    followUpPrompts?: string[] | null;
-                    /** @description Language to code. */
-                    starterCode?: {
-                        [key: string]: string;
-                    } | null;
-                    /** @description For this question. */
-                    timeLimitSeconds?: number | null;
-                    /** @description What an answer must have. */
-                    validationRules?: {
-                        minWords?: number;
-                    } | null;
-                    /** @description As create_questions takes it. */
-                    showIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @description Skip if, written as showIf. */
-                    skipIf?: {
-                        questionId?: string;
-                        equals?: string;
-                    } | null;
-                    /** @description Let candidates attach files. */
-                    allowFileUpload?: boolean;
-                    /** @description MIME types. */
-                    allowedFileTypes?: string[];
-                };
+                "application/json": components["schemas"]["UpdateQuestionRequest"];
             };
         };
         responses: {
@@ -2192,9 +2007,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Question"];
-                    };
+                    "application/json": components["schemas"]["UpdateQuestionResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2279,7 +2092,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_Candidate_"];
+                    "application/json": components["schemas"]["ListCandidatesResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2358,43 +2171,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Full name. */
-                    name: string;
-                    /** @description Aural sends nothing to it. */
-                    email?: string | null;
-                    phone?: string | null;
-                    /** @description For the team. */
-                    notes?: string | null;
-                    /** @description Only if the user gives it. */
-                    gender?: string | null;
-                    /** @description YYYY-MM-DD, only if the user gives it. */
-                    birthday?: string | null;
-                    /** @description Highest degree. */
-                    education?: string | null;
-                    school?: string | null;
-                    major?: string | null;
-                    graduationYear?: number | null;
-                    workExperience?: string | null;
-                } | {
-                    /** @description Full name. */
-                    name: string;
-                    /** @description Aural sends nothing to it. */
-                    email?: string | null;
-                    phone?: string | null;
-                    /** @description For the team. */
-                    notes?: string | null;
-                    /** @description Only if the user gives it. */
-                    gender?: string | null;
-                    /** @description YYYY-MM-DD, only if the user gives it. */
-                    birthday?: string | null;
-                    /** @description Highest degree. */
-                    education?: string | null;
-                    school?: string | null;
-                    major?: string | null;
-                    graduationYear?: number | null;
-                    workExperience?: string | null;
-                }[];
+                "application/json": components["schemas"]["CreateCandidatesRequest"];
             };
         };
         responses: {
@@ -2404,7 +2181,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_InvitedCandidate_"];
+                    "application/json": components["schemas"]["CreateCandidatesResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2484,26 +2261,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Full name. */
-                    name?: string;
-                    /** @description A valid address. */
-                    email?: string | null;
-                    /** @description Any format. */
-                    phone?: string | null;
-                    /** @description For the team. */
-                    notes?: string | null;
-                    /** @description Only if the user gives it. */
-                    gender?: string | null;
-                    /** @description YYYY-MM-DD. */
-                    birthday?: string | null;
-                    /** @description Highest degree. */
-                    education?: string | null;
-                    school?: string | null;
-                    major?: string | null;
-                    graduationYear?: number | null;
-                    workExperience?: string | null;
-                };
+                "application/json": components["schemas"]["UpdateCandidateRequest"];
             };
         };
         responses: {
@@ -2513,9 +2271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["UpdatedCandidate"];
-                    };
+                    "application/json": components["schemas"]["UpdateCandidateResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2604,7 +2360,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_SessionSummary_"];
+                    "application/json": components["schemas"]["ListSessionsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2689,9 +2445,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Session"];
-                    };
+                    "application/json": components["schemas"]["GetSessionResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2776,9 +2530,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["SessionReport"];
-                    };
+                    "application/json": components["schemas"]["GetSessionReportResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2857,15 +2609,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description From list_sessions. */
-                    ids: string[];
-                    /**
-                     * @description False really ends them.
-                     * @default true
-                     */
-                    dryRun?: boolean;
-                };
+                "application/json": components["schemas"]["EndInterviewSessionsRequest"];
             };
         };
         responses: {
@@ -2875,9 +2619,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["EndedSessions"];
-                    };
+                    "application/json": components["schemas"]["EndInterviewSessionsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -2965,7 +2707,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rows_PracticeSummary_"];
+                    "application/json": components["schemas"]["ListPracticeSessionsResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -3050,9 +2792,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["PracticeReport"];
-                    };
+                    "application/json": components["schemas"]["GetPracticeReportResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -3135,9 +2875,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Usage"];
-                    };
+                    "application/json": components["schemas"]["GetUsageResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */
@@ -3216,81 +2954,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description A few sentences. */
-                    summary: string;
-                    /** @default [] */
-                    keyInsights?: string[];
-                    /** @description One for each question. */
-                    questionEvaluations: {
-                        /** @description Its text, exactly. */
-                        question: string;
-                        /** @description 10 is outstanding; null for not scored. */
-                        score: number | null;
-                        /** @description Why, in a sentence or two. */
-                        evaluation: string;
-                        /** @default [] */
-                        highlights?: string[];
-                        /** @default [] */
-                        improvements?: string[];
-                        /**
-                         * @description Turn numbers.
-                         * @default []
-                         */
-                        evidence?: number[];
-                    }[];
-                    /**
-                     * @description One for each criterion.
-                     * @default []
-                     */
-                    criteriaEvaluations?: {
-                        /** @description The criterion's, exactly. */
-                        name: string;
-                        /** @description 10 is outstanding; null for not scored. */
-                        score: number | null;
-                        reasoning: string;
-                        /**
-                         * @description Turn numbers.
-                         * @default []
-                         */
-                        evidence?: number[];
-                    }[];
-                    /** @default [] */
-                    themes?: string[];
-                    /** @default null */
-                    sentiment?: {
-                        /** @description positive, neutral, negative or mixed. */
-                        overall: string;
-                        /** @default  */
-                        details?: string;
-                    } | null;
-                    /** @default null */
-                    toneAnalysis?: {
-                        /** @description E.g. confident. */
-                        overall: string;
-                        /** @default  */
-                        details?: string;
-                        /**
-                         * @description By answer.
-                         * @default []
-                         */
-                        segments?: {
-                            question: string;
-                            tone: string;
-                            /** @description low, medium or high. */
-                            confidence: string;
-                            /** @default  */
-                            notes?: string;
-                        }[];
-                    } | null;
-                    /**
-                     * @description For RESEARCH questions.
-                     * @default null
-                     */
-                    researchFindings?: string[] | null;
-                    /** @description Your name and model. */
-                    scoredBy: string;
-                };
+                "application/json": components["schemas"]["SaveSessionAnalysisRequest"];
             };
         };
         responses: {
@@ -3300,9 +2964,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        data: components["schemas"]["Session"];
-                    };
+                    "application/json": components["schemas"]["SaveSessionAnalysisResponse"];
                 };
             };
             /** @description A value is missing or wrong; the message says which. */

@@ -18,3 +18,21 @@ export function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", stop, { once: true });
   });
 }
+
+/** Wait for a promise, but no longer than so many seconds. */
+export async function within(
+  seconds: number,
+  promise: Promise<unknown> | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const over = new AbortController();
+  const stop = (): void => over.abort(signal?.reason);
+  signal?.addEventListener("abort", stop);
+  try {
+    await Promise.race([promise, sleep(seconds, over.signal)]);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    over.abort();
+  }
+}
