@@ -39,6 +39,8 @@ ELSEWHERE = {
     ".venv/bin/pytest": "would run these tests within themselves",
     ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",
     ".venv/bin/python -m aural_mcp.documents.render": "is checked by tests/documents/test_documents.py",
+    "SCOPE": "is for a name on npm that is ours; test_publishing.py uploads to an index on this computer",
+    "mcp-publisher ": "signs in to the MCP registry, or changes what is there",
 }
 """Parts of lines that are not run here, and why."""
 WATCH = re.compile(r"aural-mcp watch --")
