@@ -275,9 +275,10 @@ def test_npm_refuses_the_package_until_its_name_is_ours(packed, index, tmp_path,
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_name_in_the_index_is_the_one_that_is_uploaded():
-    name = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
-    assert manifests.PYPI in (None, name)
+def test_the_name_in_the_index_is_the_one_that_is_uploaded_and_starts_by_that_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert manifests.PYPI in (None, project["name"])
+    assert project["name"] in project["scripts"]
 
 
 def test_every_page_says_whether_there_is_a_release():
