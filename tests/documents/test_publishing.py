@@ -37,42 +37,47 @@ def run(command, folder, **environment):
     return done.stdout
 
 
-# ── Python ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def steps(wanted):
-    """What the build of the workflow runs, as far as it is Python's or npm's share: each command with its folder."""
-    found = [each for each in yaml.safe_load(WORKFLOW)["jobs"]["build"]["steps"] if "run" in each]
-    return [
-        (each["run"], each.get("working-directory", "."))
-        for each in found
-        if wanted == ("npm" if "working-directory" in each else "python")
-    ]
-
-
-def build(folder):
-    """The source archive and the wheel, as the workflow builds them in a folder with the project."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for command, where in steps("python"):
-        run(command, folder / where, PATH=path, GITHUB_REF_NAME=f"v{__version__}")
-    return folder / "dist"
+def commands(job, where="."):
+    """What a job of the workflow runs in a folder of the project."""
+    steps = [each for each in yaml.safe_load(WORKFLOW)["jobs"][job]["steps"] if "run" in each]
+    return [each["run"] for each in steps if each.get("working-directory", ".") == where]
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """What a clean checkout of this commit would hold, and strays as they lie about after tests and builds."""
-    folder = tmp_path_factory.mktemp("project") / "checkout"
-    git = [needs("git"), "--git-dir", folder.parent / "git", "--work-tree", ROOT]
+def names(tmp_path_factory):
+    """The files that a clean checkout of this commit would hold."""
+    git = [needs("git"), "--git-dir", tmp_path_factory.mktemp("git"), "--work-tree", ROOT]
     run([*git, "init", "--quiet"], ROOT)
     listed = run([*git, "ls-files", "-z", "--others", "--exclude-standard"], ROOT)
-    names = {name for name in listed.split("\0") if name}
+    return {name for name in listed.split("\0") if name}
+
+
+def checked_out(names, folder):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+# ── Python ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def build(project):
+    """The source archive and the wheel, as the workflow builds them."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for command in commands("build"):
+        run(command, project, PATH=path, GITHUB_REF_NAME=f"v{__version__}", PIP_DRY_RUN="1")
+    return project / "dist"
+
+
+@pytest.fixture(scope="module")
+def checkout(names, tmp_path_factory):
+    """A checkout in which strays lie about, as they do after tests and builds."""
+    folder = checked_out(names, tmp_path_factory.mktemp("checkout"))
     for name in STRAYS:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("stray")
-    return folder, names
+    return folder
 
 
 STRAYS = [
@@ -94,7 +99,7 @@ STRAYS = [
 
 @pytest.fixture(scope="module")
 def built(checkout):
-    return build(checkout[0])
+    return build(checkout)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +114,10 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_source_archive_is_the_repository_without_what_only_runs_there(checkout, built, unpacked):
-    found, (folder, names) = files(unpacked), checkout
+def test_the_source_archive_is_the_repository_without_what_only_runs_there(names, built, unpacked):
+    found = files(unpacked)
     assert found.keys() - {"PKG-INFO"} == {each for each in names if not each.startswith((".ci/", ".github/"))}
-    assert all(found[name] == (folder / name).read_bytes() for name in found.keys() & names)
+    assert all(found[name] == (ROOT / name).read_bytes() for name in found.keys() & names)
     with tarfile.open(built / f"{NAME}.tar.gz") as archive:
         assert {(each.uid, each.gid, each.uname, each.gname) for each in archive} == {(0, 0, "", "")}
 
@@ -133,7 +138,7 @@ def test_the_wheel_is_the_package_with_its_skill_and_nothing_else(built, unpacke
 def test_nothing_that_is_uploaded_names_where_it_was_built(checkout, built, unpacked):
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
         everything = [*files(unpacked).values(), *(wheel.read(name) for name in wheel.namelist())]
-    for folder in (ROOT, checkout[0], built, Path(sys.prefix)):
+    for folder in (ROOT, checkout, Path(sys.prefix)):
         assert not any(str(folder).encode() in data for data in everything)
 
 
@@ -167,24 +172,16 @@ def test_the_wheel_runs_the_demo_in_an_environment_of_its_own(built, tmp_path):
 def pack(project):
     """The archive for npm, as the workflow packs it."""
     needs("npm")
-    for command, where in steps("npm"):
-        run(command, project / where)
-    (made,) = (project / "sdk" / "typescript").glob("*.tgz")
+    folder = project / "sdk" / "typescript"
+    for command in commands("build", "sdk/typescript"):
+        run(command, folder)
+    (made,) = folder.glob("*.tgz")
     return made
 
 
-def clean(checkout, folder):
-    """A clean checkout."""
-    source, names = checkout
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / name, folder / name)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def packed(checkout, tmp_path_factory):
-    return pack(clean(checkout, tmp_path_factory.mktemp("npm")))
+def packed(names, tmp_path_factory):
+    return pack(checked_out(names, tmp_path_factory.mktemp("npm")))
 
 
 def test_the_archive_for_npm_is_what_was_compiled_and_what_says_what_it_is(packed):
@@ -198,8 +195,8 @@ def test_the_archive_for_npm_is_what_was_compiled_and_what_says_what_it_is(packe
     assert not any(str(folder).encode() in data for folder in (ROOT, packed.parent) for data in found.values())
 
 
-def test_the_archive_for_npm_is_the_same_bytes_in_another_folder(checkout, packed, tmp_path):
-    assert pack(clean(checkout, tmp_path)).read_bytes() == packed.read_bytes()
+def test_the_archive_for_npm_is_the_same_bytes_in_another_folder(names, packed, tmp_path):
+    assert pack(checked_out(names, tmp_path)).read_bytes() == packed.read_bytes()
 
 
 def test_every_resolver_of_modules_finds_code_and_types_in_the_archive_for_npm(packed):
@@ -245,7 +242,7 @@ def publish(packed, index, folder):
     shutil.copy(packed, folder)
     here = f"127.0.0.1:{index.server_port}/"
     (folder / ".npmrc").write_text(f"registry=http://{here}\n//{here}:_authToken=test\n")
-    (command,) = [each["run"] for each in yaml.safe_load(WORKFLOW)["jobs"]["npm"]["steps"] if "run" in each]
+    (command,) = commands("npm")
     return subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True)
 
 
