@@ -238,27 +238,31 @@ def index():
 
 
 def publish(packed, index, folder):
-    """What the workflow does to publish an archive, to a registry on this computer."""
-    shutil.copy(packed, folder)
+    """What the workflow does to publish an archive under the name that `manifests` has, to a registry on this computer."""
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    about = folder / "package" / "package.json"
+    about.write_text(manifests.text(manifests.TYPESCRIPT, about.read_text()))
+    run(f"npm pack --ignore-scripts --pack-destination {folder}", about.parent)
     here = f"127.0.0.1:{index.server_port}/"
     (folder / ".npmrc").write_text(f"registry=http://{here}\n//{here}:_authToken=test\n")
     (command,) = commands("npm")
     return subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True)
 
 
+def owned(monkeypatch, **names):
+    """As if these names were ours, and no other."""
+    for name in ("PYPI", "NPM", "REPOSITORY"):
+        monkeypatch.setattr(manifests, name, names.get(name))
+
+
 def test_npm_refuses_the_package_until_its_name_is_ours(packed, index, tmp_path, monkeypatch):
-    refused = publish(packed, index, tmp_path)
+    owned(monkeypatch)
+    refused = publish(packed, index, tmp_path / "refused")
     assert (refused.returncode, index.sent) == (1, [])
     assert "EPRIVATE" in refused.stderr
-    monkeypatch.setattr(manifests, "NPM", "@ours/client")
-    monkeypatch.setattr(manifests, "REPOSITORY", "https://github.com/ours/aural")
-    with tarfile.open(packed) as archive:
-        archive.extractall(tmp_path, filter="data")
-    about = tmp_path / "package" / "package.json"
-    about.write_text(manifests.text(manifests.TYPESCRIPT, about.read_text()))
-    run("npm pack --ignore-scripts", about.parent)
-    (tmp_path / "owned").mkdir()
-    done = publish(about.parent / f"ours-client-{__version__}.tgz", index, tmp_path / "owned")
+    owned(monkeypatch, NPM="@ours/client", REPOSITORY="https://github.com/ours/aural")
+    done = publish(packed, index, tmp_path / "taken")
     assert done.returncode == 0, done.stderr
     (sent,) = index.sent
     assert (sent["name"], sent["access"], [*sent["versions"]]) == ("@ours/client", "public", [__version__])
@@ -284,9 +288,10 @@ def test_every_page_says_whether_there_is_a_release():
 
 
 def test_the_registry_entry_names_package_and_settings_once_the_name_is_ours(monkeypatch):
+    owned(monkeypatch)
     assert not manifests.server_json().keys() & {"packages", "repository"}
-    monkeypatch.setattr(manifests, "PYPI", "ours-mcp")
-    monkeypatch.setattr(manifests, "REPOSITORY", "https://github.com/ours/aural")
+    assert "pip install" not in manifests.links()
+    owned(monkeypatch, PYPI="ours-mcp", REPOSITORY="https://github.com/ours/aural")
     entry = manifests.server_json()
     assert entry["repository"] == {"url": "https://github.com/ours/aural", "source": "github"}
     (package,) = entry["packages"]
