@@ -238,7 +238,7 @@ def index():
 
 
 def publish(packed, index, folder):
-    """What the workflow does to publish an archive under the name that `manifests` has, to a registry on this computer."""
+    """What the workflow does to publish an archive, under the name that `manifests` has, to the index."""
     with tarfile.open(packed) as archive:
         archive.extractall(folder, filter="data")
     about = folder / "package" / "package.json"
