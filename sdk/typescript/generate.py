@@ -1,4 +1,4 @@
-"""What the TypeScript package takes from the operations: their OpenAPI document, with `--operations` a table of them."""
+"""What the TypeScript package takes from here: the OpenAPI document, with `--operations` a table of the operations."""
 
 from __future__ import annotations
 

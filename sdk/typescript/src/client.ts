@@ -157,7 +157,7 @@ export class Aural {
     this.#skew = skewOf(answer.headers.get("date"), begun, this.#skew);
     if (answer.status === 200) {
       const result = resultOf(call, answer.body);
-      this.#noteLinks(result);
+      this.#noteLinks(call, result);
       return result;
     }
     const refused = refusal(call, answer);
@@ -168,11 +168,10 @@ export class Aural {
   }
 
   /** Remember where candidate links lead: Aural's own answers show it. */
-  #noteLinks(result: unknown): void {
-    for (const row of isObject(result) && Array.isArray(result["data"]) ? (result["data"] as unknown[]) : [result]) {
-      const link = isObject(row) ? (row["inviteUrl"] ?? row["url"]) : undefined;
-      this.#linkOrigin = (typeof link === "string" && LINK.exec(link)?.[1]) || this.#linkOrigin;
-    }
+  #noteLinks({ name }: Call, result: unknown): void {
+    const published = name === "publish_interview" ? (result as { url?: unknown }).url : undefined;
+    const invited = name === "create_candidates" ? (result as { data: { inviteUrl?: unknown }[] }).data[0] : undefined;
+    this.#linkOrigin = LINK.exec(String(published ?? invited?.inviteUrl))?.[1] ?? this.#linkOrigin;
   }
 }
 

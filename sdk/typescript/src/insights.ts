@@ -1,5 +1,7 @@
 /** One shape of a session's `insights`, which deployments send as an object, an array, a text or nothing. */
 
+import { isObject } from "./request.js";
+
 export interface Evaluation {
   /** The question, or the name of the criterion. */
   readonly of: string;
@@ -7,6 +9,8 @@ export interface Evaluation {
   readonly score: number | null;
   /** Why. */
   readonly words: string;
+  /** All that came of it. */
+  readonly raw: Readonly<Record<string, unknown>>;
 }
 
 export interface Insights {
@@ -19,13 +23,11 @@ export interface Insights {
   readonly raw: unknown;
 }
 
-type Fields = Record<string, unknown>;
-
 /** What an analysis says, whatever its shape; empty where there is none yet. */
 export function insightsOf(raw: unknown): Insights {
   const found = parsed(raw);
   const rows = list(found);
-  const fields: Fields = isObject(found)
+  const fields: Record<string, unknown> = isObject(found)
     ? found
     : { keyInsights: rows, questionEvaluations: rows, criteriaEvaluations: rows };
   const questions = evaluations(fields["questionEvaluations"], "question", "evaluation");
@@ -49,7 +51,7 @@ function evaluations(rows: unknown, naming: string, why: string): Evaluation[] {
   return list(rows)
     .filter(isObject)
     .filter((row) => typeof row[naming] === "string")
-    .map((row) => ({ of: text(row[naming]), score: scoreOf(row["score"]), words: text(row[why]) }));
+    .map((row) => ({ of: text(row[naming]), score: scoreOf(row["score"]), words: text(row[why]), raw: row }));
 }
 
 function mean(rows: readonly Evaluation[]): number | null {
@@ -57,8 +59,6 @@ function mean(rows: readonly Evaluation[]): number | null {
   return scores.length ? Math.round((scores.reduce((sum, each) => sum + each, 0) / scores.length) * 100) / 100 : null;
 }
 
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const scoreOf = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null);
 const text = (value: unknown): string => (typeof value === "string" ? value : "");

@@ -114,8 +114,9 @@ function rateLimited(error: Record<string, unknown> | undefined, headers: Header
 /** Seconds that a `Retry-After` asks for: a number, or an HTTP date; anything else counts as a minute. */
 export function hold(given: unknown): number {
   const text = typeof given === "number" || typeof given === "string" ? String(given).trim() : "";
-  const isDate = /^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(text);
-  const seconds = isDate ? (Date.parse(text) - Date.now()) / 1000 : text ? Number(text) : NaN;
+  const isDate = /[A-Z][a-z]{2}.*\d\d:\d\d/.test(text);
+  const isNumber = /^[+-]?\d*\.?\d+(e[+-]?\d+)?$/i.test(text);
+  const seconds = isDate ? (Date.parse(text) - Date.now()) / 1000 : isNumber ? Number(text) : NaN;
   return Number.isNaN(seconds) ? USUAL_HOLD : Math.min(Math.max(seconds, SHORTEST_HOLD), LONGEST_HOLD);
 }
 
