@@ -110,7 +110,8 @@ export class Aural {
       await wait.catch((error: unknown) => {
         throw call.effect === "read" ? error : (lost ?? error);
       });
-    for (let attempt = 0; ; ) {
+    let attempt = 0;
+    for (;;) {
       const leave = await waiting(this.#budget.enter(deadline - SPARE - now(), signal));
       try {
         const result = await this.#attempt(call, key, deadline, signal, lost !== undefined).finally(leave);
