@@ -88,7 +88,7 @@ STRAYS = [
     "sdk/typescript/node_modules/openapi-fetch/index.js",
     "sdk/typescript/dist/index.js",
     "sdk/typescript/package-lock.json",
-    "sdk/typescript/aural-client-0.0.1.tgz",
+    "aural-client-0.0.1.tgz",
     "src/aural_mcp/__pycache__/log.cpython-311.pyc",
     "src/aural_mcp.egg-info/PKG-INFO",
     "tests/.pytest_cache/README.md",
