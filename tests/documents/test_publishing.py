@@ -244,10 +244,11 @@ def publish(packed, index, folder):
     about = folder / "package" / "package.json"
     about.write_text(manifests.text(manifests.TYPESCRIPT, about.read_text()))
     run(f"npm pack --ignore-scripts --pack-destination {folder}", about.parent)
-    here = f"127.0.0.1:{index.server_port}/"
-    (folder / ".npmrc").write_text(f"registry=http://{here}\n//{here}:_authToken=test\n")
+    here = f"//127.0.0.1:{index.server_port}/"
+    (folder / "npmrc").write_text(f"{here}:_authToken=test\n")  # instead of the user's own, and its keys
+    alone = {"npm_config_userconfig": str(folder / "npmrc"), "npm_config_registry": f"http:{here}"}
     (command,) = commands("npm")
-    return subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=os.environ | alone, shell=True, capture_output=True, text=True)
 
 
 def owned(monkeypatch, **names):
