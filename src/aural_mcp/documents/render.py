@@ -320,7 +320,7 @@ def rendered(text: str) -> str:
 def stale(root: Path, *, write: bool) -> list[str]:
     """The documents that are not current; with `write` they are brought up to date."""
     late: list[str] = []
-    for name in (*DOCUMENTS, SCHEMAS, *manifests.FILES):
+    for name in (*DOCUMENTS, SCHEMAS, *manifests.FILES, manifests.TYPESCRIPT):
         path = root / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         if (fresh := _fresh(name, text)) != text:
@@ -334,7 +334,7 @@ def stale(root: Path, *, write: bool) -> list[str]:
 def _fresh(name: str, text: str) -> str:
     if name == SCHEMAS:
         return schemas_json()
-    return rendered(text) if name in DOCUMENTS else manifests.text(name)
+    return rendered(text) if name in DOCUMENTS else manifests.text(name, text)
 
 
 def _acts(operation: AnyOperation) -> str:
