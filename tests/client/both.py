@@ -5,11 +5,13 @@ import json
 import traceback
 from itertools import count
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from aural_mcp import OPERATIONS
 from aural_mcp.api.errors import AuralError
+from aural_mcp.client import client
 from aural_mcp.client.client import AuralClient, Spent
 from aural_mcp.client.ledger import Ledger
 from chaos import IDS, Chaos, Message, Rates
@@ -18,6 +20,8 @@ from examples import TITLE
 from wires import listening
 
 BY_NAME = {each.tool_name(): each for each in OPERATIONS}
+PATIENCE = 15.0
+"""Seconds that a client gives one request."""
 LONGEST = 50.0
 """Seconds after which a call counts as stuck; its own deadline is 45."""
 
@@ -78,8 +82,8 @@ class InTypeScript:
         self._hearing = asyncio.create_task(self._hear())
 
     @classmethod
-    async def begin(cls, package, key, url, requests_per_minute):
-        given = json.dumps({"key": key, "baseUrl": url, "requestsPerMinute": requests_per_minute})
+    async def begin(cls, package, key, url, requests_per_minute, hurry):
+        given = json.dumps({"key": key, "hurry": hurry, "baseUrl": url, "requestsPerMinute": requests_per_minute})
         pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "limit": 2**28}
         driver = package / "sdk" / "typescript" / "tests" / "driver.mjs"
         return cls(await asyncio.create_subprocess_exec(needs("node"), driver, given, **pipes))
@@ -135,13 +139,17 @@ async def a_way(world):
 
 
 @pytest.fixture(name="client_of", params=["python", "typescript"])
-async def a_client_of(request):
-    """Begins a client of an address."""
+async def a_client_of(request, monkeypatch):
+    """Begins a client of an address; `patience` is after how many seconds it gives a request up."""
     package, begun = request.getfixturevalue("typescript") if request.param == "typescript" else None, []
 
-    async def begin(url, key=KEY, requests_per_minute=0):
+    async def begin(url, key=KEY, requests_per_minute=0, patience=PATIENCE):
         given = key, f"{url}/api/v1", requests_per_minute
-        begun.append(await InTypeScript.begin(package, *given) if package else InPython(*given))
+        if package:
+            begun.append(await InTypeScript.begin(package, *given, PATIENCE / patience))
+        else:
+            monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(patience))
+            begun.append(InPython(*given))
         return begun[-1]
 
     yield begin

@@ -1,11 +1,14 @@
 // One client, asked in lines of JSON on stdin and answered in lines of JSON on stdout: the tests that hold for both
-// clients ask the Python one the same. Its only argument is what it is made of, as JSON.
+// clients ask the Python one the same. Its only argument is what it is made of, as JSON, with `hurry`: how many times
+// as soon timers end.
 import { createInterface } from "node:readline";
 import { inspect } from "node:util";
 
 import { Aural } from "aural-client";
 
-const { key, ...options } = JSON.parse(process.argv[2]);
+const { key, hurry, ...options } = JSON.parse(process.argv[2]);
+const { setTimeout: later } = globalThis;
+globalThis.setTimeout = (does, milliseconds, ...given) => later(does, milliseconds / hurry, ...given);
 const aural = new Aural(key, options);
 
 const does = {

@@ -253,9 +253,9 @@ class AuralClient:
         seen: set[str] = set()
         while True:
             page = await self.call(operation)
-            fresh = [row for row in page.data if row.id not in seen]
-            seen.update(row.id for row in fresh)
-            for row in fresh:
+            fresh = {row.id: row for row in page.data if row.id not in seen}
+            seen.update(fresh)
+            for row in fresh.values():
                 yield row
             if not fresh or page.cursor is None:
                 return
