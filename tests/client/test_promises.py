@@ -477,6 +477,9 @@ async def test_the_same_on_purpose_is_made_and_told_from_the_other(aural, way):
     way.next_faults += ["done_then_drop"]
     second, remarks = await aural.once("create_interview", **TITLE, allow_duplicate=True)
     assert "it was done" in remarks[0]
+    way.next_faults += ["reset"]
+    error = await failed(aural.once("create_interview", **TITLE, allow_duplicate=True))
+    assert "looking shows that it was not done" in error.message
     third, remarks = await aural.once("create_interview", **TITLE, allow_duplicate=True)
     assert remarks == []
     assert len({first["id"], second["id"], third["id"]}) == 3
