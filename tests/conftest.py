@@ -76,6 +76,13 @@ class World:
         """A candidate's browser: keeps cookies, follows redirects."""
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=ORIGIN, follow_redirects=True)
 
+    async def fetched(self, path: str) -> httpx.Response:
+        """What is at an address that needs no key."""
+        async with self.browser() as http:
+            response = await http.get(path)
+        assert response.status_code == 200
+        return response
+
 
 DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 """Marks a module whose tests must hold on both databases."""

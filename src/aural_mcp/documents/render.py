@@ -1,4 +1,4 @@
-"""What is made from the operations, settings and the skill: OpenAPI, llms.txt, tables of the README; and `manifests`.
+"""What is made from the operations, settings and the skill: llms.txt, tables of the README; `openapi` and `manifests`.
 
 Run `python -m aural_mcp.documents.render` in a checkout to write the generated parts of its files, with `--check` to
 compare.
@@ -12,163 +12,21 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
-
-from pydantic.json_schema import models_json_schema
+from typing import cast
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
-from aural_mcp.api.models import Rows
-from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
+from aural_mcp.api.operations import OPERATIONS, AnyOperation
 from aural_mcp.documents import manifests
 from aural_mcp.documents.manifests import SITE
+from aural_mcp.documents.openapi import ERRORS, PREFIX, parameters
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.tools import SHAPES
 from aural_mcp.tools.schemas import Schema, input_schema, main_branch, result_schema, schemas_of
 from aural_mcp.variables import VARIABLES
 from aural_mcp.workflows import WORKFLOWS
 
-PREFIX = "/api/v1"
 DOCUMENTS = ("README.md", "docs/configuration.md", "skill/aural-hiring/SKILL.md")
 SCHEMAS = "src/aural_mcp/tools/schemas.json"
-ERRORS = {
-    400: "A value is missing or wrong; the message says which.",
-    401: "The key is missing, unknown, revoked or expired.",
-    403: "The key's owner may not do this here.",
-    404: "There is no such row in the key's scope.",
-    413: "The body is too large.",
-    429: "More than 60 requests in this key's minute; retry_after says how many seconds to wait.",
-    503: "The database is busy or cannot be written; nothing was changed.",
-}
-ERROR_SCHEMA: Schema = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "retry_after": {"type": "integer", "description": "Seconds; only with 429."},
-            },
-        }
-    },
-}
-
-
-# ── OpenAPI ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def openapi() -> Schema:
-    """The API as an OpenAPI 3.1 document, with `x-llm-description` and `x-llm-hint` for agents."""
-    paths: dict[str, Schema] = {}
-    for operation in (*OPERATIONS, *LOCAL_OPERATIONS):
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _openapi_operation(operation)
-    results = [(operation.result_type(), "validation") for operation in OPERATIONS]
-    _, definitions = models_json_schema(cast("Any", results), ref_template="#/components/schemas/{model}")
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Aural Developer API",
-            "version": "1.0.0",
-            "description": "Design AI interviews, invite candidates, read transcripts and scores.",
-        },
-        "servers": [{"url": PREFIX}],
-        "security": [{"apiKey": []}],
-        "paths": paths,
-        "components": {
-            "schemas": {**_untitled(definitions["$defs"]), "Error": ERROR_SCHEMA},
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "A key: `dlv_...`."}},
-        },
-    }
-
-
-def _openapi_operation(operation: AnyOperation) -> Schema:
-    answers = {str(status): _json_answer(text, _ref("Error")) for status, text in ERRORS.items()}
-    described: Schema = {
-        "operationId": operation.tool_name(),
-        "summary": operation.tool_title(),
-        "description": operation.documentation(),
-        "x-llm-description": operation.documentation(),
-        "parameters": _parameters(operation),
-        "responses": {"200": _json_answer("Success.", _envelope(operation)), **answers},
-    }
-    if operation.hint:
-        described["x-llm-hint"] = operation.hint
-    if operation in LOCAL_OPERATIONS:
-        described["x-local-extension"] = True
-    if (body := body_schema(operation)) is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return described
-
-
-def _parameters(operation: AnyOperation) -> list[Schema]:
-    schema, variables = input_schema(operation), PATH_VARIABLE.findall(operation.path)
-    query = [name for name in schema["properties"] if name not in variables] if operation.method == "GET" else []
-    return [
-        {
-            "name": name,
-            "in": "path" if name in variables else "query",
-            "required": name in variables,
-            "description": schema["properties"][name].get("description", ""),
-            "schema": {key: value for key, value in schema["properties"][name].items() if key != "description"},
-        }
-        for name in [*variables, *query]
-    ]
-
-
-def body_schema(operation: AnyOperation) -> Schema | None:
-    """What the request body may be; one object does where an array of them is taken."""
-    schema, variables = input_schema(operation), PATH_VARIABLE.findall(operation.path)
-    fields = {name: field for name, field in schema["properties"].items() if name not in variables}
-    if operation.method == "GET" or not fields:
-        return None
-    if operation.body:
-        rows = _open(fields[operation.body])
-        return {"anyOf": [rows["items"], rows]}
-    required = [name for name in schema.get("required", []) if name in fields]
-    needs: Schema = {"required": required} if required else {"minProperties": 1}
-    return _open({"type": "object", "properties": fields, **needs})
-
-
-def _open(schema: Any) -> Any:
-    """The schema without `additionalProperties: false`: the tools refuse unknown names, the API ignores them."""
-    if isinstance(schema, list):
-        return [_open(item) for item in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    items = cast("Schema", schema).items()
-    return {name: _open(item) for name, item in items if (name, item) != ("additionalProperties", False)}
-
-
-def _untitled(schema: Any) -> Any:
-    """The schema without generated titles; a field of that name stays."""
-    if isinstance(schema, list):
-        return [_untitled(item) for item in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    items = cast("Schema", schema).items()
-    return {name: _untitled(item) for name, item in items if name != "title" or isinstance(item, dict)}
-
-
-def _envelope(operation: AnyOperation) -> Schema:
-    answer = _ref(_component(operation.result_type()))
-    if issubclass(operation.result_type(), Rows):
-        return answer
-    return {"type": "object", "required": ["data"], "properties": {"data": answer}}
-
-
-def _component(model: Any) -> str:
-    return re.sub(r"[^a-zA-Z0-9.\-_]", "_", model.__name__)
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json_answer(description: str, schema: Schema) -> Schema:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
 
 # ── Documents for agents ────────────────────────────────────────────────────────────────────────
 
@@ -282,16 +140,23 @@ def skill_section(file: str, heading: str = "") -> str:
 
 
 def _endpoint(operation: AnyOperation) -> str:
-    body = body_schema(operation)
-    shown = body["anyOf"][0] if body and "anyOf" in body else body
     parts = [
         f"## {operation.method} {operation.path}",
         f"`{operation.tool_name()}`. {operation.documentation()}",
-        _section("Parameters", [_line(each["name"], each["schema"] | each) for each in _parameters(operation)]),
-        _section("Body, one object or an array of them" if shown is not body else "Body", _lines(shown or {})),
+        _section("Parameters", [_line(each["name"], each["schema"] | each) for each in parameters(operation)]),
+        _section("Body, one object or an array of them" if operation.body else "Body", _lines(_body(operation))),
         _section("Response data", _lines(result_schema(operation.result_type()))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _body(operation: AnyOperation) -> Schema:
+    """What an object of the body may have."""
+    schema = input_schema(operation)
+    if operation.body:
+        return schema["properties"][operation.body]["items"]
+    inside = {each["name"] for each in parameters(operation)}
+    return schema | {"properties": {name: each for name, each in schema["properties"].items() if name not in inside}}
 
 
 def _section(title: str, lines: list[str]) -> str:

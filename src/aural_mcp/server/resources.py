@@ -19,6 +19,7 @@ from aural_mcp.api import errors, operations
 from aural_mcp.api.models import SessionSummary
 from aural_mcp.client.caller import Caller
 from aural_mcp.documents import render
+from aural_mcp.documents.openapi import openapi
 from aural_mcp.safety import fenced, outside, quoted
 from aural_mcp.server import resource_texts as texts
 from aural_mcp.server.access import BY_NAME
@@ -222,7 +223,7 @@ DOCUMENTS = (
         "openapi.json",
         "Aural API as OpenAPI",
         "OpenAPI 3.1.",
-        lambda: json.dumps(render.openapi(), ensure_ascii=False, indent=1),
+        lambda: json.dumps(openapi(), ensure_ascii=False, indent=1),
         JSON,
         priority=0.1,
     ),

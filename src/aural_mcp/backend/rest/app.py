@@ -63,8 +63,8 @@ from aural_mcp.backend.webhooks import delivering
 from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.database import MayBeStored
 from aural_mcp.documents import render
+from aural_mcp.documents.openapi import PREFIX, openapi
 
-PREFIX = "/api/v1"
 SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
 BODY_LIMIT = 4 * 1024 * 1024
 HEADERS = {"vary": "RSC, Next-Router-State-Tree, Next-Router-Prefetch"}
@@ -207,8 +207,8 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
     """The API's own description, in the forms that programs and agents read; it needs no key."""
     cached = {"cache-control": "public, max-age=3600"}
 
-    async def openapi(request: Request) -> Response:
-        return _json(render.openapi(), headers=cached)
+    async def document(request: Request) -> Response:
+        return _json(openapi(origin()), headers=cached)
 
     def text(path: str, made: Callable[[str], str], kind: str) -> Route:
         async def answer(request: Request) -> Response:
@@ -217,7 +217,7 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
         return Route(path, answer)
 
     return [
-        Route(PREFIX + "/openapi.json", openapi),
+        Route(PREFIX + "/openapi.json", document),
         text("/llms.txt", render.llms_txt, "text/plain"),
         text("/llms-full.txt", render.llms_full_txt, "text/plain"),
         text("/SKILL.md", render.skill_md, "text/markdown"),

@@ -1,0 +1,207 @@
+"""The API as an OpenAPI 3.1 document: what programs and generators of clients read.
+
+A request's body is the component `<Operation>Request`, a success `<Operation>Response`; rows have the names of
+`aural_mcp.api.models`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic.json_schema import models_json_schema
+
+from aural_mcp.api.analysis import LOCAL_OPERATIONS
+from aural_mcp.api.models import Rows
+from aural_mcp.api.operations import OPERATIONS, PATH_VARIABLE, AnyOperation
+from aural_mcp.documents.manifests import SITE
+from aural_mcp.tools.schemas import Schema, input_schema
+
+PREFIX = "/api/v1"
+COMPONENT = "#/components/schemas/{model}"
+ERRORS = {
+    400: "A value is missing or wrong; the message says which.",
+    401: "The key is missing, unknown, revoked or expired.",
+    403: "The key's owner may not do this here.",
+    404: "There is no such row in the key's scope.",
+    413: "The body is too large.",
+    429: "More than 60 requests in this key's minute; retry_after says how many seconds to wait.",
+    503: "The database is busy or cannot be written; nothing was changed.",
+}
+ERROR_SCHEMA: Schema = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "retry_after": {"type": "integer", "description": "Seconds; only with 429."},
+            },
+        }
+    },
+}
+TAGS = {
+    "interviews": "Design an interview and open it.",
+    "questions": "What it asks, in order.",
+    "candidates": "Who is invited, each by a private link.",
+    "sessions": "Who took it: transcripts, scores, analysis.",
+    "practice": "The key owner's own practice runs.",
+    "usage": "The plan, and how much of it is used.",
+}
+"""In workflow order, as generated clients and collections show them."""
+SOMETIMES = {"_count", "asksForPerson", "decision", "detail", "notice", "reason", "requests", "waiting"} | {
+    f"Counts.{each}" for each in ("questions", "sessions", "messages")
+}
+"""Fields of answers that are left out of some, by their name or by row and name."""
+
+
+def openapi(origin: str = SITE) -> Schema:
+    """The document, with `x-llm-description` and `x-llm-hint` for agents, for the API at this `scheme://host[:port]`."""
+    operations = (*OPERATIONS, *LOCAL_OPERATIONS)
+    paths: dict[str, Schema] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Aural Developer API",
+            "version": "1.0.0",
+            "description": "Design AI interviews, invite candidates, read transcripts and scores.",
+        },
+        "servers": [{"url": origin + PREFIX}],
+        "security": [{"apiKey": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": _components(operations),
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "A key: `dlv_...`."}},
+        },
+    }
+
+
+def _described(operation: AnyOperation) -> Schema:
+    answers = {str(status): _json(text, "Error") for status, text in ERRORS.items()}
+    described: Schema = {
+        "operationId": operation.tool_name(),
+        "tags": [operation.toolset],
+        "summary": operation.tool_title(),
+        "description": operation.documentation(),
+        "x-llm-description": operation.documentation(),
+        "parameters": parameters(operation),
+        "responses": {"200": _json("Success.", _response(operation)), **answers},
+    }
+    if operation.hint:
+        described["x-llm-hint"] = operation.hint
+    if operation in LOCAL_OPERATIONS:
+        described["x-local-extension"] = True
+    if _takes_body(operation):
+        described["requestBody"] = {"required": True, "content": _content(_request(operation))}
+    return described
+
+
+def parameters(operation: AnyOperation) -> list[Schema]:
+    """What stands in the path, then what stands in the query."""
+    schema, variables = input_schema(operation), PATH_VARIABLE.findall(operation.path)
+    query = [name for name in schema["properties"] if name not in variables] if operation.method == "GET" else []
+    return [
+        {
+            "name": name,
+            "in": "path" if name in variables else "query",
+            "required": name in variables,
+            "description": schema["properties"][name].get("description", ""),
+            "schema": {key: value for key, value in schema["properties"][name].items() if key != "description"},
+        }
+        for name in [*variables, *query]
+    ]
+
+
+# ── Components ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _components(operations: tuple[AnyOperation, ...]) -> Schema:
+    """Rows and what is in them, bodies, successes, the error."""
+    results = [(_row(operation), "validation") for operation in operations]
+    _, found = models_json_schema(cast("Any", results), ref_template=COMPONENT)
+    components: Schema = {name: _answered(name, schema) for name, schema in found["$defs"].items()}
+    components["Error"] = ERROR_SCHEMA
+    for operation in operations:
+        if _takes_body(operation):
+            body = operation.model_json_schema(ref_template=COMPONENT)
+            components |= body.pop("$defs", {})
+            components[_request(operation)] = _body(operation, body)
+        components[_response(operation)] = _envelope(operation)
+    return _plain(dict(sorted(components.items())))
+
+
+def _answered(model: str, schema: Schema) -> Schema:
+    """A row as the API answers it: what our models default to, for older deployments, is there but for `SOMETIMES`."""
+    fields: Schema = schema["properties"]
+    had = {name for name, field in fields.items() if "default" in field} | {*schema.get("required", ())}
+    bare = {name: {key: item for key, item in field.items() if key != "default"} for name, field in fields.items()}
+    always = [name for name in fields if name in had and not {name, f"{model}.{name}"} & SOMETIMES]
+    return schema | {"properties": bare, "required": always}
+
+
+def _body(operation: AnyOperation, schema: Schema) -> Schema:
+    variables = PATH_VARIABLE.findall(operation.path)
+    fields = {name: field for name, field in schema["properties"].items() if name not in variables}
+    if operation.body:
+        return fields[operation.body] | {"description": "In order. The API takes one object for a list of one, too."}
+    required = [name for name in schema.get("required", []) if name in fields]
+    return {"type": "object", "properties": fields, **({"required": required} if required else {"minProperties": 1})}
+
+
+def _envelope(operation: AnyOperation) -> Schema:
+    data: Schema = {"$ref": COMPONENT.format(model=_row(operation).__name__)}
+    properties: Schema = {"data": {"type": "array", "items": data} if _lists(operation) else data}
+    if "cursor" in operation.model_fields:
+        text = "Continues the list; null at its end."
+        properties["cursor"] = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": text}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _lists(operation: AnyOperation) -> bool:
+    return issubclass(operation.result_type(), Rows)
+
+
+def _row(operation: AnyOperation) -> Any:
+    """The model of one row of the answer."""
+    result: Any = operation.result_type()
+    return result.__pydantic_generic_metadata__["args"][0] if _lists(operation) else result
+
+
+def _takes_body(operation: AnyOperation) -> bool:
+    return operation.method != "GET" and len(operation.model_fields) > len(operation.path_fields())
+
+
+def _request(operation: AnyOperation) -> str:
+    return f"{operation.__name__}Request"
+
+
+def _response(operation: AnyOperation) -> str:
+    return f"{operation.__name__}Response"
+
+
+def _content(component: str) -> Schema:
+    return {"application/json": {"schema": {"$ref": COMPONENT.format(model=component)}}}
+
+
+def _json(description: str, component: str) -> Schema:
+    return {"description": description, "content": _content(component)}
+
+
+def _plain(schema: Any) -> Any:
+    """The schema without generated titles, and without `additionalProperties: false`: the API ignores unknown names."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    items = cast("Schema", schema).items()
+    dropped = ("additionalProperties", False)
+    return {
+        name: _plain(item)
+        for name, item in items
+        if (name != "title" or isinstance(item, dict)) and (name, item) != dropped
+    }
