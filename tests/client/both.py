@@ -85,8 +85,7 @@ class InTypeScript:
     async def begin(cls, package, key, url, requests_per_minute, hurry):
         given = json.dumps({"key": key, "hurry": hurry, "baseUrl": url, "requestsPerMinute": requests_per_minute})
         pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "limit": 2**28}
-        driver = package / "sdk" / "typescript" / "tests" / "driver.mjs"
-        return cls(await asyncio.create_subprocess_exec(needs("node"), driver, given, **pipes))
+        return cls(await asyncio.create_subprocess_exec(needs("node"), package / "tests/driver.mjs", given, **pipes))
 
     async def call(self, operation, **given):
         return (await self._ask(do="call", operation=operation, input=given))["result"]
