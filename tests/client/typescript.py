@@ -1,4 +1,4 @@
-"""The TypeScript package, built once in a test run: `pytest_plugins = ["typescript"]` gives the fixture."""
+"""The TypeScript package, built once in a test run."""
 
 import fcntl
 import os
@@ -15,8 +15,8 @@ NOT_COPIED = shutil.ignore_patterns("node_modules", "dist", "package-lock.json")
 QUIET = ("--no-audit", "--no-fund", "--no-package-lock", "--prefer-offline", "--loglevel=error")
 
 
-@pytest.fixture(scope="session")
-def typescript(tmp_path_factory):
+@pytest.fixture(scope="session", name="typescript")
+def built(tmp_path_factory):
     """A folder with `sdk/typescript` as it is in the checkout, what it needs, and what it compiles to."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -13,7 +13,7 @@ export type CreateName = { [N in Name]: Table[N]["effect"] extends "create" ? N 
 export type Schemas = components["schemas"];
 
 type Json<T> = T extends { content: { "application/json": infer J } } ? J : never;
-type Given<T> = [T] extends [object] ? T : unknown;
+type Given<T> = [NonNullable<T>] extends [never] ? unknown : NonNullable<T>;
 type Body<N extends Name> = operations[N] extends { requestBody: infer B }
   ? Table[N] extends { body: infer K extends string }
     ? { [name in K]: Json<B> }
