@@ -11,7 +11,7 @@ import pytest
 from both import TITLE, Failed, a_client_of, a_way, an_aural, answer, failed, told  # noqa: F401
 from chaos import Chaos, Rates
 from conftest import KEY
-from typescript import typescript  # noqa: F401
+from typescript import built  # noqa: F401
 from wires import listening
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

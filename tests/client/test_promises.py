@@ -18,7 +18,7 @@ from both import TITLE, a_client_of, a_way, an_aural, answer, changed, failed, i
 from chaos import LEAK, Chaos, Rates
 from conftest import ORIGIN
 from rows import add_session
-from typescript import typescript  # noqa: F401
+from typescript import built  # noqa: F401
 from wires import listening
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
