@@ -20,6 +20,10 @@ from examples import TITLE
 from wires import listening
 
 BY_NAME = {each.tool_name(): each for each in OPERATIONS}
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+CREATE = "POST /api/v1/interviews"
+LOST = ["done_then_drop", "done_then_reset", "truncate", "broken_json"]
+"""Faults where it is done, and no usable answer comes."""
 PATIENCE = 15.0
 """Seconds that a client gives one request."""
 LONGEST = 50.0
@@ -198,3 +202,13 @@ def changed(change):
 async def interview_of(aural):
     """What names a new interview."""
     return {"interviewId": (await aural.call("create_interview", **TITLE))["id"]}
+
+
+def ids(result):
+    """Those of the rows, or of the one row."""
+    return [row["id"] for row in result.get("data", [result])]
+
+
+async def titles(aural):
+    """Those of the interviews that there are, in the order of the alphabet."""
+    return sorted([row["title"] for row in await aural.each("list_interviews")])

@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from both import TITLE, Failed, a_client_of, a_way, an_aural, answer, failed, told  # noqa: F401
+from both import CREATE, TITLE, UNKNOWN, Failed, a_client_of, a_way, an_aural, answer, failed, told  # noqa: F401
 from chaos import Chaos, Rates
 from conftest import KEY
 from typescript import built  # noqa: F401
 from wires import listening
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-CREATE = "POST /api/v1/interviews"
 ROW = {"id": UNKNOWN, "title": "T", "createdAt": datetime.now(UTC).isoformat()}
 OK = json.dumps({"data": ROW}).encode()
 SHUT = "x-proxy: connection: close"

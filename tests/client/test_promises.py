@@ -6,7 +6,6 @@ No test knows which client it asks. Pauses between attempts are real, and short.
 import asyncio
 import socket
 import time
-from datetime import UTC, datetime
 from email.utils import formatdate
 from urllib.parse import unquote
 
@@ -14,26 +13,29 @@ import pytest
 from sqlalchemy import update
 
 from aural_mcp.backend.storage import tables
-from both import TITLE, a_client_of, a_way, an_aural, answer, changed, failed, interview_of, sent, told  # noqa: F401
+from both import (  # noqa: F401
+    CREATE,
+    LOST,
+    TITLE,
+    UNKNOWN,
+    a_client_of,
+    a_way,
+    an_aural,
+    answer,
+    changed,
+    failed,
+    ids,
+    interview_of,
+    sent,
+    titles,
+    told,
+)
 from chaos import LEAK, Chaos, Rates
-from conftest import ORIGIN
 from rows import add_session
 from typescript import built  # noqa: F401
 from wires import listening
 
-UNKNOWN = "00000000-0000-4000-8000-000000000000"
-LOST = ["done_then_drop", "done_then_reset", "truncate", "broken_json"]
-"""It is done, and no usable answer comes."""
-CREATE, LIST = "POST /api/v1/interviews", "GET /api/v1/interviews"
 HTML = {"kind": "text/html"}
-
-
-def ids(result):
-    return [row["id"] for row in result.get("data", [result])]
-
-
-async def titles(aural):
-    return sorted([row["title"] for row in await aural.each("list_interviews")])
 
 
 # ── What is asked is done ───────────────────────────────────────────────────────────────────────
@@ -221,6 +223,22 @@ async def test_a_plan_that_allows_no_more_is_told_with_its_numbers(aural, way):
     assert "plan's limit is reached" in error.next_step
 
 
+async def test_a_backend_that_fails_on_an_id_which_is_no_uuid_does_not_have_it(aural, way):
+    way.next_faults += [answer(500, "")]
+    error = await failed(aural.call("delete_question", questionId="42"))
+    assert (error.kind, error.status) == ("NotFound", 404)
+    assert error.next_step == "Call list_questions for ids that exist."
+
+
+async def test_fields_that_a_deployment_does_not_know_are_named(aural, way):
+    way.next_faults += [told(400, "BAD_REQUEST", "No valid fields to update.")]
+    error = await failed(aural.call("update_question", questionId=UNKNOWN, timeLimitSeconds=60, showIf=None))
+    assert error.kind == "BadRequest"
+    assert error.next_step.startswith("This deployment does not know ")
+    assert "timeLimitSeconds" in error.next_step
+    assert "showIf" in error.next_step
+
+
 async def test_a_deployment_without_a_newer_operation_is_named_older(aural, way):
     way.next_faults += [answer(404, "<h1>404</h1>", **HTML)]
     error = await failed(aural.call("get_session_report", sessionId=UNKNOWN))
@@ -285,7 +303,7 @@ async def test_a_read_and_an_update_are_sent_again_and_a_create_is_not(aural, wa
     unreadable = fault == "broken_json"
     assert (error.kind, error.code) == (("ServerError", "UNREADABLE") if unreadable else ("Unanswered", None))
     assert error.next_step == "It may have been done: look with list_interviews before trying again."
-    assert sent(way) == [LIST] * 3 + ["PATCH /api/v1/interviews/{id}"] * 2 + [CREATE]
+    assert sent(way) == ["GET /api/v1/interviews"] * 3 + ["PATCH /api/v1/interviews/{id}"] * 2 + [CREATE]
     assert await titles(aural) == [*([TITLE["title"]] if fault in LOST else []), "New"]
 
 
@@ -297,6 +315,15 @@ async def test_a_row_that_is_gone_after_a_lost_delete_was_deleted(aural, way, fa
     assert await aural.call("delete_question", questionId=question) == {"id": question, "deleted": True}
     assert (await failed(aural.call("delete_question", questionId=question))).kind == "NotFound"
     assert way.forwarded["DELETE /api/v1/questions/{id}"] == 3
+
+
+async def test_a_read_that_hangs_is_given_up_and_sent_again(way, client_of):
+    aural = await client_of(way.url, patience=1)
+    way.next_faults += ["hang", "hang", "", "hang"]
+    assert (await aural.call("list_interviews"))["data"] == []
+    error = await failed(aural.call("create_interview", **TITLE))
+    assert (error.kind, error.timed_out) == ("Unanswered", True)
+    assert len(way.log) == 4
 
 
 async def test_a_failing_backend_is_not_asked_three_times_as_often(aural, way):
@@ -371,131 +398,3 @@ async def test_a_429_holds_the_whole_key(way, client_of):
     assert error.kind == "BudgetExhausted"
     assert 50 < error.retry_after <= 59
     assert len(way.log) == 1
-
-
-# ── No create twice ─────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("fault", LOST)
-async def test_what_was_made_though_its_answer_was_lost_is_found(aural, way, fault):
-    way.next_faults += [fault]
-    made, remarks = await aural.once("create_interview", **TITLE)
-    assert "it was done" in remarks[0]
-    its = {"interviewId": made["id"]}
-    await aural.call("publish_interview", **its)
-    people = [{"name": "Ann", "email": "Ann@X.test"}, {"name": " Bo "}, {"name": "李雷", "phone": "+1 2"}]
-    asked = [{"text": " Why? "}, {"text": "Which?", "type": "SINGLE_CHOICE", "options": ["a", "b"]}]
-    way.next_faults += [fault]
-    invited, remarks = await aural.once("create_candidates", **its, candidates=people)
-    assert "it was done" in remarks[0]
-    way.next_faults += [fault]
-    added, remarks = await aural.once("create_questions", **its, questions=asked)
-    assert "it was done" in remarks[0]
-    assert [row["name"] for row in invited["data"]] == ["Ann", "Bo", "李雷"]
-    listed = (await aural.call("list_candidates", **its))["data"]
-    links = {row["id"]: f"{ORIGIN}/i/invite/{row['inviteToken']}" for row in listed}
-    assert {row["id"]: row["inviteUrl"] for row in invited["data"]} == links
-    assert [row["text"] for row in added["data"]] == ["Why?", "Which?"]
-    assert (await aural.call("list_questions", **its))["data"] == added["data"]
-    for operation, given, result in (
-        ("create_interview", TITLE, made),
-        ("create_candidates", its | {"candidates": people}, invited),
-        ("create_questions", its | {"questions": asked}, added),
-    ):
-        again, remarks = await aural.once(operation, **given)
-        assert ids(again) == ids(result)
-        assert "nothing was done a second time" in remarks[0]
-    creates = [CREATE, f"{CREATE}/{{id}}/candidates", f"{CREATE}/{{id}}/questions"]
-    assert [way.forwarded[each] for each in creates] == [1, 1, 1]
-
-
-@pytest.mark.parametrize("fault", ["refuse", "reset", "server_error"])
-async def test_what_was_not_made_is_said_to_be_not_done_and_made_when_asked_again(aural, way, fault):
-    way.next_faults += [fault]
-    error = await failed(aural.once("create_interview", **TITLE))
-    assert (error.kind, error.next_step) == ("Unanswered", "Call again.")
-    assert "looking shows that it was not done" in error.message
-    assert await titles(aural) == []
-    _, remarks = await aural.once("create_interview", **TITLE)
-    assert (remarks, await titles(aural)) == ([], [TITLE["title"]])
-
-
-async def test_when_looking_fails_nobody_claims_to_know_and_the_next_call_looks_first(aural, way):
-    way.next_faults += ["done_then_drop", *["server_error"] * 3]
-    error = await failed(aural.once("create_interview", **TITLE))
-    assert error.kind == "Unanswered"
-    assert "Looking did not tell: The backend failed" in error.message
-    assert "look with list_interviews. The same call again looks first and does nothing twice" in error.next_step
-    _, remarks = await aural.once("create_interview", **TITLE)
-    assert "it was done" in remarks[0]
-    assert way.forwarded[CREATE] == 1
-
-
-async def test_what_timed_out_may_still_be_done_so_it_is_looked_for_and_not_sent_again(way, client_of):
-    aural = await client_of(way.url, patience=0.3)
-    way.next_faults += ["hang"]
-    for _ in range(2):
-        error = await failed(aural.once("create_interview", **TITLE))
-        assert error.kind == "Unanswered"
-        assert "It does not show up yet, but the backend may still be at it." in error.message
-        assert "The same call again looks first and does nothing twice." in error.next_step
-    assert sent(way).count(CREATE) == 1
-    late = await aural.call("create_interview", **TITLE)
-    made, remarks = await aural.once("create_interview", **TITLE)
-    assert "it was done" in remarks[0]
-    assert made["id"] == late["id"]
-
-
-async def test_a_read_that_hangs_is_given_up_and_sent_again(way, client_of):
-    aural = await client_of(way.url, patience=0.3)
-    way.next_faults += ["hang", "hang", "", "hang"]
-    assert (await aural.call("list_interviews"))["data"] == []
-    error = await failed(aural.call("create_interview", **TITLE))
-    assert (error.kind, error.timed_out) == ("Unanswered", True)
-    assert len(way.log) == 4
-
-
-async def test_a_part_of_a_batch_that_is_there_is_not_taken_for_all_of_it(aural, way):
-    its = await interview_of(aural)
-    there = {"data": [{"id": "a", "name": "Ann", "createdAt": datetime.now(UTC).isoformat()}]}
-    way.next_faults += ["reset", answer(200, there)]
-    error = await failed(aural.once("create_candidates", **its, candidates=[{"name": "Ann"}, {"name": "Bo"}]))
-    assert error.kind == "Unanswered"
-    assert "Looking did not tell: 1 of 2 are there." in error.message
-
-
-async def test_the_same_create_many_times_at_once_is_made_once(aural, way):
-    way.next_faults += ["delay"]
-    made = await asyncio.gather(*[aural.once("create_interview", **TITLE) for _ in range(6)])
-    assert len({result["id"] for result, _ in made}) == 1
-    assert sorted(len(remarks) for _, remarks in made) == [0, 1, 1, 1, 1, 1]
-    assert way.forwarded == {CREATE: 1}
-
-
-async def test_the_same_on_purpose_is_made_and_told_from_the_other(aural, way):
-    first, _ = await aural.once("create_interview", **TITLE)
-    way.next_faults += ["done_then_drop"]
-    second, remarks = await aural.once("create_interview", **TITLE, allow_duplicate=True)
-    assert "it was done" in remarks[0]
-    way.next_faults += ["reset"]
-    error = await failed(aural.once("create_interview", **TITLE, allow_duplicate=True))
-    assert "looking shows that it was not done" in error.message
-    third, remarks = await aural.once("create_interview", **TITLE, allow_duplicate=True)
-    assert remarks == []
-    assert len({first["id"], second["id"], third["id"]}) == 3
-    assert way.forwarded[CREATE] == 3
-
-
-async def test_what_differs_is_made_and_the_order_of_names_is_no_difference(aural, way):
-    one, _ = await aural.once("create_interview", title="T", objective="O")
-    same, _ = await aural.once("create_interview", objective="O", title="T")
-    other, _ = await aural.once("create_interview", title="T")
-    assert one["id"] == same["id"] != other["id"]
-    assert way.forwarded == {CREATE: 2}
-
-
-async def test_a_refusal_is_not_remembered(aural, way):
-    for _ in range(2):
-        error = await failed(aural.once("create_questions", interviewId=UNKNOWN, questions=[{"text": "Q"}]))
-        assert error.kind == "NotFound"
-    assert len(way.log) == 2
