@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -36,11 +37,20 @@ SEEN = {
 }
 
 
+def blocks(language):
+    """What the page shows in a language, as one text."""
+    page = (ROOT / "docs" / "typescript.md").read_text(encoding="utf-8")
+    return "".join(re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S))
+
+
 @pytest.fixture(scope="module")
 def installed(typescript, tmp_path_factory):
-    """An empty folder into which the packed package was installed, beside what runs JavaScript."""
+    """A folder into which the package was installed as the page says, beside what runs JavaScript."""
     folder = tmp_path_factory.mktemp("installed")
-    packed = run(typescript, needs("npm"), "pack", "--silent", "--pack-destination", folder).strip()
+    shutil.copytree(typescript, folder / "sdk" / "typescript", symlinks=True)
+    for line in blocks("sh").splitlines():
+        run(folder, "bash", "-c", line)
+    packed = next(folder.glob("*.tgz")).name
     (folder / "package.json").write_text('{"type": "module"}')
     for name in ("walk.mjs", "consumer.mts"):
         (folder / name).write_text((PACKAGE / "tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
@@ -90,6 +100,19 @@ def test_the_package_holds_compiled_modules_their_types_and_their_sources_and_no
     assert not about["scripts"].keys() & {"preinstall", "install", "postinstall", "prepare"}
     versions = {**about["dependencies"], **about["devDependencies"]}.values()
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", each) for each in versions)
+
+
+async def test_what_the_page_shows_compiles_and_runs(typescript, installed, deployment):
+    base, key = deployment
+    code, given = blocks("ts"), json.dumps({"baseUrl": base})
+    assert code.count('"dlv_..."') == 1
+    (installed / "page.mts").write_text(code.replace('"dlv_..."', f'"{key}", {given}'), encoding="utf-8")
+    compiler = typescript / "node_modules/.bin/tsc"
+    run(installed, compiler, "--module", "nodenext", *TYPES, "--lib", "es2022,dom", "page.mts")
+    link, invited, missing = run(installed, needs("node"), "page.mjs").splitlines()
+    assert link.startswith(f"{base.removesuffix('/api/v1')}/i/")
+    assert re.fullmatch(r"http://\S+/i/invite/\w+ \[\]", invited)
+    assert missing == "404 NOT_FOUND Call list_interviews for ids that exist."
 
 
 @pytest.mark.parametrize("resolution", ["node16", "nodenext", "bundler"])

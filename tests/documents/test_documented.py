@@ -34,6 +34,7 @@ PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*
 BIN = Path(sys.executable).parent
 ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
+    "npm": "takes the network: tests/client/test_typescript.py runs them",
     "uv pip compile": "is run by tests/documents/test_packaging.py",
     "docker compose": "needs a Docker daemon; tests/documents/test_compose.py runs what it starts, and the backup",
     ".venv/bin/pytest": "would run these tests within themselves",

@@ -104,13 +104,15 @@ export class Aural {
   async #ask(call: Call, signal: AbortSignal | undefined): Promise<unknown> {
     const key = usable(this.#key);
     const deadline = now() + DEADLINE;
-    /** What is known of an earlier attempt that may have arrived: a write that ends by waiting ends with it. */
     let lost: AuralError | undefined;
+    /** A write that may have arrived ends with that, whatever ends it: nobody may read that nothing was done. */
+    const last = (error: unknown): unknown => (call.effect === "read" ? error : (lost ?? error));
     const waiting = async <T>(wait: Promise<T>): Promise<T> =>
       await wait.catch((error: unknown) => {
-        throw call.effect === "read" ? error : (lost ?? error);
+        throw last(error);
       });
-    for (let attempt = 0; ; ) {
+    let attempt = 0;
+    for (;;) {
       const leave = await waiting(this.#budget.enter(deadline - SPARE - now(), signal));
       try {
         const result = await this.#attempt(call, key, deadline, signal, lost !== undefined).finally(leave);
@@ -121,13 +123,13 @@ export class Aural {
         if (error instanceof RateLimited) {
           wait = error.retryAfter;
           this.#budget.pause(wait);
-          if (now() + wait > deadline) throw error;
+          if (now() + wait > deadline) throw last(error);
           if (this.#budget.limit) wait = 0;
         } else if (error instanceof Unreachable || error instanceof Unanswered || error instanceof ServerError) {
           attempt += 1;
           if (!(error instanceof Unreachable)) lost = error;
           wait = pauseAfter(attempt);
-          if (now() + wait > deadline || !this.#mayRepeat(call, error, attempt)) throw error;
+          if (now() + wait > deadline || !this.#mayRepeat(call, error, attempt)) throw last(error);
         } else {
           throw error;
         }

@@ -2,7 +2,10 @@
 
 /** Base of all failures: `message` says what failed, `nextStep` what to do about it. */
 export class AuralError extends Error {
-  constructor(message: string, readonly nextStep: string) {
+  constructor(
+    message: string,
+    readonly nextStep: string,
+  ) {
     super(message);
     this.name = new.target.name;
   }
@@ -18,7 +21,11 @@ export class NoUsableKey extends AuralError {}
 /** Nothing was sent: waiting for the rate limit would take too long. */
 export class BudgetExhausted extends AuralError {
   /** @param retryAfter seconds */
-  constructor(message: string, nextStep: string, readonly retryAfter: number) {
+  constructor(
+    message: string,
+    nextStep: string,
+    readonly retryAfter: number,
+  ) {
     super(message, nextStep);
   }
 }
@@ -29,7 +36,11 @@ export class Unreachable extends AuralError {}
 /** It was sent, and no complete answer came: it may or may not have happened. */
 export class Unanswered extends AuralError {
   /** @param timedOut whether it may still be worked on */
-  constructor(message: string, nextStep: string, readonly timedOut = false) {
+  constructor(
+    message: string,
+    nextStep: string,
+    readonly timedOut = false,
+  ) {
     super(message, nextStep);
   }
 }
@@ -71,7 +82,11 @@ export class Conflict extends ApiError {}
 /** 429: refused before anything happened. */
 export class RateLimited extends ApiError {
   /** @param retryAfter seconds */
-  constructor(message: string, nextStep: string, readonly retryAfter: number) {
+  constructor(
+    message: string,
+    nextStep: string,
+    readonly retryAfter: number,
+  ) {
     super(message, nextStep, 429, "RATE_LIMITED", { retry_after: retryAfter });
   }
 }

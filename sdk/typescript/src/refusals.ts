@@ -139,6 +139,9 @@ function newerFields({ newerFields, payload }: Request): string {
 
 /** Somebody else's words inside a sentence of ours: on one line, shortened, without what cannot be seen. */
 function quoted(words: unknown): string {
-  const line = String(words).replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "").trim();
+  const line = String(words)
+    .replace(/\s+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "")
+    .trim();
   return `“${line.length <= 300 ? line : `${line.slice(0, 299)}…`}”`;
 }

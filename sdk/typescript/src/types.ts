@@ -27,11 +27,8 @@ export type Input<N extends Name> = Flat<
 >;
 type Answer<N extends Name> = Json<operations[N]["responses"][200]>;
 /** What is under `data`; of a list the rows, and the cursor that continues it, null at its end. */
-export type Result<N extends Name> = Answer<N> extends { data: infer D }
-  ? N extends ListName
-    ? { data: D; cursor: string | null }
-    : D
-  : never;
+export type Result<N extends Name> =
+  Answer<N> extends { data: infer D } ? (N extends ListName ? { data: D; cursor: string | null } : D) : never;
 export type RowOf<N extends ListName> = Result<N> extends { data: readonly (infer R)[] } ? R : never;
 
 export interface CallOptions {
@@ -39,6 +36,5 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 /** The arguments after the name; the input may be left out where nothing in it is needed. */
-export type Arguments<N extends Name, Options = CallOptions> = {} extends Input<N>
-  ? [input?: Input<N>, options?: Options]
-  : [input: Input<N>, options?: Options];
+export type Arguments<N extends Name, Options = CallOptions> =
+  {} extends Input<N> ? [input?: Input<N>, options?: Options] : [input: Input<N>, options?: Options];

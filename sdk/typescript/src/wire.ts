@@ -27,7 +27,10 @@ export class Wire {
   readonly #client: Client<paths>;
   readonly #fetch: Fetch;
 
-  constructor(readonly baseUrl: string, fetch: Fetch | undefined) {
+  constructor(
+    readonly baseUrl: string,
+    fetch: Fetch | undefined,
+  ) {
     this.#client = createClient<paths>({ baseUrl });
     this.#fetch = fetch ?? ((request) => globalThis.fetch(request));
   }
@@ -97,12 +100,11 @@ export class Wire {
 /** Whether a failed `fetch` shows that no connection was made. Browsers do not tell, so there it never does. */
 export function neverSent(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { cause, errors, syscall } = error as Error & { errors?: unknown; syscall?: unknown };
+  const { cause, code, errors, syscall } = error as Error & { code?: unknown; errors?: unknown; syscall?: unknown };
   if (Array.isArray(errors)) return errors.length > 0 && errors.every(neverSent);
-  const code = codeOf(error);
   return (
-    NO_CONNECTION.has(code) ||
-    NO_TRUST.test(code) ||
+    NO_CONNECTION.has(String(code)) ||
+    NO_TRUST.test(String(code)) ||
     syscall === "connect" ||
     syscall === "getaddrinfo" ||
     error.message.includes("client error (Connect)") ||

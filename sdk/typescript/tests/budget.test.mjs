@@ -25,15 +25,31 @@ async function leaving(budget, count, { within = 1000, takes = 0 } = {}) {
 
 test("58 requests leave at once and the next ones when the window has room, in the order in which they came", async () => {
   const left = await leaving(new Budget(60), 60);
-  assert.deepEqual(left.slice(0, 58), Array.from({ length: 58 }, (_, number) => [number, 0]));
-  assert.deepEqual(left.slice(58), [[58, 61], [59, 61]]);
+  assert.deepEqual(
+    left.slice(0, 58),
+    Array.from({ length: 58 }, (_, number) => [number, 0]),
+  );
+  assert.deepEqual(left.slice(58), [
+    [58, 61],
+    [59, 61],
+  ]);
 });
 
 test("a request counts from its end, as nobody knows when it arrived", async () => {
-  assert.deepEqual(await leaving(new Budget(2), 2, { takes: 20 }), [[0, 0], [1, 81]]);
+  assert.deepEqual(await leaving(new Budget(2), 2, { takes: 20 }), [
+    [0, 0],
+    [1, 81],
+  ]);
 });
 
-for (const [perMinute, limit] of [[60, 58], [600, 580], [30, 29], [1, 1], [2, 1], [3, 2]]) {
+for (const [perMinute, limit] of [
+  [60, 58],
+  [600, 580],
+  [30, 29],
+  [1, 1],
+  [2, 1],
+  [3, 2],
+]) {
   test(`of ${perMinute} a minute ${limit} are used`, async () => {
     const budget = new Budget(perMinute);
     assert.equal(budget.remaining(), limit);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import * as aural from "../dist/index.js";
+import * as all from "../dist/index.js";
 import { hold } from "../dist/refusals.js";
 import { neverSent } from "../dist/wire.js";
 import { against, failed, json, never, ok, outcome, pass, settled, startClock, stopClock } from "./clock.mjs";
@@ -12,9 +12,14 @@ beforeEach(() => {
 });
 afterEach(startClock);
 
-const INTERVIEW = { id: "00000000-0000-4000-8000-000000000001", title: "Queues", createdAt: "2026-11-30T12:00:00+00:00" };
+const INTERVIEW = {
+  id: "00000000-0000-4000-8000-000000000001",
+  title: "Queues",
+  createdAt: "2026-11-30T12:00:00+00:00",
+};
 const refused = (status, error) => json(status, { error });
-const tooMany = (seconds, headers) => json(429, { error: { code: "RATE_LIMITED", message: "Wait.", retry_after: seconds } }, headers);
+const tooMany = (seconds, headers) =>
+  json(429, { error: { code: "RATE_LIMITED", message: "Wait.", retry_after: seconds } }, headers);
 const RESET = failed({ code: "ECONNRESET", syscall: "read" });
 const NO_CONNECTION = failed({ code: "ECONNREFUSED", syscall: "connect" });
 const ID = INTERVIEW.id;
@@ -57,7 +62,10 @@ test("a 429 holds every call, and is waited out", async () => {
   const second = aural.call("create_interview", { title: "b" });
   assert.equal((await first).after, 7);
   await second;
-  assert.deepEqual(sent.map(({ at }) => at - sent[0].at), [0, 7, 7]);
+  assert.deepEqual(
+    sent.map(({ at }) => at - sent[0].at),
+    [0, 7, 7],
+  );
 });
 
 test("the header counts where the body says nothing, and without a limit the call itself waits", async () => {
@@ -68,13 +76,11 @@ test("the header counts where the body says nothing, and without a limit the cal
 test("a 429 that holds longer than a call may take is told at once", async () => {
   const { aural, sent } = against([tooMany(46)]);
   const { error, after } = await outcome(aural.call("create_interview", { title: "a" }));
-  assert.ok(error instanceof Errors.RateLimited);
+  assert.ok(error instanceof all.RateLimited);
   assert.deepEqual([after, error.retryAfter, error.status, sent.length], [0, 46, 429, 1]);
-  assert.ok((await outcome(aural.call("list_interviews"))).error instanceof Errors.BudgetExhausted);
+  assert.ok((await outcome(aural.call("list_interviews"))).error instanceof all.BudgetExhausted);
   assert.equal(sent.length, 1);
 });
-
-const Errors = aural;
 
 // ── Repetitions ─────────────────────────────────────────────────────────────────────────────────
 
@@ -100,7 +106,7 @@ for (const [name, input, lost, times] of [
   const what = lost instanceof Error ? lost.cause.code : `HTTP ${lost.status}`;
   test(`${name} is sent ${times} times against ${what}`, async () => {
     const { aural, sent } = against([lost]);
-    assert.ok((await outcome(aural.call(name, input))).error instanceof Errors.AuralError);
+    assert.ok((await outcome(aural.call(name, input))).error instanceof all.AuralError);
     assert.equal(sent.length, times);
   });
 }
@@ -108,7 +114,10 @@ for (const [name, input, lost, times] of [
 test("pauses between repetitions are drawn from ever longer spans", async () => {
   const { aural, sent } = against([RESET, RESET, ok([])]);
   await outcome(aural.call("list_interviews"));
-  assert.deepEqual(sent.map(({ at }) => at - sent[0].at), [0, 0.25, 0.75]);
+  assert.deepEqual(
+    sent.map(({ at }) => at - sent[0].at),
+    [0, 0.25, 0.75],
+  );
 });
 
 test("a backend that keeps failing is not asked three times as often", async () => {
@@ -122,7 +131,7 @@ test("a row that is gone after a lost delete is deleted, and one that never was 
   const { aural } = against([RESET, gone]);
   assert.deepEqual((await outcome(aural.call("delete_question", { questionId: ID }))).value, { id: ID, deleted: true });
   const { error } = await outcome(aural.call("delete_question", { questionId: ID }));
-  assert.ok(error instanceof Errors.NotFound);
+  assert.ok(error instanceof all.NotFound);
   assert.equal(error.nextStep, "Call list_questions for ids that exist.");
 });
 
@@ -131,9 +140,12 @@ test("a row that is gone after a lost delete is deleted, and one that never was 
 test("a request is given up after 15 s and a call after 45", async () => {
   const { aural, sent } = against([never]);
   const { error, after } = await outcome(aural.call("list_interviews"));
-  assert.ok(error instanceof Errors.Unanswered && error.timedOut);
+  assert.ok(error instanceof all.Unanswered && error.timedOut);
   assert.ok(after <= 45, `${after}`);
-  assert.deepEqual(sent.map(({ at }) => at - sent[0].at), [0, 15.25, 30.75]);
+  assert.deepEqual(
+    sent.map(({ at }) => at - sent[0].at),
+    [0, 15.25, 30.75],
+  );
 });
 
 test("what Aural may take longer over is given up after 30 s", async () => {
@@ -179,9 +191,24 @@ test("a write whose answer is lost is not repeated for who went away, and the er
   const write = aural.call("update_interview", { interviewId: ID, title: "b" }, { signal: stop.signal });
   await settled();
   stop.abort();
-  assert.ok((await outcome(write)).error instanceof Errors.Unanswered);
+  assert.ok((await outcome(write)).error instanceof all.Unanswered);
   assert.equal(sent.length, 1);
 });
+
+for (const [what, then] of [
+  ["no connection is made", NO_CONNECTION],
+  ["the key is held for long", tooMany(100)],
+]) {
+  test(`a write whose answer is lost may have been done, also where ${what} afterwards`, async () => {
+    const { aural, sent } = against([RESET, then]);
+    const { error } = await outcome(aural.call("update_interview", { interviewId: ID, title: "b" }));
+    assert.ok(error instanceof all.Unanswered, error.name);
+    assert.match(error.nextStep, /^It may have been done/);
+    assert.ok(sent.length > 1);
+    const read = await outcome(against([RESET, then]).aural.call("list_interviews"));
+    assert.ok(!(read.error instanceof all.Unanswered), read.error.name);
+  });
+}
 
 test("nothing is sent for a signal that had ended before", async () => {
   const { aural, sent } = against([ok(INTERVIEW)]);
@@ -194,7 +221,11 @@ test("nothing is sent for a signal that had ended before", async () => {
 const connect = (code) => Object.assign(new Error("connect"), { code, syscall: "connect" });
 for (const [what, error, unsent] of [
   ["Node: refused", NO_CONNECTION, true],
-  ["Node: both addresses refused", failed({ code: "ECONNREFUSED", errors: [connect("ECONNREFUSED"), connect("ENETUNREACH")] }), true],
+  [
+    "Node: both addresses refused",
+    failed({ code: "ECONNREFUSED", errors: [connect("ECONNREFUSED"), connect("ENETUNREACH")] }),
+    true,
+  ],
   ["Node: no such name", failed({ code: "ENOTFOUND", syscall: "getaddrinfo" }), true],
   ["Node: no name server", failed({ code: "EAI_AGAIN", syscall: "getaddrinfo" }), true],
   ["Node: no connection in time", failed({ code: "UND_ERR_CONNECT_TIMEOUT" }), true],
@@ -203,14 +234,39 @@ for (const [what, error, unsent] of [
   ["Node: a certificate of another name", failed({ code: "ERR_TLS_CERT_ALTNAME_INVALID" }), true],
   ["Node: reset", RESET, false],
   ["Node: no way there any more", failed({ code: "EHOSTUNREACH", syscall: "read" }), false],
-  ["Node: one of two was made", failed({ errors: [connect("ECONNREFUSED"), Object.assign(new Error("x"), { code: "EPIPE" })] }), false],
+  [
+    "Node: one of two was made",
+    failed({
+      code: "ECONNREFUSED",
+      errors: [connect("ECONNREFUSED"), Object.assign(new Error("x"), { code: "EPIPE" })],
+    }),
+    false,
+  ],
   ["Node: nothing tried", failed({ errors: [] }), false],
   ["Node: closed", failed({ code: "UND_ERR_SOCKET" }), false],
   ["Node: no headers in time", failed({ code: "UND_ERR_HEADERS_TIMEOUT" }), false],
   ["Node: the other side stopped", failed({ code: "ETIMEDOUT", syscall: "read" }), false],
-  ["Deno: refused", failed({ message: "error sending request for url (http://a/): client error (Connect): tcp connect error: Connection refused (os error 111)" }), true],
-  ["Deno, older: refused", new TypeError("error sending request for url (http://a/): client error (Connect): tcp connect error"), true],
-  ["Deno: closed", failed({ message: "error sending request from 127.0.0.1:1 for http://a/: client error (SendRequest): connection closed before message completed" }), false],
+  [
+    "Deno: refused",
+    failed({
+      message:
+        "error sending request for url (http://a/): client error (Connect): tcp connect error: Connection refused (os error 111)",
+    }),
+    true,
+  ],
+  [
+    "Deno, older: refused",
+    new TypeError("error sending request for url (http://a/): client error (Connect): tcp connect error"),
+    true,
+  ],
+  [
+    "Deno: closed",
+    failed({
+      message:
+        "error sending request from 127.0.0.1:1 for http://a/: client error (SendRequest): connection closed before message completed",
+    }),
+    false,
+  ],
   ["Deno: reset", failed({ message: "Connection reset by peer (os error 104)" }), false],
   ["Bun: refused", Object.assign(new TypeError("Unable to connect."), { code: "ECONNREFUSED" }), true],
   ["Bun, older: refused", Object.assign(new Error("Unable to connect."), { code: "ConnectionRefused" }), true],
@@ -266,7 +322,10 @@ test("null clears, and what is undefined is left out", async () => {
 
 test("questions leave with all that Aural wants of each, as it fails where only some have it", async () => {
   const { aural, sent } = against([ok([])]);
-  const questions = [{ text: "a", allowFileUpload: true }, { text: "b", order: undefined }];
+  const questions = [
+    { text: "a", allowFileUpload: true },
+    { text: "b", order: undefined },
+  ];
   await outcome(aural.call("create_questions", { interviewId: ID, questions }));
   const [one, other] = JSON.parse(sent[0].body);
   assert.deepEqual(Object.keys(one).sort(), Object.keys(other).sort());
@@ -275,61 +334,81 @@ test("questions leave with all that Aural wants of each, as it fails where only 
 
 for (const key of [undefined, null, "", "sk-1", "dlv_", "dlv_a b", "dlv_ä", "Bearer dlv_a", "dlv_a\n"]) {
   test(`nothing is sent with the key ${JSON.stringify(key)}, and it is not repeated`, async () => {
-    const client = new aural.Aural(key, { fetch: () => assert.fail("sent") });
+    const client = new all.Aural(key, { fetch: () => assert.fail("sent") });
     const { error } = await outcome(client.call("get_usage"));
-    assert.ok(error instanceof Errors.NoUsableKey);
+    assert.ok(error instanceof all.NoUsableKey);
     assert.ok(!key || !String(error).includes(key) || key === "dlv_");
   });
 }
 
 for (const baseUrl of ["ftp://a/api/v1", "http://me:word@a/api/v1", "http://a/api/v1?x=1", "/api/v1", "nonsense"]) {
-  test(`${baseUrl} is no base URL`, () => assert.throws(() => new aural.Aural("dlv_test", { baseUrl }), TypeError));
+  test(`${baseUrl} is no base URL`, () => assert.throws(() => new all.Aural("dlv_test", { baseUrl }), TypeError));
 }
 
 for (const requestsPerMinute of [-1, NaN, "many"]) {
   test(`${requestsPerMinute} requests a minute are refused`, () =>
-    assert.throws(() => new aural.Aural("dlv_test", { requestsPerMinute }), TypeError));
+    assert.throws(() => new all.Aural("dlv_test", { requestsPerMinute }), TypeError));
 }
 
 for (const [status, body, kind, code, step] of [
   [400, { code: "BAD_REQUEST", message: "title is required." }, "BadRequest", "BAD_REQUEST", /Correct the value/],
   [401, { code: "UNAUTHORIZED", message: "Invalid" }, "Unauthorized", "UNAUTHORIZED", /Settings → API Keys/],
   [403, { code: "FORBIDDEN", message: "No access to this interview" }, "Forbidden", "FORBIDDEN", /list_interviews/],
-  [403, { code: "PLAN_LIMIT_EXCEEDED", message: "Full", limit: 3 }, "PlanLimitExceeded", "PLAN_LIMIT_EXCEEDED", /limit/],
+  [
+    403,
+    { code: "PLAN_LIMIT_EXCEEDED", message: "Full", limit: 3 },
+    "PlanLimitExceeded",
+    "PLAN_LIMIT_EXCEEDED",
+    /limit/,
+  ],
   [404, { code: "NOT_FOUND", message: "Interview not found" }, "NotFound", "NOT_FOUND", /Call list_interviews/],
   [409, { code: "CONFLICT", message: "Ended" }, "Conflict", "CONFLICT", /get|update_candidate/],
   [413, { message: "Too large" }, "BadRequest", "HTTP_413", /Send less/],
   [422, { code: "nonsense code", message: "x" }, "BadRequest", "HTTP_422", /Correct/],
   [418, { code: "TEAPOT", message: "x" }, "ApiError", "TEAPOT", /Read the message/],
-  [400, { code: "BAD_REQUEST", message: "No valid fields to update." }, "BadRequest", "BAD_REQUEST", /does not know gender/],
+  [
+    400,
+    { code: "BAD_REQUEST", message: "No valid fields to update." },
+    "BadRequest",
+    "BAD_REQUEST",
+    /does not know gender/,
+  ],
 ]) {
   test(`HTTP ${status} ${body.code ?? ""} is ${kind}`, async () => {
     const client = against([refused(status, body)]).aural;
     const given = { interviewId: ID, candidateId: ID, gender: "f" };
     const { error } = await outcome(client.call("update_candidate", given));
     assert.deepEqual([error.constructor.name, error.name, error.status, error.code], [kind, kind, status, code]);
-    assert.ok(error instanceof Errors.ApiError && error instanceof Errors.AuralError && error instanceof Error);
+    assert.ok(error instanceof all.ApiError && error instanceof all.AuralError && error instanceof Error);
     assert.match(error.nextStep, step);
     assert.ok(error.message.includes(body.message));
     assert.equal(error.details.limit, body.limit);
   });
 }
 
-for (const [status, body] of [[404, "<html>"], [405, ""], [404, "[]"], [404, '{"error":"x"}'], [404, "null"]]) {
+for (const [status, body] of [
+  [404, "<html>"],
+  [405, ""],
+  [404, "[]"],
+  [404, '{"error":"x"}'],
+  [404, "null"],
+]) {
   test(`${status} with ${body || "nothing"} is not Aural's own: the operation is not offered`, async () => {
     const { aural } = against([() => new Response(body, { status })]);
     const { error: older } = await outcome(aural.call("get_session_report", { sessionId: ID }));
     const { error: wrong } = await outcome(aural.call("list_interviews"));
-    assert.ok(older instanceof Errors.NotOffered && wrong instanceof Errors.NotOffered);
+    assert.ok(older instanceof all.NotOffered && wrong instanceof all.NotOffered);
     assert.match(older.message, /older/);
     assert.match(wrong.nextStep, /baseUrl/);
   });
 }
 
 test("an id that the database of a deployment fails on is not found", async () => {
-  const { aural } = against([refused(500, { code: "INTERNAL_ERROR", message: 'invalid input syntax for type uuid: "x"' })]);
-  assert.ok((await outcome(aural.call("get_interview", { interviewId: "x" }))).error instanceof Errors.NotFound);
-  assert.ok((await outcome(aural.call("get_interview", { interviewId: ID }))).error instanceof Errors.ServerError);
+  const { aural } = against([
+    refused(500, { code: "INTERNAL_ERROR", message: 'invalid input syntax for type uuid: "x"' }),
+  ]);
+  assert.ok((await outcome(aural.call("get_interview", { interviewId: "x" }))).error instanceof all.NotFound);
+  assert.ok((await outcome(aural.call("get_interview", { interviewId: ID }))).error instanceof all.ServerError);
 });
 
 test("what a failing backend says is never repeated, and a key that it repeats is struck out", async () => {
@@ -347,7 +426,10 @@ test("an answer is read up to 64 MB", async () => {
   const endless = new ReadableStream({ pull: (out) => out.enqueue(new Uint8Array((made += 1) && 1_000_000)) });
   const { aural } = against([{ clone: () => new Response(endless) }]);
   const { error } = await outcome(aural.call("list_interviews"));
-  assert.deepEqual([error.name, error.code, error.message], ["ServerError", "TOO_LARGE", "The backend's answer is larger than 64 MB."]);
+  assert.deepEqual(
+    [error.name, error.code, error.message],
+    ["ServerError", "TOO_LARGE", "The backend's answer is larger than 64 MB."],
+  );
   assert.ok(made < 80, `${made}`);
 });
 
@@ -355,6 +437,17 @@ test("numbers that are none are null, as some backends write them for nothing", 
   const { aural } = against([() => new Response('{"data":{"a":NaN,"b":-Infinity,"c":"NaN \\" Infinity"}}')]);
   assert.deepEqual((await outcome(aural.call("get_usage"))).value, { a: null, b: null, c: 'NaN " Infinity' });
 });
+
+for (const status of [201, 204, 304, 308, 500, 599]) {
+  test(`HTTP ${status} is a failure of the backend, and no redirect is followed with the key`, async () => {
+    const { aural, sent } = against([
+      () => new Response(null, { status, headers: { location: "http://other.test/" } }),
+    ]);
+    const { error } = await outcome(aural.call("create_interview", { title: "a" }));
+    assert.deepEqual([error.constructor, error.status, error.code], [all.ServerError, status, "INTERNAL_ERROR"]);
+    assert.equal(sent[0].redirect, "manual");
+  });
+}
 
 // ── Lists ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -365,14 +458,34 @@ const rows = async (list) => {
 };
 
 for (const [what, pages, found] of [
-  ["rows that repeat where pages meet", [[["a", "b"], "b"], [["b", "c"], "c"], [["c"], null]], ["a", "b", "c"]],
-  ["a page that brings nothing new and goes on", [[["a"], "a"], [["a"], "a"]], ["a"]],
+  [
+    "rows that repeat where pages meet",
+    [
+      [["a", "b"], "b"],
+      [["b", "c"], "c"],
+      [["c"], null],
+    ],
+    ["a", "b", "c"],
+  ],
+  [
+    "a page that brings nothing new and goes on",
+    [
+      [["a"], "a"],
+      [["a"], "a"],
+    ],
+    ["a"],
+  ],
   ["an empty page with a cursor", [[[], "x"]], []],
   ["a row that is twice in a page", [[["a", "a"], null]], ["a"]],
   ["an answer without a cursor", [[["a"], undefined]], ["a"]],
 ]) {
   test(`a list ends and gives every row once: ${what}`, async () => {
-    const answers = pages.map(([ids, cursor]) => ok(ids.map((id) => ({ id })), { cursor }));
+    const answers = pages.map(([ids, cursor]) =>
+      ok(
+        ids.map((id) => ({ id })),
+        { cursor },
+      ),
+    );
     const { aural, sent } = against(answers);
     assert.deepEqual((await outcome(rows(aural.each("list_interviews")))).value, found);
     assert.equal(sent.length, pages.length);

@@ -61,7 +61,8 @@ export function against(answers, options = {}) {
   const fetch = async (request) => {
     const answer = answers[Math.min(sent.length, answers.length - 1)];
     const body = await request.clone().text();
-    sent.push({ at: Date.now() / 1000, method: request.method, path: new URL(request.url).pathname, body, url: request.url });
+    const { method, url, redirect } = request;
+    sent.push({ at: Date.now() / 1000, method, url, redirect, body });
     const given = typeof answer === "function" ? await answer(request, sent.length) : answer;
     if (given instanceof Error) throw given;
     return given.clone();
@@ -71,4 +72,5 @@ export function against(answers, options = {}) {
 }
 
 /** What `fetch` of Node throws. */
-export const failed = (fields) => Object.assign(new TypeError("fetch failed"), { cause: Object.assign(new Error("x"), fields) });
+export const failed = (fields) =>
+  Object.assign(new TypeError("fetch failed"), { cause: Object.assign(new Error("x"), fields) });

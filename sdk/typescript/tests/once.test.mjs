@@ -57,7 +57,10 @@ test("who waits for the same create that fails makes it", async () => {
 
 for (const lost of [RESET, json(502), ok("what?"), json(500, { error: { code: "INTERNAL_ERROR", message: "x" } })]) {
   test(`a create that is lost by ${lost.status ?? "a reset"} is found by looking`, async () => {
-    const { aural, sent } = against([lost, ok([made("other", { title: "x" }), made("a", { title: " queues" })], { cursor: null })]);
+    const { aural, sent } = against([
+      lost,
+      ok([made("other", { title: "x" }), made("a", { title: " queues" })], { cursor: null }),
+    ]);
     const { value } = await outcome(aural.once(...CREATE));
     assert.equal(value.result.id, "a");
     assert.match(value.remarks[0], /^The answer was lost on the way, but it was done/);
@@ -69,7 +72,10 @@ for (const lost of [RESET, json(502), ok("what?"), json(500, { error: { code: "I
 test("a create that is lost and not there was not done, and is made when it is asked for again", async () => {
   const { aural, sent } = against([RESET, none, none, ok(made("a"))]);
   const { error, after } = await outcome(aural.once(...CREATE));
-  assert.deepEqual([error.message, error.nextStep], ["No usable answer came, and looking shows that it was not done.", "Call again."]);
+  assert.deepEqual(
+    [error.message, error.nextStep],
+    ["No usable answer came, and looking shows that it was not done.", "Call again."],
+  );
   assert.equal(after, 1);
   assert.deepEqual((await outcome(aural.once(...CREATE))).value.remarks, []);
   assert.equal(creates(sent), 2);
@@ -105,7 +111,10 @@ test("what timed out may still be under way: the same again looks first, and is 
   const first = await outcome(aural.once(...CREATE));
   assert.ok(first.error instanceof Unanswered);
   assert.match(first.error.message, /still be at it/);
-  assert.match(first.error.nextStep, /^It may have been done: look with list_interviews. The same call again looks first/);
+  assert.match(
+    first.error.nextStep,
+    /^It may have been done: look with list_interviews. The same call again looks first/,
+  );
   assert.match((await outcome(aural.once(...CREATE))).error.message, /still be at it/);
   assert.equal(creates(sent), 1);
   await pass(30);
@@ -117,7 +126,10 @@ test("what timed out and arrives later is found", async () => {
   const { aural, sent } = against([never, none, none, () => ok([made("a")], { cursor: null })]);
   await outcome(aural.once(...CREATE));
   const both = await outcome(Promise.all([aural.once(...CREATE), aural.once(...CREATE)]));
-  assert.deepEqual(both.value.map(({ result }) => result.id), ["a", "a"]);
+  assert.deepEqual(
+    both.value.map(({ result }) => result.id),
+    ["a", "a"],
+  );
   assert.equal(creates(sent), 1);
 });
 
@@ -127,11 +139,18 @@ test("where looking does not tell, nobody claims to know", async () => {
   assert.match(error.message, /Looking did not tell: The backend failed/);
 });
 
-const QUESTIONS = ["create_questions", { interviewId: "i", questions: [{ text: " Why? " }, { text: "Which?", type: "SINGLE_CHOICE", options: ["a", "b"] }] }];
+const QUESTIONS = [
+  "create_questions",
+  { interviewId: "i", questions: [{ text: " Why? " }, { text: "Which?", type: "SINGLE_CHOICE", options: ["a", "b"] }] },
+];
 const question = (id, text, more = {}) => made(id, { text, type: "OPEN_ENDED", options: null, ...more });
 
 test("questions are found in the order in which they were sent", async () => {
-  const listed = () => [question("x", "Else?"), question("2", "Which?", { type: "SINGLE_CHOICE", options: ["a", "b"] }), question("1", "Why?")];
+  const listed = () => [
+    question("x", "Else?"),
+    question("2", "Which?", { type: "SINGLE_CHOICE", options: ["a", "b"] }),
+    question("1", "Why?"),
+  ];
   const { aural } = against([RESET, () => ok(listed())]);
   const { value } = await outcome(aural.once(...QUESTIONS));
   assert.deepEqual([value.result.data.map(({ id }) => id), value.result.cursor], [["1", "2"], null]);
@@ -143,13 +162,22 @@ test("of questions of which only some are there nobody can tell", async () => {
 });
 
 test("people are found with links that lead where Aural's own do", async () => {
-  const people = { interviewId: "i", candidates: [{ name: "Ann", email: "Ann@x.test" }, { name: "Ann", email: "Ann@x.test" }] };
+  const people = {
+    interviewId: "i",
+    candidates: [
+      { name: "Ann", email: "Ann@x.test" },
+      { name: "Ann", email: "Ann@x.test" },
+    ],
+  };
   const row = (id) => made(id, { name: "Ann", email: "ann@x.test", phone: null, inviteToken: `t${id}` });
   const published = ok({ id: "i", url: "https://hire.test/aural/i/slug" });
   const { aural } = against([published, RESET, () => ok([row("1"), row("2")])]);
   await outcome(aural.call("publish_interview", { interviewId: "i" }));
   const { value } = await outcome(aural.once("create_candidates", people));
-  assert.deepEqual(value.result.data.map(({ inviteUrl }) => inviteUrl), ["https://hire.test/aural/i/invite/t1", "https://hire.test/aural/i/invite/t2"]);
+  assert.deepEqual(
+    value.result.data.map(({ inviteUrl }) => inviteUrl),
+    ["https://hire.test/aural/i/invite/t1", "https://hire.test/aural/i/invite/t2"],
+  );
 });
 
 test("who gives up before anything was sent leaves nothing in doubt", async () => {
