@@ -326,6 +326,17 @@ async def test_a_read_that_hangs_is_given_up_and_sent_again(way, client_of):
     assert len(way.log) == 4
 
 
+async def test_a_write_that_may_have_been_done_never_ends_as_one_that_was_not(way, client_of):
+    """It is refused afterwards, and with a limit it would have to wait for too long."""
+    for limit, seconds in ((0, 59), (60, 59), (60, 44)):
+        aural = await client_of(way.url, requests_per_minute=limit)
+        its = await interview_of(aural)
+        way.next_faults += ["done_then_drop", told(429, "RATE_LIMITED", retry_after=seconds)]
+        error = await failed(aural.call("update_interview", **its, title="New"))
+        assert error.kind == "Unanswered"
+        assert error.next_step == "It may have been done: the same call again is safe and comes to the same state."
+
+
 async def test_a_failing_backend_is_not_asked_three_times_as_often(aural, way):
     """Ten repetitions are there at first, and each success gives a tenth of one back."""
     way.next_faults += ["server_error"] * 60
