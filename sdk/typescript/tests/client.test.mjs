@@ -362,7 +362,7 @@ for (const [status, body, kind, code, step] of [
     /limit/,
   ],
   [404, { code: "NOT_FOUND", message: "Interview not found" }, "NotFound", "NOT_FOUND", /Call list_interviews/],
-  [409, { code: "CONFLICT", message: "Ended" }, "Conflict", "CONFLICT", /get|update_candidate/],
+  [409, { code: "CONFLICT", message: "Ended" }, "Conflict", "CONFLICT", /Read the present state first, then decide whether update_candidate/],
   [413, { message: "Too large" }, "BadRequest", "HTTP_413", /Send less/],
   [422, { code: "nonsense code", message: "x" }, "BadRequest", "HTTP_422", /Correct/],
   [418, { code: "TEAPOT", message: "x" }, "ApiError", "TEAPOT", /Read the message/],
