@@ -22,7 +22,7 @@ class Example(NamedTuple):
 
 
 def _at(minute: int) -> str:
-    return f"2026-03-02T{9 + minute // 60:02}:{minute % 60:02}:00.000000+00:00"
+    return f"2026-03-02T{9 + minute // 60:02}:{minute % 60:02}:00.123456+00:00"
 
 
 # ── The interview and its questions ─────────────────────────────────────────────────────────────
@@ -184,21 +184,19 @@ def _message(number: int) -> Json:
 
 
 def _reported(number: int) -> Json:
-    message = _message(number)
-    said = message["role"] == "USER"
     nothing = dict.fromkeys(
         "audioUrl audioDurationSeconds transcription whiteboardData whiteboardImageUrl parentMessageId sentiment "
         "readingTimeSeconds".split()
     )
     return {
-        **message,
+        **_message(number),
         **nothing,
         "sessionId": ANAS_SESSION,
         "contentType": "TEXT",
         "whiteboardPages": 1,
         "questionId": IDS[(number - 1) // 2] if 0 < number < 7 else None,
         "isFollowUp": False,
-        "wordCount": len(message["content"].split()) if said else 0,
+        "wordCount": {2: 49, 4: 4, 6: 47}.get(number, 0),
     }
 
 
@@ -302,16 +300,6 @@ RUN: Json = {
     "totalDurationSeconds": 300,
     "createdAt": _at(14),
 }
-ATTEMPT: Json = {
-    "questionId": IDS[0],
-    "answerText": "A deploy filled the disk of our queue; I found it by its log, which had stopped.",
-    "score": 7.5,
-    "feedback": {"summary": "Concrete.", "improvements": ["Say how long it took."]},
-    "followUp": None,
-    "audioUrl": None,
-    "audioDurationSeconds": None,
-}
-"""The key owner's own answer to the first question; only Aural's own pages make practice runs."""
 PRACTICE: Json = {
     "id": RUN_ID,
     "interviewId": INTERVIEW,
@@ -323,11 +311,37 @@ PRACTICE: Json = {
     "questionCount": 3,
 }
 PRACTISED: Json = {
-    "session": {"id": RUN_ID, "interviewId": INTERVIEW, "userId": USER, **RUN},
+    "session": {
+        "id": RUN_ID,
+        "interviewId": INTERVIEW,
+        "userId": USER,
+        "organizationId": "b1c7a7d2-6a55-4f0e-9d44-3c2f8e1a7b90",
+        **RUN,
+        "updatedAt": _at(19),
+    },
     "interview": UPDATED,
     "questions": QUESTIONS,
-    "attempts": [{"id": "77d5f0aa-1c58-4a7e-8d5b-9a4f3c2b1e66", **ATTEMPT}],
+    "attempts": [
+        {
+            "id": "77d5f0aa-1c58-4a7e-8d5b-9a4f3c2b1e66",
+            "sessionId": RUN_ID,
+            "interviewId": INTERVIEW,
+            "questionId": IDS[0],
+            "userId": USER,
+            "answerText": "A deploy filled the disk of our queue; I found it by its log, which had stopped.",
+            "inputMode": "TEXT",
+            "durationSeconds": 120,
+            "feedback": {"summary": "Concrete.", "improvements": ["Say how long it took."]},
+            "followUp": None,
+            "score": 7.5,
+            "attemptNumber": 1,
+            "audioUrl": None,
+            "audioDurationSeconds": None,
+            "createdAt": _at(16),
+        }
+    ],
 }
+"""The key owner's own run, and what they said to the first question."""
 
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────
 
