@@ -10,6 +10,7 @@ import json
 from typing import Any, cast
 
 from pydantic import TypeAdapter
+from pydantic.alias_generators import to_snake
 from pydantic.json_schema import models_json_schema
 
 from aural_mcp.api import operations as ops
@@ -18,7 +19,7 @@ from aural_mcp.api.models import Rows
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, AnyOperation
 from aural_mcp.documents.examples import EXAMPLES, REFUSALS
 from aural_mcp.documents.manifests import SITE, WHO
-from aural_mcp.tools.schemas import Schema, input_schema
+from aural_mcp.tools.schemas import Schema, input_schema, main_branch
 
 PREFIX = "/api/v1"
 COMPONENT = "#/components/schemas/{model}"
@@ -72,8 +73,9 @@ TAGS = {
     "usage": "The plan, and how much of it is used.",
 }
 """In workflow order, as generated clients and collections show them."""
-SOMETIMES = {"_count", "asksForPerson", "counted_at", "decision", "detail", "explainedAt", "notice"} | {
-    *("reason", "requests"),
+SOMETIMES = {
+    *("_count", "asksForPerson", "counted_at", "detail", "explainedAt", "notice", "requests", "EndedSession.reason"),
+    *(f"{row}.decision" for row in ("Session", "SessionReport", "SessionSummary")),
     *(f"Counts.{each}" for each in ("questions", "sessions", "messages")),
 }
 """Fields of answers that are left out of some, by their name or by row and name."""
@@ -213,15 +215,22 @@ def _answered(model: str, schema: Schema) -> Schema:
     """A row as the API answers it: what our models default to, for older deployments, is there but for `SOMETIMES`."""
     fields: Schema = schema["properties"]
     had = {name for name, field in fields.items() if "default" in field} | {*schema.get("required", ())}
-    bare = {name: _there(field) for name, field in fields.items()}
-    always = [name for name in fields if name in had and not {name, f"{model}.{name}"} & SOMETIMES]
-    return schema | {"properties": bare, "required": always}
+    left_out = {name for name in fields if {name, f"{model}.{name}"} & SOMETIMES}
+    bare = {name: _there(field, never_null=name in left_out) for name, field in fields.items()}
+    always = [name for name in fields if name in had - left_out]
+    about = schema["description"]
+    for name in fields:
+        about = about.replace(f"`{to_snake(name)}`", f"`{name}`")
+    return schema | {"description": about, "properties": bare, **({"required": always} if always else {})}
 
 
-def _there(field: Schema) -> Schema:
-    """A field where there is one: a row in a row is left out where there is none, and never null."""
-    rows = [branch for branch in field.get("anyOf", ()) if "$ref" in branch]
-    return rows[0] if rows else {key: item for key, item in field.items() if key != "default"}
+def _there(field: Schema, *, never_null: bool) -> Schema:
+    """A field where there is one: what is left out where there is none is never null, nor is a row in a row."""
+    bare = {key: item for key, item in field.items() if key != "default"}
+    branch = main_branch(field)
+    if never_null or "$ref" in branch:
+        return branch | {key: item for key, item in bare.items() if key != "anyOf"}
+    return bare
 
 
 def _body(operation: AnyOperation, schema: Schema) -> Schema:
@@ -269,18 +278,25 @@ def _json(description: str, component: str) -> Schema:
 
 
 def _plain(schema: Any) -> Any:
-    """The schema without generated titles, and without `additionalProperties: false`: the API ignores unknown names."""
+    """The schema without generated titles, and without `additionalProperties: false`: the API ignores unknown names.
+
+    A default is said in words: of a field with that keyword, generators of types make one that has to be sent.
+    """
     if isinstance(schema, list):
         return [_plain(item) for item in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
     items = cast("Schema", schema).items()
     dropped = ("additionalProperties", False)
-    return {
+    plain = {
         name: _plain(item)
         for name, item in items
-        if (name != "title" or isinstance(item, dict)) and (name, item) != dropped
+        if (name not in ("title", "default") or isinstance(item, dict)) and (name, item) != dropped
     }
+    if default := cast("Schema", schema).get("default"):
+        said = default if isinstance(default, str) else json.dumps(default)
+        plain["description"] = f"{plain.get('description', '')} {said} when omitted.".strip()
+    return plain
 
 
 def _named(schema: Any, shared: Schema) -> Any:
@@ -290,9 +306,9 @@ def _named(schema: Any, shared: Schema) -> Any:
     if not isinstance(schema, dict):
         return schema
     node = cast("Schema", schema)
-    beside = {name: item for name, item in node.items() if name in ("description", "default")}
-    bare = {name: item for name, item in node.items() if name not in beside}
+    bare = {name: item for name, item in node.items() if name != "description"}
     for name, shape in shared.items():
         if bare == shape:
-            return {"$ref": COMPONENT.format(model=name), **beside}
+            described = {"description": node["description"]} if "description" in node else {}
+            return {"$ref": COMPONENT.format(model=name), **described}
     return {name: _named(item, shared) for name, item in node.items()}
