@@ -2,9 +2,8 @@
 
 import json
 import re
-import subprocess
-from pathlib import Path
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
@@ -13,26 +12,10 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.decisions import SaveDecision
 from aural_mcp.api.operations import OPERATIONS
 from aural_mcp.documents.openapi import PREFIX, openapi
-from conftest import KEY, begin, needs, published
+from conftest import KEY, begin, published
 from examples import SEED_FILE
 from fuzzing import fuzzed
-
-
-async def test_typescript_types_are_made_of_the_document_and_compile(world, tmp_path):
-    make, compiler = needs("openapi-typescript"), needs("tsc")
-    (tmp_path / "openapi.json").write_text((await world.fetched("/api/v1/openapi.json")).text, encoding="utf-8")
-    use = (Path(__file__).parent / "openapi" / "use.ts").read_text(encoding="utf-8")
-    (tmp_path / "use.ts").write_text(use, encoding="utf-8")
-    (tmp_path / "wrong.ts").write_text(
-        use.replace("/{interviewId}/sessions", "/{interviewId}/meetings"), encoding="utf-8"
-    )
-    subprocess.run([make, "openapi.json", "-o", "aural.d.ts"], cwd=tmp_path, check=True, capture_output=True)
-    compiled = {
-        name: subprocess.run([compiler, "--strict", "--noEmit", name], cwd=tmp_path, capture_output=True, text=True)
-        for name in ("use.ts", "wrong.ts")
-    }
-    assert compiled["use.ts"].returncode == 0, compiled["use.ts"].stdout
-    assert "is not assignable to type" in compiled["wrong.ts"].stdout
+from processes import backend, free_port
 
 
 async def test_the_openapi_document_is_valid_and_needs_no_key(world):
@@ -53,6 +36,34 @@ async def test_no_request_that_the_document_allows_fails_the_server_or_breaks_it
     wrong, generated, passed = await fuzzed(tmp_path, 40)
     assert wrong == ""
     assert generated == passed >= 1000
+
+
+@pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/api/v1/postman.json", "/llms-full.txt", "/SKILL.md"])
+async def test_a_document_names_the_public_address_and_is_sent_once_to_who_keeps_it(tmp_path, path):
+    port, public = free_port(), "https://hire.example"
+    async with backend(tmp_path, port, "--no-desk", AURAL_PUBLIC_URL=public):
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            found = http.get(path, headers={"host": "other.example", "x-forwarded-host": "another.example"})
+            assert f"{public}/api/v1" in found.text
+            assert not any(f"{each}/api" in found.text for each in ("127.0.0.1", "other.example", "another.example"))
+            head, tag = http.head(path), found.headers["etag"]
+            assert (head.status_code, head.headers["etag"], head.content) == (200, tag, b"")
+            for kept in (tag, f"W/{tag}", f'"0", {tag}'):
+                again = http.get(path, headers={"if-none-match": kept})
+                assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert http.get(path, headers={"if-none-match": '"0"'}).text == found.text
+
+
+def test_the_document_fits_what_chatgpt_takes_for_actions():
+    """Its limits as OpenAI's documentation has them: characters, operations, names, one server over https."""
+    document = openapi()
+    described = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len(described) <= 30
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", each["operationId"]) for each in described)
+    assert max(len(each["description"]) for each in described) <= 300
+    assert max(len(each["description"]) for every in described for each in every["parameters"]) <= 700
+    (server,) = document["servers"]
+    assert server["url"].startswith("https://")
 
 
 def test_what_aural_was_recorded_to_answer_is_what_the_document_says():

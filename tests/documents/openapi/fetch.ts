@@ -24,6 +24,9 @@ const none = { path: { interviewId: "00000000-0000-4000-8000-000000000001" } };
 const refused = await client.GET("/interviews/{interviewId}", { params: none });
 const error: components["schemas"]["ErrorDetail"] | undefined = refused.error?.error;
 
+type Session = components["schemas"]["Session"];
+export const words = (session: Session): string[] => session.messages.map((turn) => `${turn.role}: ${turn.content}`);
+export const why = (session: Session): string | undefined => session.decision?.reason;
 export const unsent = () => [
   // @ts-expect-error a title is needed
   client.POST("/interviews", { body: { aiTone: "FRIENDLY" } }),
@@ -31,5 +34,7 @@ export const unsent = () => [
   client.POST("/interviews", { body: { title: "T", aiTone: "LOUD" } }),
   // @ts-expect-error a page has at most so many rows, as a number
   client.GET("/interviews", { params: { query: { limit: "5" } } }),
+  // @ts-expect-error there is no such address
+  client.GET("/interviews/{interviewId}/meetings", { params: { path: { interviewId } } }),
 ];
 console.log(JSON.stringify({ titles, texts, sessions, cursor: listed.data?.cursor, refused: error }));
