@@ -1,6 +1,7 @@
 """The shared state in PostgreSQL: what replicas see of it when it is held up, goes away, comes back, or is newer."""
 
 import os
+import random
 import signal
 import time
 
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 from mcp import Client
 
-from aural_mcp.api.errors import StateUnwritable
+from aural_mcp.api.errors import BudgetExhausted, StateUnwritable
 from aural_mcp.api.operations import CreateInterview, ListInterviews
 from aural_mcp.client import state_database
 from aural_mcp.client.budget import WINDOW, Budget
@@ -22,6 +23,7 @@ from aural_mcp.server.principal import OneClient
 from aural_mcp.server.server import AuralServer
 from aural_mcp.server.tools import AWAY
 from conftest import KEY, ORIGIN, postgresql_server, text_of
+from engines import InADatabase, InAFile
 from processes import aural_mcp
 
 INSERT = "insert into codes values (?, 1e12) on conflict do nothing"
@@ -98,6 +100,46 @@ async def test_a_server_that_says_nothing_is_given_up_and_the_connection_with_it
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
+
+
+async def granted(state, clock, seed):
+    """What a budget says to a hundred chance requests of three persons, while earlier ones end and time goes by."""
+    chance, said, open_ones = random.Random(seed), [], []
+    limit, people = chance.choice([1, 2, 5, 9]), ["", "ana", "bo"]
+    budgets = {each: Budget(limit, state=state, tenant=f"t{seed}", person=each, sleep=clock.sleep) for each in people}
+    for _ in range(100):
+        budget = budgets[chance.choice(people)]
+        match chance.choice(["ask"] * 6 + ["end", "end", "wait", "pause"]):
+            case "ask":
+                grant = budget.granted(0)
+                try:
+                    said.append(await grant.__aenter__())
+                    open_ones.append(grant)
+                except BudgetExhausted as refused:
+                    said.append(refused.message + refused.next_step)
+                said.append(round(budget.free_in, 3))
+            case "end" if open_ones:
+                await open_ones.pop(chance.randrange(len(open_ones))).__aexit__(None, None, None)
+                await clock.settled()
+            case "wait":
+                clock.now += chance.choice([0.001, 1, 5, 20, WINDOW - 0.001, WINDOW, 2 * WINDOW])
+            case "pause":
+                await budget.pause(chance.choice([0.5, 3, 90]))
+    for each in open_ones:
+        await each.__aexit__(None, None, None)
+    return said
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_the_database_grants_in_one_trip_is_what_a_file_grants(seed, tmp_path, url):
+    file, database = InAFile(tmp_path), await anyio.to_thread.run_sync(InADatabase, url)
+    try:
+        wanted = await granted(file.state(), file.clock, seed)
+        assert await granted(database.state(), database.clock, seed) == wanted
+    finally:
+        await file.aclose()
+        await database.aclose()
+    assert {0.0} < {each for each in wanted if isinstance(each, float)}
 
 
 async def test_its_clock_is_everybodys(states):
