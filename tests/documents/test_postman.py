@@ -96,14 +96,24 @@ async def test_one_choice_is_for_one_request(postman):
     assert (interview["isActive"], interview["requireInvite"]) == (False, True)
 
 
-async def test_a_run_whose_interview_is_not_made_changes_none_that_was_there(postman):
+NOT_MADE = {
+    "refused": (lambda request: request["body"].update(raw='{"title": " "}'), 400),
+    "not understood": (lambda request: request.update(method="PUT"), 405),
+    "without an answer": (lambda request: request.update(url="http://127.0.0.1:9/"), None),
+    "answered by something else": (lambda request: request.update(url="{{baseUrl}}/../../", method="GET"), 404),
+}
+
+
+@pytest.mark.parametrize("why", NOT_MADE)
+async def test_a_run_whose_interview_is_not_made_changes_none_that_was_there(postman, why):
     before = postman.api.post("/interviews", json={"title": "Of last week"}).json()["data"]
     for each in postman.collection["variable"]:
         if each["key"] == "interviewId":
             each["value"] = before["id"]
-    postman.item("Create interview")["request"]["body"]["raw"] = '{"title": " "}'
+    changes, status = NOT_MADE[why]
+    changes(postman.item("Create interview")["request"])
     sent, failed = postman.run()
-    assert sent == {"List interviews": 200, "Create interview": 400, "Get usage": 200}
+    assert sent == {"List interviews": 200, "Get usage": 200, **({"Create interview": status} if status else {})}
     assert failed
     assert postman.data("/interviews")[0]["updatedAt"] == before["updatedAt"]
 

@@ -31,7 +31,7 @@ ERRORS = {
     409: "What is there does not allow this; the message says why.",
     413: "The body is too large.",
     429: "More than 60 requests in this key's minute; retry_after says how many seconds to wait.",
-    503: "The database is busy or cannot be written; nothing was changed.",
+    503: "The database is busy or cannot be written; the message says whether anything was changed.",
 }
 NAMES = {
     400: "BadRequest",
@@ -136,9 +136,9 @@ def _described(operation: AnyOperation, origin: str) -> Schema:
         described["x-llm-hint"] = operation.hint
     if operation in LOCAL_OPERATIONS:
         described["x-local-extension"] = True
-    if takes_body(operation):
+    if _takes_body(operation):
         content = _content(_request(operation))
-        content["application/json"]["example"] = body_of(operation, example.arguments)
+        content["application/json"]["example"] = _body_of(operation, example.arguments)
         described["requestBody"] = {"required": True, "content": content}
     return described
 
@@ -162,13 +162,7 @@ def parameters(operation: AnyOperation) -> list[Schema]:
     ]
 
 
-def takes_body(operation: AnyOperation) -> bool:
-    """Whether anything is sent besides what stands in the address."""
-    return operation.method != "GET" and len(operation.model_fields) > len(operation.path_fields())
-
-
-def body_of(operation: AnyOperation, arguments: Schema) -> Any:
-    """What of the arguments travels as the body."""
+def _body_of(operation: AnyOperation, arguments: Schema) -> Any:
     variables = PATH_VARIABLE.findall(operation.path)
     given = {name: value for name, value in arguments.items() if name not in variables}
     return given[operation.body] if operation.body else given
@@ -178,7 +172,7 @@ def _refusals(operation: AnyOperation) -> list[int]:
     """The errors that it can have."""
     never = {409} if operation not in CONFLICTS else set[int]()
     never |= set() if PATH_VARIABLE.search(operation.path) else {404}
-    never |= set() if takes_body(operation) else {413}
+    never |= set() if _takes_body(operation) else {413}
     return [status for status in ERRORS if status not in never]
 
 
@@ -202,7 +196,7 @@ def _components(operations: tuple[AnyOperation, ...]) -> Schema:
     components: Schema = {name: _answered(name, schema) for name, schema in found["$defs"].items()}
     components |= ERROR_SCHEMAS
     for operation in operations:
-        if takes_body(operation):
+        if _takes_body(operation):
             body = operation.model_json_schema(ref_template=COMPONENT)
             components |= body.pop("$defs", {})
             components[_request(operation)] = _body(operation, body)
@@ -259,6 +253,10 @@ def _row(operation: AnyOperation) -> Any:
     """The model of one row of the answer."""
     result: Any = operation.result_type()
     return result.__pydantic_generic_metadata__["args"][0] if _lists(operation) else result
+
+
+def _takes_body(operation: AnyOperation) -> bool:
+    return operation.method != "GET" and len(operation.model_fields) > len(operation.path_fields())
 
 
 def _request(operation: AnyOperation) -> str:

@@ -25,14 +25,16 @@ FILLERS = {CREATORS.get(each.toolset, each): each.lists for each in ALL if each.
 change an interview that was there before."""
 CHOSEN = "only what you choose"
 ABOUT = """\
-Set `apiKey` to a key of yours, as its current value: that is not shared. “Run” then goes through the journey of a hire,
-and each request fills in the ids that later ones need; the candidate's part is to open `inviteUrl`. What there is no id
-for yet is left out, and so is the folder “only what you choose”."""
+Set `apiKey` to a key of yours, as its current value: that is not shared. “Run” then goes through the journey of a hire
+with an interview and two candidates of its own, to whom nobody writes; each request fills in the ids that later ones
+need. The candidate's part is to open `inviteUrl`. What there is no id for yet is left out, and so is the folder
+“only what you choose”."""
 CHOOSING = """\
 What opens an interview to everybody, ends it or removes something. Write the id into `chosenInterviewId` or
 `chosenQuestionId` first: without it nothing is sent, and after one request it is empty again."""
 BEFORE = """\
-const needed = [...JSON.stringify([pm.request.url, pm.request.body]).matchAll(/{{(\\w+)}}/g)].map((found) => found[1]);
+const sent = JSON.stringify([pm.request.url, pm.request.body]);
+const needed = [...sent.matchAll(/\\{\\{(\\w+)\\}\\}/g)].map((found) => found[1]);
 const missing = needed.filter((name) => !pm.variables.get(name));
 if (missing.length) {
   console.log(`${pm.info.requestName} is not sent: there is no ${missing.join(", ")} yet.`);
@@ -81,9 +83,8 @@ def _folder(name: str, description: str, operations: list[AnyOperation], documen
 def _item(operation: AnyOperation, document: Json) -> Json:
     described: Json = document["paths"][operation.path][operation.method.lower()]
     request = _request(operation, described)
-    scripts = [FILL % FILLERS[operation]] if operation in FILLERS else []
-    if is_chosen(operation):
-        scripts += [EMPTY % _chosen(name) for name in PATH_VARIABLE.findall(operation.path)]
+    filled = [FILLERS[operation]] if operation in FILLERS else []
+    used = [_chosen(name) for name in PATH_VARIABLE.findall(operation.path)] if is_chosen(operation) else []
     answer = {
         "name": "Success",
         "originalRequest": request,
@@ -93,8 +94,9 @@ def _item(operation: AnyOperation, document: Json) -> Json:
         "header": [JSON_HEADER],
         "body": _example(described["responses"]["200"]),
     }
-    events = {"event": [_script("test", "\n".join(scripts))]} if scripts else {}
-    return {"name": operation.tool_title(), **events, "request": request, "response": [answer]}
+    events = [_script("prerequest", EMPTY % name) for name in filled]
+    events += [_script("test", FILL % name) for name in filled] + [_script("test", EMPTY % name) for name in used]
+    return {"name": operation.tool_title(), "event": events, "request": request, "response": [answer]}
 
 
 JSON_HEADER = {"key": "Content-Type", "value": "application/json"}
