@@ -23,6 +23,7 @@ CREATORS = {each.toolset: each for each in ALL if each.effect == "create"}
 FILLERS = {CREATORS.get(each.toolset, each): each.lists for each in ALL if each.lists}
 """Whose answers give an id to later requests. A list does so only where nothing is created: else a run would go on to
 change an interview that was there before."""
+JSON_HEADER = {"key": "Content-Type", "value": "application/json"}
 CHOSEN = "only what you choose"
 ABOUT = """\
 Set `apiKey` to a key of yours, as its current value: that is not shared. “Run” then goes through the journey of a hire
@@ -50,7 +51,7 @@ EMPTY = 'pm.collectionVariables.set("%s", "");'
 def postman(origin: str = SITE) -> Json:
     """The collection for the API at this `scheme://host[:port]`."""
     document = openapi(origin)
-    chosen = [each for each in ALL if is_chosen(each)]
+    chosen = [each for each in ALL if _is_chosen(each)]
     folders = [
         _folder(name, text, [each for each in ALL if each.toolset == name and each not in chosen], document)
         for name, text in TAGS.items()
@@ -70,9 +71,8 @@ def postman(origin: str = SITE) -> Json:
     }
 
 
-def is_chosen(operation: AnyOperation) -> bool:
-    """Whether a run leaves it out: what a person should agree to first, unless it only adds or only says what it would
-    do."""
+def _is_chosen(operation: AnyOperation) -> bool:
+    """Whether a run leaves it out: a person should agree first, and it neither only adds nor is shown as a dry run."""
     return operation.confirmed and operation.effect != "create" and not EXAMPLES[operation].arguments.get("dryRun")
 
 
@@ -84,7 +84,7 @@ def _item(operation: AnyOperation, document: Json) -> Json:
     described: Json = document["paths"][operation.path][operation.method.lower()]
     request = _request(operation, described)
     filled = [FILLERS[operation]] if operation in FILLERS else []
-    used = [_chosen(name) for name in PATH_VARIABLE.findall(operation.path)] if is_chosen(operation) else []
+    used = [_chosen(name) for name in PATH_VARIABLE.findall(operation.path)] if _is_chosen(operation) else []
     answer = {
         "name": "Success",
         "originalRequest": request,
@@ -97,9 +97,6 @@ def _item(operation: AnyOperation, document: Json) -> Json:
     events = [_script("prerequest", EMPTY % name) for name in filled]
     events += [_script("test", FILL % name) for name in filled] + [_script("test", EMPTY % name) for name in used]
     return {"name": operation.tool_title(), "event": events, "request": request, "response": [answer]}
-
-
-JSON_HEADER = {"key": "Content-Type", "value": "application/json"}
 
 
 def _request(operation: AnyOperation, described: Json) -> Json:
@@ -128,7 +125,7 @@ def _request(operation: AnyOperation, described: Json) -> Json:
 
 
 def _variable(operation: AnyOperation, name: str) -> str:
-    return _chosen(name) if is_chosen(operation) else name
+    return _chosen(name) if _is_chosen(operation) else name
 
 
 def _chosen(name: str) -> str:
