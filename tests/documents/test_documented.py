@@ -34,11 +34,14 @@ PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*
 BIN = Path(sys.executable).parent
 ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
+    "sdk/typescript": "takes the network: tests/client/test_typescript.py runs them",
     "uv pip compile": "is run by tests/documents/test_packaging.py",
     "docker compose": "needs a Docker daemon; tests/documents/test_compose.py runs what it starts, and the backup",
     ".venv/bin/pytest": "would run these tests within themselves",
     ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",
     ".venv/bin/python -m aural_mcp.documents.render": "is checked by tests/documents/test_documents.py",
+    "SCOPE": "is for a name on npm that is ours; test_publishing.py uploads to an index on this computer",
+    "mcp-publisher ": "signs in to the MCP registry, or changes what is there",
 }
 """Parts of lines that are not run here, and why."""
 WATCH = re.compile(r"aural-mcp watch --")
@@ -54,8 +57,8 @@ def blocks(language):
 
 
 def words_in_code():
-    """What stands in backticks, outside of blocks, with its page."""
-    for page in PAGES:
+    """What stands in backticks, outside of blocks, with its page; of the skill too."""
+    for page in [*PAGES, *sorted((ROOT / "skill").rglob("*.md"))]:
         for code in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)):
             yield page.name, code
 

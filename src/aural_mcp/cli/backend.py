@@ -188,7 +188,7 @@ def serve_backend(
         with store.writing() as db:
             save_setting(db, "page_port", port)
     origin = settings.public_url or (f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-    said = [f"Aural's REST API: {origin}/api/v1"]
+    said = [f"Aural's REST API: {origin}/api/v1", f"For an agent with a shell: Read {origin}/SKILL.md and help me hire"]
     if desk:
         beside = _desk_listener(port, desk_port)
         here = "127.0.0.1" if address == "0.0.0.0" else "::1" if address == "::" else address  # noqa: S104

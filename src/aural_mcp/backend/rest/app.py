@@ -23,7 +23,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import anyio
@@ -78,6 +78,8 @@ ROOT = (
     "them can be seen from this page.",
 )
 """What a browser is told that opens the root."""
+LED_ON = "There is nothing at this address. /SKILL.md says how to hire with Aural, /llms.txt what its API has.\n"
+"""What an agent is told that guessed an address."""
 REFUSED = "The database is busy or cannot be written. Nothing was changed; try again."
 LOST = "The database was lost while this was stored: it may have been done. Look whether it was before you try again."
 UNSEEN = "This page cannot be shown just now. What you have sent is kept. Please load it again in a minute."
@@ -192,7 +194,7 @@ def create_app(
         paths.setdefault(operation.path, {})[operation.method] = operation
     routes: list[BaseRoute] = [_route(backend, path, methods) for path, methods in paths.items()]
     routes += [*_documents(origin), *candidate_routes(conduct_of(store, model, starts, employer), origin)]
-    return _app(routes, lambda _: delivering(store, sweep), _http_error if generation > 2 else _older_error)
+    return _app(routes, lambda _: delivering(store, sweep), _led_on if generation > 2 else _older_error)
 
 
 def create_pages(
@@ -231,8 +233,9 @@ def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
         document("/llms.txt", render.llms_txt, "text/plain"),
         document("/llms-full.txt", render.llms_full_txt, "text/plain"),
         document("/SKILL.md", render.skill_md, "text/markdown"),
+        Route("/skill.md", RedirectResponse("/SKILL.md")),
         *[
-            document(f"/{file.name}", lambda _, file=file: file.text, "text/markdown")
+            document(f"/{file.name}", partial(render.skill_reference, file), "text/markdown")
             for file in render.skill_files()
             if file.name != file.skill
         ],
@@ -338,7 +341,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 405:
         message = f"{request.method} is not offered here."
         return _json({"error": {"code": "METHOD_NOT_ALLOWED", "message": message}}, 405, dict(refused.headers or {}))
-    return _error(status, refused.detail if status == 413 else "There is nothing at this address.")
+    nothing = "There is nothing at this address; /llms.txt lists what there is."
+    return _error(status, refused.detail if status == 413 else nothing)
+
+
+async def _led_on(request: Request, error: Exception) -> Response:
+    """An agent that guessed an address hears where to read; a browser, and whoever has a wrong link, gets a page."""
+    accepted, status = request.headers.get("accept", ""), cast("HTTPException", error).status_code
+    reads = "text/html" not in accepted or "text/markdown" in accepted
+    if status == 404 and reads and not request.url.path.startswith(("/api/", "/i/")):
+        return Response(LED_ON, 404, {**PAGE_HEADERS, "vary": "Accept"}, media_type="text/plain")
+    return await _http_error(request, error)
 
 
 async def _older_error(request: Request, error: Exception) -> Response:

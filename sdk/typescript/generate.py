@@ -1,0 +1,66 @@
+"""What the TypeScript package takes from here: the OpenAPI document, with `--operations` a table of the operations."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from aural_mcp.api.analysis import LOCAL_OPERATIONS
+from aural_mcp.api.models import Rows
+from aural_mcp.api.operations import FINDERS, NEWER_FIELDS, OPERATIONS, AnyOperation
+from aural_mcp.documents.openapi import openapi
+
+HEAD = """/** Made by `npm run generate`: how each operation travels. */
+
+export interface Operation {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly effect: "read" | "create" | "update" | "delete";
+  readonly fields: readonly string[];
+  /** The field whose value is the whole body, and what each of its rows has where nothing is said. */
+  readonly body?: string;
+  readonly defaults?: Readonly<Record<string, unknown>>;
+  /** Whether the answer is rows, and whether Aural may take half a minute over it. */
+  readonly rows?: true;
+  readonly large?: true;
+  /** Whether, and of which fields, an earlier deployment knows nothing. */
+  readonly newer?: true;
+  readonly newerFields?: readonly string[];
+}
+"""
+
+
+def described(operation: AnyOperation) -> dict[str, Any]:
+    """One line of the table."""
+    fields = {field.alias or name: field for name, field in operation.model_fields.items()}
+    row: dict[str, Any] = {"method": operation.method, "path": operation.path, "effect": operation.effect}
+    row["fields"] = list(fields)
+    if operation.body:
+        item = fields[operation.body].annotation.__args__[0]
+        least = item.model_construct().model_dump(mode="json", by_alias=True)
+        row |= {"body": operation.body, "defaults": least}
+    row |= {"rows": True} if issubclass(operation.result_type(), Rows) else {}
+    row |= {"large": True} if operation.large else {}
+    row |= {"newer": True} if operation.since > 1 else {}
+    if operation.method == "PATCH" and operation.toolset in NEWER_FIELDS:
+        row["newerFields"] = NEWER_FIELDS[operation.toolset]
+    return row
+
+
+def table() -> str:
+    """The operations as a module of TypeScript."""
+    rows = [
+        f"  {operation.tool_name()}: {json.dumps(described(operation))},\n"
+        for operation in (*OPERATIONS, *LOCAL_OPERATIONS)
+    ]
+    finders = json.dumps(FINDERS)
+    return (
+        f"{HEAD}\nexport const OPERATIONS = {{\n{''.join(rows)}}} as const satisfies Record<string, Operation>;\n\n"
+        f"/** Which operation lists the ids that a path takes. */\n"
+        f"export const FINDERS: Readonly<Record<string, string>> = {finders};\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() if "--operations" in sys.argv else json.dumps(openapi()))

@@ -1,0 +1,53 @@
+/** One call as it travels: what was given, checked and taken apart. Whatever is wrong with it is a `TypeError`. */
+
+import { OPERATIONS, type Operation } from "./operations.js";
+
+export interface Request extends Operation {
+  readonly name: string;
+  /** The ids in the path. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The query of a GET, else the body. */
+  readonly payload: unknown;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The ids in the path, in its order. */
+export const ids = ({ params }: Request): string[] => Object.values(params);
+
+export function requestOf(name: string, given: Fields = {}): Request {
+  if (!Object.hasOwn(OPERATIONS, name)) throw new TypeError(`There is no operation ${JSON.stringify(name)}.`);
+  const operation: Operation = OPERATIONS[name as keyof typeof OPERATIONS];
+  const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const unknown = Object.keys(fields).filter((each) => !operation.fields.includes(each));
+  if (unknown.length) throw new TypeError(`${name} does not take ${unknown.join(", ")}.`);
+  const params: Record<string, string> = {};
+  for (const [, each = ""] of operation.path.matchAll(/\{(\w+)\}/g)) {
+    params[each] = opaque(each, fields[each]);
+    delete fields[each];
+  }
+  if ("cursor" in fields) opaque("cursor", fields["cursor"]);
+  if (operation.method === "PATCH" && !Object.keys(fields).length) {
+    throw new TypeError(`Nothing to change was given: name at least one field of ${name}.`);
+  }
+  return { ...operation, name, params, payload: operation.body ? rows(operation, fields) : fields };
+}
+
+/** Complete rows: Aural fails on several of which only some have a field. */
+function rows({ body = "", defaults }: Operation, fields: Fields): unknown[] {
+  const given = fields[body];
+  if (!Array.isArray(given) || !given.length || !given.every(isObject)) {
+    throw new TypeError(`${body} must be an array of one object or more.`);
+  }
+  const said = (row: object): object => JSON.parse(JSON.stringify(row)) as object;
+  return given.map((row) => ({ ...defaults, ...said(row) }));
+}
+
+function opaque(name: string, id: unknown): string {
+  const usable = typeof id === "string" && id && id.length <= 200 && id !== "." && id !== "..";
+  if (usable && !/[\p{Cc}\p{Cs}]/u.test(id)) return id;
+  throw new TypeError(`${name} is not an id: give one exactly as a list or a create returned it.`);
+}
