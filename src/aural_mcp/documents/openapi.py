@@ -7,6 +7,7 @@ A request's body is the component `<Operation>Request`, a success `<Operation>Re
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, cast
 
 from pydantic import TypeAdapter
@@ -28,10 +29,10 @@ ERRORS = {
     401: "The key is missing, unknown, revoked or expired.",
     403: "The key's owner may not do this here, or the plan allows no more (PLAN_LIMIT_EXCEEDED).",
     404: "There is no such row in the key's scope.",
-    409: "What is there does not allow this; the message says why.",
+    409: "What is there does not allow this.",
     413: "The body is too large.",
     429: "More than 60 requests in this key's minute; retry_after says how many seconds to wait.",
-    503: "The database is busy or cannot be written; the message says whether anything was changed.",
+    503: "The database is busy or cannot be written; the message says if anything was changed.",
 }
 NAMES = {
     400: "BadRequest",
@@ -89,7 +90,7 @@ SHARED: dict[str, Any] = {
     "JsonObject": ops.JsonObject,
 }
 """Shapes that many fields have: generators name them after these, and not after the first field that has one."""
-CURSOR = "Continues the list: the cursor of the page before."
+CURSOR = "Of the page before."
 
 
 def openapi(origin: str = SITE) -> Schema:
@@ -201,8 +202,13 @@ def _components(operations: tuple[AnyOperation, ...]) -> Schema:
             components |= body.pop("$defs", {})
             components[_request(operation)] = _body(operation, body)
         components[_response(operation)] = _envelope(operation)
-    shared = {name: TypeAdapter(shape).json_schema() for name, shape in SHARED.items()}
-    return dict(sorted((shared | _named(_plain(components), shared)).items()))
+    return dict(sorted((shared() | _named(_plain(components), shared())).items()))
+
+
+@cache
+def shared() -> dict[str, Schema]:
+    """The schemas of what is `SHARED`."""
+    return {name: TypeAdapter(shape).json_schema() for name, shape in SHARED.items()}
 
 
 def _answered(model: str, schema: Schema) -> Schema:
@@ -297,16 +303,16 @@ def _plain(schema: Any) -> Any:
     return plain
 
 
-def _named(schema: Any, shared: Schema) -> Any:
+def _named(schema: Any, shapes: Schema) -> Any:
     """The schema with references to what is shared."""
     if isinstance(schema, list):
-        return [_named(item, shared) for item in cast("list[Any]", schema)]
+        return [_named(item, shapes) for item in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
     node = cast("Schema", schema)
     bare = {name: item for name, item in node.items() if name != "description"}
-    for name, shape in shared.items():
+    for name, shape in shapes.items():
         if bare == shape:
             described = {"description": node["description"]} if "description" in node else {}
             return {"$ref": COMPONENT.format(model=name), **described}
-    return {name: _named(item, shared) for name, item in node.items()}
+    return {name: _named(item, shapes) for name, item in node.items()}
