@@ -13,13 +13,13 @@ export interface paths {
         };
         /**
          * List interviews
-         * @description List interviews, most recently changed first, archived ones included. Next: get_interview for its questions, or list_sessions for its candidates' results.
+         * @description List interviews, most recently changed first, archived ones included.
          */
         get: operations["list_interviews"];
         put?: never;
         /**
          * Create interview
-         * @description Create an interview, invite-only until published. Write the objective and the criteria first: they are what answers are later scored against. Next: create_questions, then publish_interview (public link) or create_candidates (private links).
+         * @description Create an interview, invite-only until published. Write the objective and the criteria first: they are what answers are later scored against.
          */
         post: operations["create_interview"];
         delete?: never;
@@ -67,7 +67,7 @@ export interface paths {
         put?: never;
         /**
          * Publish interview
-         * @description Open an interview to everyone who has its link, and return that link. This lifts the invite requirement for good and revives an archived interview. For named people only, use create_candidates. Next: give the user the url, then list_sessions to see who took it.
+         * @description Open an interview to everyone who has its link, and return that link. This lifts the invite requirement for good and revives an archived interview. For named people only, use create_candidates.
          */
         post: operations["publish_interview"];
         delete?: never;
@@ -91,7 +91,7 @@ export interface paths {
         put?: never;
         /**
          * Create questions
-         * @description Add questions to an interview, all or none, after the existing ones. Send all in one call. Open questions about real past work tell most. Next: publish_interview (public link) or create_candidates (private links).
+         * @description Add questions to an interview, all or none, after the existing ones. Send all in one call. Open questions about real past work tell most.
          */
         post: operations["create_questions"];
         delete?: never;
@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Create candidates
-         * @description Register people for an interview, all or none, each with a private link (inviteUrl). Nobody is written to: the user sends the links. A link opens one session. Look at list_candidates first: the same person twice gets two links. Next: give the user each name with its inviteUrl, then list_candidates to see who has begun.
+         * @description Register people for an interview, all or none, each with a private link (inviteUrl). Nobody is written to: the user sends the links. A link opens one session. Look at list_candidates first: the same person twice gets two links.
          */
         post: operations["create_candidates"];
         delete?: never;
@@ -177,7 +177,7 @@ export interface paths {
         };
         /**
          * List sessions
-         * @description List the sessions of an interview, newest first: who took it, status, analysis, duration. Next: get_session for the transcript.
+         * @description List the sessions of an interview, newest first: who took it, status, analysis, duration.
          */
         get: operations["list_sessions"];
         put?: never;
@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * List practice sessions
-         * @description List the key owner's own practice runs of an interview, newest first. Next: get_practice_report for answers and feedback.
+         * @description List the key owner's own practice runs of an interview, newest first.
          */
         get: operations["list_practice_sessions"];
         put?: never;
@@ -318,7 +318,7 @@ export interface paths {
         get?: never;
         /**
          * Save session analysis
-         * @description Store your own scored analysis of a finished session, so that get_session shows it. Read get_session and get_interview first. Score from what the candidate said and nothing else, name the turns that show it, and give null where nothing was said. It replaces an earlier one. Before: get_session for the numbered turns, get_interview for the questions and criteria.
+         * @description Store your own scored analysis of a finished session, so that get_session shows it. Read get_session and get_interview first. Score from what the candidate said and nothing else, name the turns that show it, and give null where nothing was said. It replaces an earlier one.
          */
         put: operations["save_session_analysis"];
         post?: never;
@@ -361,7 +361,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description A person registered for an interview; `session_id` is set once they have begun. */
+        /** @description A person registered for an interview; `sessionId` is set once they have begun. */
         Candidate: {
             id: string;
             name: string;
@@ -402,11 +402,15 @@ export interface components {
             graduationYear?: number | null;
             workExperience?: string | null;
         };
+        Condition: {
+            questionId?: string;
+            equals?: string;
+        };
         /** @description How many rows hang on this one. */
         Counts: {
-            questions?: number | null;
-            sessions?: number | null;
-            messages?: number | null;
+            questions?: number;
+            sessions?: number;
+            messages?: number;
         } & {
             [key: string]: unknown;
         };
@@ -426,16 +430,10 @@ export interface components {
             assessmentCriteria?: components["schemas"]["AssessmentCriterion"][];
             /** @description `Aural` when omitted. */
             aiName?: string;
-            /**
-             * @description PROFESSIONAL when omitted.
-             * @enum {string}
-             */
-            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-            /**
-             * @description Follow-ups a question: none, up to 2 (when omitted), up to 5.
-             * @enum {string}
-             */
-            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description PROFESSIONAL when omitted. */
+            aiTone?: components["schemas"]["Tone"];
+            /** @description Follow-ups a question: none, up to 2 (when omitted), up to 5. */
+            followUpDepth?: components["schemas"]["FollowUpDepth"];
             /** @description E.g. `zh`; `en` when omitted. */
             language?: string;
             /** @description No limit when omitted. */
@@ -464,10 +462,7 @@ export interface components {
             /** @description 10 is outstanding; null for not scored. */
             score: number | null;
             reasoning: string;
-            /**
-             * @description Turn numbers.
-             * @default []
-             */
+            /** @description Turn numbers. */
             evidence?: number[];
         };
         /** @description What a candidate asks of the team and nobody has closed yet: `kind` is person, data, correct or delete. */
@@ -479,16 +474,16 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description What a person decided on somebody; `verified` is whether who decided signed in, `explained_at` when told why. */
+        /** @description What a person decided on somebody; `verified` is whether who decided signed in, `explainedAt` when told why. */
         Decision: {
             id: string;
-            decision?: string;
-            reason?: string;
+            decision: string;
+            reason: string;
             by: string;
             verified: boolean;
             at: string;
             lookedAt: string[];
-            explainedAt: string | null;
+            explainedAt?: string;
         } & {
             [key: string]: unknown;
         };
@@ -505,10 +500,7 @@ export interface components {
         EndInterviewSessionsRequest: {
             /** @description From list_sessions. */
             ids: string[];
-            /**
-             * @description False really ends them.
-             * @default true
-             */
+            /** @description False really ends them. true when omitted. */
             dryRun?: boolean;
         };
         EndInterviewSessionsResponse: {
@@ -518,11 +510,11 @@ export interface components {
         EndedSession: {
             id: string;
             status: string;
-            reason?: string | null;
+            reason?: string;
         } & {
             [key: string]: unknown;
         };
-        /** @description The outcome of ending sessions, in the order asked for; `dry_run` true means nothing changed. */
+        /** @description The outcome of ending sessions, in the order asked for; `dryRun` true means nothing changed. */
         EndedSessions: {
             dryRun: boolean;
             results: components["schemas"]["EndedSession"][];
@@ -530,13 +522,19 @@ export interface components {
             [key: string]: unknown;
         };
         Error: {
-            error: {
-                code: string;
-                message: string;
-                /** @description Seconds; only with 429. */
-                retry_after?: number;
-            };
+            error: components["schemas"]["ErrorDetail"];
         };
+        ErrorDetail: {
+            /** @description E.g. NOT_FOUND. */
+            code: string;
+            message: string;
+            /** @description Seconds; only with 429. */
+            retry_after?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @enum {string} */
+        FollowUpDepth: "LIGHT" | "MODERATE" | "DEEP";
         GetInterviewResponse: {
             data: components["schemas"]["InterviewDetail"];
         };
@@ -556,11 +554,11 @@ export interface components {
         IntegrityEvent: {
             type: string;
             timestamp: number | null;
-            detail?: string | null;
+            detail?: string;
         } & {
             [key: string]: unknown;
         };
-        /** @description An interview template. `is_active` false means archived; `require_invite` true means private links only. */
+        /** @description An interview template. `isActive` false means archived; `requireInvite` true means private links only. */
         Interview: {
             id: string;
             title: string;
@@ -596,7 +594,7 @@ export interface components {
             parsedResume: unknown;
             companyName: string | null;
             roleTitle: string | null;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
         } & {
             [key: string]: unknown;
         };
@@ -636,7 +634,7 @@ export interface components {
             parsedResume: unknown;
             companyName: string | null;
             roleTitle: string | null;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
             questions: components["schemas"]["Question"][];
         } & {
             [key: string]: unknown;
@@ -670,6 +668,9 @@ export interface components {
             inviteUrl: string;
             updatedAt: string;
         } & {
+            [key: string]: unknown;
+        };
+        JsonObject: {
             [key: string]: unknown;
         };
         ListCandidatesResponse: {
@@ -725,18 +726,14 @@ export interface components {
         };
         /** @description A practice run with its interview, questions and attempts. */
         PracticeReport: {
-            session: {
-                [key: string]: unknown;
-            };
-            interview: {
-                [key: string]: unknown;
-            };
+            session: components["schemas"]["JsonObject"];
+            interview: components["schemas"]["JsonObject"];
             questions: components["schemas"]["Question"][];
             attempts: components["schemas"]["PracticeAttempt"][];
         } & {
             [key: string]: unknown;
         };
-        /** @description One practice run of the key's owner. `average_score` counts attempts without a score as 0. */
+        /** @description One practice run of the key's owner. `averageScore` counts attempts without a score as 0. */
         PracticeSummary: {
             id: string;
             interviewId: string;
@@ -777,9 +774,7 @@ export interface components {
             description: string | null;
             type: string;
             options: string[] | null;
-            starterCode: {
-                [key: string]: string;
-            } | null;
+            starterCode: components["schemas"]["StarterCode"] | null;
             validationRules: unknown;
             followUpPrompts: unknown;
             probeOnShort: boolean;
@@ -803,71 +798,44 @@ export interface components {
             score: number | null;
             /** @description Why, in a sentence or two. */
             evaluation: string;
-            /** @default [] */
             highlights?: string[];
-            /** @default [] */
             improvements?: string[];
-            /**
-             * @description Turn numbers.
-             * @default []
-             */
+            /** @description Turn numbers. */
             evidence?: number[];
         };
         /** @description One question to add. */
         QuestionInput: {
             text: string;
-            /**
-             * @description Choice types need options.
-             * @default OPEN_ENDED
-             * @enum {string}
-             */
-            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description Choice types need options. OPEN_ENDED when omitted. */
+            type?: components["schemas"]["QuestionType"];
             /** @description In order. */
             options?: string[] | null;
             /** @description Small print. */
             description?: string | null;
             /** @description Last when omitted. */
             order?: number;
-            /**
-             * @description False: may be skipped.
-             * @default true
-             */
+            /** @description False: may be skipped. true when omitted. */
             required?: boolean;
-            /**
-             * @description Probe short answers.
-             * @default true
-             */
+            /** @description Probe short answers. true when omitted. */
             followUpEnabled?: boolean;
             /** @description Words below which it is short. */
             probeThreshold?: number | null;
             /** @description Asked in order. */
             followUpPrompts?: string[] | null;
             /** @description For CODING, by language. */
-            starterCode?: {
-                [key: string]: string;
-            } | null;
+            starterCode?: components["schemas"]["StarterCode"] | null;
             timeLimitSeconds?: number | null;
-            validationRules?: {
-                minWords?: number;
-            } | null;
+            validationRules?: components["schemas"]["ValidationRules"] | null;
             /** @description Ask only if an earlier choice question got this choice. */
-            showIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            showIf?: components["schemas"]["Condition"] | null;
             /** @description Skip if it did. */
-            skipIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
-            /** @default false */
+            skipIf?: components["schemas"]["Condition"] | null;
             allowFileUpload?: boolean;
-            /**
-             * @description MIME types.
-             * @default []
-             */
+            /** @description MIME types. */
             allowedFileTypes?: string[];
         };
+        /** @enum {string} */
+        QuestionType: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
         /** @description How much is used, and the plan's limit; null means unlimited. */
         Quota: {
             used: number;
@@ -875,7 +843,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description A turn with everything stored about it; `content_type` is TEXT, AUDIO, FILE, IMAGE, WHITEBOARD or CODE. */
+        /** @description A turn with everything stored about it; `contentType` is TEXT, AUDIO, FILE, IMAGE, WHITEBOARD or CODE. */
         ReportMessage: {
             id: string;
             role: string;
@@ -901,25 +869,15 @@ export interface components {
         SaveSessionAnalysisRequest: {
             /** @description A few sentences. */
             summary: string;
-            /** @default [] */
             keyInsights?: string[];
             /** @description One for each question. */
             questionEvaluations: components["schemas"]["QuestionEvaluation"][];
-            /**
-             * @description One for each criterion.
-             * @default []
-             */
+            /** @description One for each criterion. */
             criteriaEvaluations?: components["schemas"]["CriterionEvaluation"][];
-            /** @default [] */
             themes?: string[];
-            /** @default null */
             sentiment?: components["schemas"]["Sentiment"] | null;
-            /** @default null */
             toneAnalysis?: components["schemas"]["ToneAnalysis"] | null;
-            /**
-             * @description For RESEARCH questions.
-             * @default null
-             */
+            /** @description For RESEARCH questions. */
             researchFindings?: string[] | null;
             /** @description Your name and model. */
             scoredBy: string;
@@ -940,7 +898,6 @@ export interface components {
         Sentiment: {
             /** @description positive, neutral, negative or mixed. */
             overall: string;
-            /** @default  */
             details?: string;
         };
         /** @description One candidate's interview with its whole transcript, oldest turn first. */
@@ -950,20 +907,16 @@ export interface components {
             participantName: string | null;
             participantEmail: string | null;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             totalDurationSeconds: number | null;
             createdAt: string;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
+            decision?: components["schemas"]["Decision"];
             messages: components["schemas"]["Message"][];
-            interview: components["schemas"]["InterviewHead"] | null;
+            interview: components["schemas"]["InterviewHead"];
         } & {
             [key: string]: unknown;
         };
@@ -976,19 +929,15 @@ export interface components {
             status: string;
             createdAt: string;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             messages: components["schemas"]["ReportMessage"][];
             totalDurationSeconds: number | null;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
-            notice?: components["schemas"]["Notice"] | null;
+            decision?: components["schemas"]["Decision"];
+            notice?: components["schemas"]["Notice"];
             audioRecordingUrl: string | null;
             audioRecordings: components["schemas"]["AudioRecording"][];
             audioDuration: number | null;
@@ -1008,22 +957,21 @@ export interface components {
             participantName: string | null;
             participantEmail: string | null;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             totalDurationSeconds: number | null;
             createdAt: string;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
+            decision?: components["schemas"]["Decision"];
             updatedAt: string;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
         } & {
             [key: string]: unknown;
+        };
+        StarterCode: {
+            [key: string]: string;
         };
         /** @description A line of a rubric as it is read: its weight is whatever somebody wrote. */
         StoredCriterion: {
@@ -1034,16 +982,14 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @enum {string} */
+        Tone: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
         /** @description The tone of the session; it is no ground for a score. */
         ToneAnalysis: {
             /** @description E.g. confident. */
             overall: string;
-            /** @default  */
             details?: string;
-            /**
-             * @description By answer.
-             * @default []
-             */
+            /** @description By answer. */
             segments?: components["schemas"]["ToneSegment"][];
         };
         /** @description The tone of one answer. */
@@ -1052,7 +998,6 @@ export interface components {
             tone: string;
             /** @description low, medium or high. */
             confidence: string;
-            /** @default  */
             notes?: string;
         };
         UpdateCandidateRequest: {
@@ -1089,16 +1034,10 @@ export interface components {
             assessmentCriteria?: components["schemas"]["AssessmentCriterion"][] | null;
             /** @description Interviewer's name. */
             aiName?: string;
-            /**
-             * @description How the interviewer speaks.
-             * @enum {string}
-             */
-            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-            /**
-             * @description Follow-ups a question: 0, up to 2, up to 5.
-             * @enum {string}
-             */
-            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description How the interviewer speaks. */
+            aiTone?: components["schemas"]["Tone"];
+            /** @description Follow-ups a question: 0, up to 2, up to 5. */
+            followUpDepth?: components["schemas"]["FollowUpDepth"];
             /** @description Code such as `en` or `zh`. */
             language?: string;
             /** @description For all. */
@@ -1118,11 +1057,8 @@ export interface components {
         UpdateQuestionRequest: {
             /** @description What is asked. */
             text?: string;
-            /**
-             * @description Choice types need options.
-             * @enum {string}
-             */
-            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description Choice types need options. */
+            type?: components["schemas"]["QuestionType"];
             /** @description The choices, in order. */
             options?: string[] | null;
             /** @description Small print. */
@@ -1138,25 +1074,15 @@ export interface components {
             /** @description Follow-ups to ask, in order. */
             followUpPrompts?: string[] | null;
             /** @description Language to code. */
-            starterCode?: {
-                [key: string]: string;
-            } | null;
+            starterCode?: components["schemas"]["StarterCode"] | null;
             /** @description For this question. */
             timeLimitSeconds?: number | null;
             /** @description What an answer must have. */
-            validationRules?: {
-                minWords?: number;
-            } | null;
+            validationRules?: components["schemas"]["ValidationRules"] | null;
             /** @description As create_questions takes it. */
-            showIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            showIf?: components["schemas"]["Condition"] | null;
             /** @description Skip if, written as showIf. */
-            skipIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            skipIf?: components["schemas"]["Condition"] | null;
             /** @description Let candidates attach files. */
             allowFileUpload?: boolean;
             /** @description MIME types. */
@@ -1191,17 +1117,158 @@ export interface components {
         /** @description What the workspace has used. The counts of Aural may be old; this route does not prove that a key works. */
         Usage: {
             plan: string;
-            templates: components["schemas"]["Quota"] | null;
-            session_hours: components["schemas"]["Quota"] | null;
-            ai_tokens: components["schemas"]["Quota"] | null;
-            seats: components["schemas"]["Quota"] | null;
+            templates: components["schemas"]["Quota"];
+            session_hours: components["schemas"]["Quota"];
+            ai_tokens: components["schemas"]["Quota"];
+            seats: components["schemas"]["Quota"];
             /** @description When, where the backend says; Aural does not. */
-            counted_at: string | null;
+            counted_at?: string;
         } & {
             [key: string]: unknown;
         };
+        ValidationRules: {
+            minWords?: number;
+        };
     };
-    responses: never;
+    responses: {
+        /** @description A value is missing or wrong; the message says which. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "BAD_REQUEST",
+                 *         "message": "title is required."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The key is missing, unknown, revoked or expired. */
+        Unauthorized: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "UNAUTHORIZED",
+                 *         "message": "Invalid or revoked API key."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The key's owner may not do this here, or the plan allows no more (PLAN_LIMIT_EXCEEDED). */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "FORBIDDEN",
+                 *         "message": "MEMBER role or higher required."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description There is no such row in the key's scope. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "NOT_FOUND",
+                 *         "message": "Interview not found."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description What is there does not allow this. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "CONFLICT",
+                 *         "message": "Nobody was registered: of the list, number 2 (2026-02-11) was erased here before, on the day in brackets."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body is too large. */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "BAD_REQUEST",
+                 *         "message": "The request body is larger than 4 MiB."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
+        RateLimited: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "RATE_LIMITED",
+                 *         "message": "Too many requests. Retry after 12s.",
+                 *         "retry_after": 12
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The database is busy or cannot be written; the message says if anything was changed. */
+        Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": {
+                 *         "code": "INTERNAL_ERROR",
+                 *         "message": "The database is busy or cannot be written. Nothing was changed; try again."
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1212,8 +1279,12 @@ export interface operations {
     list_interviews: {
         parameters: {
             query?: {
-                /** @description 20 when omitted. */
+                /**
+                 * @description 20 when omitted.
+                 * @example 20
+                 */
                 limit?: number;
+                /** @description Of the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -1228,72 +1299,71 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "title": "Senior backend engineer, payments",
+                     *           "description": "Three questions, half an hour at most, in writing.",
+                     *           "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *           "assessmentCriteria": [
+                     *             {
+                     *               "name": "Debugging",
+                     *               "description": "Names the cause of a hard fault and says how it was found.",
+                     *               "weight": 2
+                     *             },
+                     *             {
+                     *               "name": "Ownership",
+                     *               "description": "Says what was theirs to decide, and what came of it."
+                     *             }
+                     *           ],
+                     *           "aiTone": "FRIENDLY",
+                     *           "mode": "CHAT",
+                     *           "allowModeSwitch": true,
+                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *           "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
+                     *           "aiPersona": null,
+                     *           "aiName": "Aural",
+                     *           "followUpDepth": "MODERATE",
+                     *           "language": "en",
+                     *           "llmProvider": null,
+                     *           "llmModel": null,
+                     *           "isActive": true,
+                     *           "timeLimitMinutes": 30,
+                     *           "customBranding": null,
+                     *           "publicSlug": "9tm986bnbf",
+                     *           "requireInvite": true,
+                     *           "invitedEmails": [],
+                     *           "videoMode": false,
+                     *           "chatEnabled": true,
+                     *           "voiceEnabled": false,
+                     *           "videoEnabled": false,
+                     *           "antiCheatingEnabled": false,
+                     *           "createdAt": "2026-03-02T09:00:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:04:00.123456+00:00",
+                     *           "jobDescription": null,
+                     *           "resumeText": null,
+                     *           "parsedResume": null,
+                     *           "companyName": null,
+                     *           "roleTitle": null,
+                     *           "_count": {
+                     *             "questions": 3,
+                     *             "sessions": 2
+                     *           }
+                     *         }
+                     *       ],
+                     *       "cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ListInterviewsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_interview: {
@@ -1305,6 +1375,25 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "title": "Senior backend engineer, payments",
+                 *       "description": "Three questions, half an hour at most, in writing.",
+                 *       "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                 *       "assessmentCriteria": [
+                 *         {
+                 *           "name": "Debugging",
+                 *           "description": "Names the cause of a hard fault and says how it was found.",
+                 *           "weight": 2
+                 *         },
+                 *         {
+                 *           "name": "Ownership",
+                 *           "description": "Says what was theirs to decide, and what came of it."
+                 *         }
+                 *       ],
+                 *       "aiTone": "FRIENDLY"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateInterviewRequest"];
             };
         };
@@ -1315,72 +1404,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "title": "Senior backend engineer, payments",
+                     *         "description": "Three questions, half an hour at most, in writing.",
+                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *         "assessmentCriteria": [
+                     *           {
+                     *             "name": "Debugging",
+                     *             "description": "Names the cause of a hard fault and says how it was found.",
+                     *             "weight": 2
+                     *           },
+                     *           {
+                     *             "name": "Ownership",
+                     *             "description": "Says what was theirs to decide, and what came of it."
+                     *           }
+                     *         ],
+                     *         "aiTone": "FRIENDLY",
+                     *         "mode": "CHAT",
+                     *         "allowModeSwitch": true,
+                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
+                     *         "aiPersona": null,
+                     *         "aiName": "Aural",
+                     *         "followUpDepth": "MODERATE",
+                     *         "language": "en",
+                     *         "llmProvider": null,
+                     *         "llmModel": null,
+                     *         "isActive": true,
+                     *         "timeLimitMinutes": null,
+                     *         "customBranding": null,
+                     *         "publicSlug": "9tm986bnbf",
+                     *         "requireInvite": true,
+                     *         "invitedEmails": [],
+                     *         "videoMode": false,
+                     *         "chatEnabled": true,
+                     *         "voiceEnabled": false,
+                     *         "videoEnabled": false,
+                     *         "antiCheatingEnabled": false,
+                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
+                     *         "updatedAt": "2026-03-02T09:00:00.123456+00:00",
+                     *         "jobDescription": null,
+                     *         "resumeText": null,
+                     *         "parsedResume": null,
+                     *         "companyName": null,
+                     *         "roleTitle": null
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreateInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_interview: {
@@ -1388,6 +1470,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -1400,72 +1486,140 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "title": "Senior backend engineer, payments",
+                     *         "description": "Three questions, half an hour at most, in writing.",
+                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *         "assessmentCriteria": [
+                     *           {
+                     *             "name": "Debugging",
+                     *             "description": "Names the cause of a hard fault and says how it was found.",
+                     *             "weight": 2
+                     *           },
+                     *           {
+                     *             "name": "Ownership",
+                     *             "description": "Says what was theirs to decide, and what came of it."
+                     *           }
+                     *         ],
+                     *         "aiTone": "FRIENDLY",
+                     *         "mode": "CHAT",
+                     *         "allowModeSwitch": true,
+                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
+                     *         "aiPersona": null,
+                     *         "aiName": "Aural",
+                     *         "followUpDepth": "MODERATE",
+                     *         "language": "en",
+                     *         "llmProvider": null,
+                     *         "llmModel": null,
+                     *         "isActive": true,
+                     *         "timeLimitMinutes": 30,
+                     *         "customBranding": null,
+                     *         "publicSlug": "9tm986bnbf",
+                     *         "requireInvite": true,
+                     *         "invitedEmails": [],
+                     *         "videoMode": false,
+                     *         "chatEnabled": true,
+                     *         "voiceEnabled": false,
+                     *         "videoEnabled": false,
+                     *         "antiCheatingEnabled": false,
+                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
+                     *         "updatedAt": "2026-03-02T09:04:00.123456+00:00",
+                     *         "jobDescription": null,
+                     *         "resumeText": null,
+                     *         "parsedResume": null,
+                     *         "companyName": null,
+                     *         "roleTitle": null,
+                     *         "_count": {
+                     *           "sessions": 2
+                     *         },
+                     *         "questions": [
+                     *           {
+                     *             "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 0,
+                     *             "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *             "description": null,
+                     *             "type": "OPEN_ENDED",
+                     *             "options": null,
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": true,
+                     *             "probeThreshold": 25,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": null,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 1,
+                     *             "text": "How often were you on call in the last year?",
+                     *             "description": null,
+                     *             "type": "SINGLE_CHOICE",
+                     *             "options": [
+                     *               "Never",
+                     *               "Now and then",
+                     *               "Every month or more"
+                     *             ],
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": false,
+                     *             "probeThreshold": null,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": null,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 2,
+                     *             "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *             "description": null,
+                     *             "type": "OPEN_ENDED",
+                     *             "options": null,
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": true,
+                     *             "probeThreshold": null,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": 600,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:08:00.123456+00:00"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["GetInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     archive_interview: {
@@ -1473,6 +1627,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -1485,72 +1643,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "archived": true
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ArchiveInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_interview: {
@@ -1558,12 +1667,21 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "timeLimitMinutes": 30
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateInterviewRequest"];
             };
         };
@@ -1574,72 +1692,66 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "title": "Senior backend engineer, payments",
+                     *         "description": "Three questions, half an hour at most, in writing.",
+                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *         "assessmentCriteria": [
+                     *           {
+                     *             "name": "Debugging",
+                     *             "description": "Names the cause of a hard fault and says how it was found.",
+                     *             "weight": 2
+                     *           },
+                     *           {
+                     *             "name": "Ownership",
+                     *             "description": "Says what was theirs to decide, and what came of it."
+                     *           }
+                     *         ],
+                     *         "aiTone": "FRIENDLY",
+                     *         "mode": "CHAT",
+                     *         "allowModeSwitch": true,
+                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
+                     *         "aiPersona": null,
+                     *         "aiName": "Aural",
+                     *         "followUpDepth": "MODERATE",
+                     *         "language": "en",
+                     *         "llmProvider": null,
+                     *         "llmModel": null,
+                     *         "isActive": true,
+                     *         "timeLimitMinutes": 30,
+                     *         "customBranding": null,
+                     *         "publicSlug": "9tm986bnbf",
+                     *         "requireInvite": true,
+                     *         "invitedEmails": [],
+                     *         "videoMode": false,
+                     *         "chatEnabled": true,
+                     *         "voiceEnabled": false,
+                     *         "videoEnabled": false,
+                     *         "antiCheatingEnabled": false,
+                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
+                     *         "updatedAt": "2026-03-02T09:04:00.123456+00:00",
+                     *         "jobDescription": null,
+                     *         "resumeText": null,
+                     *         "parsedResume": null,
+                     *         "companyName": null,
+                     *         "roleTitle": null
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["UpdateInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     publish_interview: {
@@ -1647,6 +1759,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -1659,72 +1775,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "publicSlug": "9tm986bnbf",
+                     *         "url": "https://aural-ai.com/i/9tm986bnbf"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PublishInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_questions: {
@@ -1732,6 +1800,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -1744,72 +1816,91 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 0,
+                     *           "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *           "description": null,
+                     *           "type": "OPEN_ENDED",
+                     *           "options": null,
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": true,
+                     *           "probeThreshold": 25,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": null,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 1,
+                     *           "text": "How often were you on call in the last year?",
+                     *           "description": null,
+                     *           "type": "SINGLE_CHOICE",
+                     *           "options": [
+                     *             "Never",
+                     *             "Now and then",
+                     *             "Every month or more"
+                     *           ],
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": false,
+                     *           "probeThreshold": null,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": null,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 2,
+                     *           "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *           "description": null,
+                     *           "type": "OPEN_ENDED",
+                     *           "options": null,
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": true,
+                     *           "probeThreshold": null,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": 600,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:08:00.123456+00:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ListQuestionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_questions: {
@@ -1817,12 +1908,37 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example [
+                 *       {
+                 *         "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                 *         "probeThreshold": 25
+                 *       },
+                 *       {
+                 *         "text": "How often were you on call in the last year?",
+                 *         "type": "SINGLE_CHOICE",
+                 *         "options": [
+                 *           "Never",
+                 *           "Now and then",
+                 *           "Every month or more"
+                 *         ],
+                 *         "followUpEnabled": false
+                 *       },
+                 *       {
+                 *         "text": "Which change to a system that moves money are you proud of, and what would you do differently today?"
+                 *       }
+                 *     ]
+                 */
                 "application/json": components["schemas"]["CreateQuestionsRequest"];
             };
         };
@@ -1833,72 +1949,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 0,
+                     *           "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *           "description": null,
+                     *           "type": "OPEN_ENDED",
+                     *           "options": null,
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": true,
+                     *           "probeThreshold": 25,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": null,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 1,
+                     *           "text": "How often were you on call in the last year?",
+                     *           "description": null,
+                     *           "type": "SINGLE_CHOICE",
+                     *           "options": [
+                     *             "Never",
+                     *             "Now and then",
+                     *             "Every month or more"
+                     *           ],
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": false,
+                     *           "probeThreshold": null,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": null,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "order": 2,
+                     *           "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *           "description": null,
+                     *           "type": "OPEN_ENDED",
+                     *           "options": null,
+                     *           "starterCode": null,
+                     *           "validationRules": null,
+                     *           "followUpPrompts": null,
+                     *           "probeOnShort": true,
+                     *           "probeThreshold": null,
+                     *           "showIf": null,
+                     *           "skipIf": null,
+                     *           "timeLimitSeconds": null,
+                     *           "isRequired": true,
+                     *           "allowFileUpload": false,
+                     *           "allowedFileTypes": [],
+                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreateQuestionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     delete_question: {
@@ -1906,6 +2042,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_questions.
+                 * @example 1e19ff70-7fa1-4017-89f9-c029759b6e04
+                 */
                 questionId: string;
             };
             cookie?: never;
@@ -1918,72 +2058,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *         "deleted": true
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["DeleteQuestionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_question: {
@@ -1991,12 +2082,21 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_questions.
+                 * @example 580e4653-320b-477e-91ec-d38fab0dc87f
+                 */
                 questionId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "timeLimitSeconds": 600
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateQuestionRequest"];
             };
         };
@@ -2007,72 +2107,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *         "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "order": 2,
+                     *         "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *         "description": null,
+                     *         "type": "OPEN_ENDED",
+                     *         "options": null,
+                     *         "starterCode": null,
+                     *         "validationRules": null,
+                     *         "followUpPrompts": null,
+                     *         "probeOnShort": true,
+                     *         "probeThreshold": null,
+                     *         "showIf": null,
+                     *         "skipIf": null,
+                     *         "timeLimitSeconds": 600,
+                     *         "isRequired": true,
+                     *         "allowFileUpload": false,
+                     *         "allowedFileTypes": [],
+                     *         "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *         "updatedAt": "2026-03-02T09:08:00.123456+00:00"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["UpdateQuestionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_candidates: {
@@ -2080,6 +2150,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -2092,72 +2166,55 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "3a046703-412a-4a3b-830a-651492425e44",
+                     *           "phone": null,
+                     *           "notes": "Referred by the platform team.",
+                     *           "gender": null,
+                     *           "birthday": null,
+                     *           "education": null,
+                     *           "school": null,
+                     *           "major": null,
+                     *           "graduationYear": null,
+                     *           "workExperience": null,
+                     *           "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *           "name": "Ana Sousa",
+                     *           "email": "ana.sousa@example.org",
+                     *           "inviteToken": "vmynb24dwd9fm7mv13m5",
+                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
+                     *           "phone": "+351 912 345 678",
+                     *           "notes": null,
+                     *           "gender": null,
+                     *           "birthday": null,
+                     *           "education": null,
+                     *           "school": null,
+                     *           "major": null,
+                     *           "graduationYear": null,
+                     *           "workExperience": "Six years, two of them on payments.",
+                     *           "sessionId": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
+                     *           "name": "Ben Okafor",
+                     *           "email": "ben.okafor@example.org",
+                     *           "inviteToken": "49r5i3fwl9ldwmbji127",
+                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ListCandidatesResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_candidates: {
@@ -2165,12 +2222,30 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example [
+                 *       {
+                 *         "name": "Ana Sousa",
+                 *         "email": "ana.sousa@example.org",
+                 *         "notes": "Referred by the platform team."
+                 *       },
+                 *       {
+                 *         "name": "Ben Okafor",
+                 *         "email": "ben.okafor@example.org",
+                 *         "workExperience": "Six years, two of them on payments."
+                 *       }
+                 *     ]
+                 */
                 "application/json": components["schemas"]["CreateCandidatesRequest"];
             };
         };
@@ -2181,72 +2256,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "3a046703-412a-4a3b-830a-651492425e44",
+                     *           "phone": null,
+                     *           "notes": "Referred by the platform team.",
+                     *           "gender": null,
+                     *           "birthday": null,
+                     *           "education": null,
+                     *           "school": null,
+                     *           "major": null,
+                     *           "graduationYear": null,
+                     *           "workExperience": null,
+                     *           "sessionId": null,
+                     *           "name": "Ana Sousa",
+                     *           "email": "ana.sousa@example.org",
+                     *           "inviteToken": "vmynb24dwd9fm7mv13m5",
+                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00",
+                     *           "inviteUrl": "https://aural-ai.com/i/invite/vmynb24dwd9fm7mv13m5",
+                     *           "updatedAt": "2026-03-02T09:12:00.123456+00:00"
+                     *         },
+                     *         {
+                     *           "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
+                     *           "phone": null,
+                     *           "notes": null,
+                     *           "gender": null,
+                     *           "birthday": null,
+                     *           "education": null,
+                     *           "school": null,
+                     *           "major": null,
+                     *           "graduationYear": null,
+                     *           "workExperience": "Six years, two of them on payments.",
+                     *           "sessionId": null,
+                     *           "name": "Ben Okafor",
+                     *           "email": "ben.okafor@example.org",
+                     *           "inviteToken": "49r5i3fwl9ldwmbji127",
+                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00",
+                     *           "inviteUrl": "https://aural-ai.com/i/invite/49r5i3fwl9ldwmbji127",
+                     *           "updatedAt": "2026-03-02T09:12:00.123456+00:00"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreateCandidatesResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_candidate: {
@@ -2254,13 +2318,26 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
+                /**
+                 * @description From list_candidates.
+                 * @example d996f7c4-72b9-4a93-9e09-c71284bf3e16
+                 */
                 candidateId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "phone": "+351 912 345 678"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateCandidateRequest"];
             };
         };
@@ -2271,83 +2348,58 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
+                     *         "phone": "+351 912 345 678",
+                     *         "notes": null,
+                     *         "gender": null,
+                     *         "birthday": null,
+                     *         "education": null,
+                     *         "school": null,
+                     *         "major": null,
+                     *         "graduationYear": null,
+                     *         "workExperience": "Six years, two of them on payments.",
+                     *         "sessionId": null,
+                     *         "name": "Ben Okafor",
+                     *         "email": "ben.okafor@example.org",
+                     *         "inviteToken": "49r5i3fwl9ldwmbji127",
+                     *         "createdAt": "2026-03-02T09:12:00.123456+00:00",
+                     *         "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *         "updatedAt": "2026-03-02T09:13:00.123456+00:00"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["UpdateCandidateResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_sessions: {
         parameters: {
             query?: {
-                /** @description 20 when omitted. */
+                /**
+                 * @description 20 when omitted.
+                 * @example 20
+                 */
                 limit?: number;
+                /** @description Of the page before. */
                 cursor?: string;
             };
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -2360,72 +2412,123 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
+                     *           "status": "IN_PROGRESS",
+                     *           "participantName": "Ben Okafor",
+                     *           "participantEmail": "ben.okafor@example.org",
+                     *           "summary": null,
+                     *           "insights": null,
+                     *           "themes": [],
+                     *           "sentiment": null,
+                     *           "totalDurationSeconds": null,
+                     *           "createdAt": "2026-03-02T10:20:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T10:21:00.123456+00:00",
+                     *           "_count": {
+                     *             "messages": 2
+                     *           }
+                     *         },
+                     *         {
+                     *           "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *           "status": "COMPLETED",
+                     *           "participantName": "Ana Sousa",
+                     *           "participantEmail": "ana.sousa@example.org",
+                     *           "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
+                     *           "insights": {
+                     *             "keyInsights": [
+                     *               "Looks for evidence before changing anything."
+                     *             ],
+                     *             "questionEvaluations": [
+                     *               {
+                     *                 "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *                 "score": 9,
+                     *                 "evaluation": "Names the cause and how the two logs showed it.",
+                     *                 "highlights": [
+                     *                   "Paid everybody back the same day."
+                     *                 ],
+                     *                 "improvements": [],
+                     *                 "evidence": [
+                     *                   3
+                     *                 ]
+                     *               },
+                     *               {
+                     *                 "question": "How often were you on call in the last year?",
+                     *                 "score": null,
+                     *                 "evaluation": "A fact, not a skill.",
+                     *                 "highlights": [],
+                     *                 "improvements": [],
+                     *                 "evidence": []
+                     *               },
+                     *               {
+                     *                 "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *                 "score": 8,
+                     *                 "evaluation": "A clear design, and an honest second thought.",
+                     *                 "highlights": [
+                     *                   "One worker for each merchant."
+                     *                 ],
+                     *                 "improvements": [
+                     *                   "Say how it was measured."
+                     *                 ],
+                     *                 "evidence": [
+                     *                   7
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "criteriaEvaluations": [
+                     *               {
+                     *                 "name": "Debugging",
+                     *                 "score": 9,
+                     *                 "reasoning": "The cause is named and shown.",
+                     *                 "evidence": [
+                     *                   3
+                     *                 ]
+                     *               },
+                     *               {
+                     *                 "name": "Ownership",
+                     *                 "score": 8,
+                     *                 "reasoning": "Says what they decided and what came of it.",
+                     *                 "evidence": [
+                     *                   7
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "scoredBy": {
+                     *               "kind": "agent",
+                     *               "name": "Claude, for Ada Byron",
+                     *               "at": "2026-03-02T10:30:00.123456+00:00"
+                     *             }
+                     *           },
+                     *           "themes": [
+                     *             "idempotency",
+                     *             "refunds"
+                     *           ],
+                     *           "sentiment": {
+                     *             "overall": "positive",
+                     *             "details": "Calm and exact."
+                     *           },
+                     *           "totalDurationSeconds": 1260,
+                     *           "createdAt": "2026-03-02T09:30:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T10:30:00.123456+00:00",
+                     *           "_count": {
+                     *             "messages": 8
+                     *           }
+                     *         }
+                     *       ],
+                     *       "cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ListSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_session: {
@@ -2433,6 +2536,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_sessions.
+                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
+                 */
                 sessionId: string;
             };
             cookie?: never;
@@ -2445,72 +2552,155 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *         "status": "COMPLETED",
+                     *         "participantName": "Ana Sousa",
+                     *         "participantEmail": "ana.sousa@example.org",
+                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
+                     *         "insights": {
+                     *           "keyInsights": [
+                     *             "Looks for evidence before changing anything."
+                     *           ],
+                     *           "questionEvaluations": [
+                     *             {
+                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *               "score": 9,
+                     *               "evaluation": "Names the cause and how the two logs showed it.",
+                     *               "highlights": [
+                     *                 "Paid everybody back the same day."
+                     *               ],
+                     *               "improvements": [],
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "question": "How often were you on call in the last year?",
+                     *               "score": null,
+                     *               "evaluation": "A fact, not a skill.",
+                     *               "highlights": [],
+                     *               "improvements": [],
+                     *               "evidence": []
+                     *             },
+                     *             {
+                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *               "score": 8,
+                     *               "evaluation": "A clear design, and an honest second thought.",
+                     *               "highlights": [
+                     *                 "One worker for each merchant."
+                     *               ],
+                     *               "improvements": [
+                     *                 "Say how it was measured."
+                     *               ],
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "criteriaEvaluations": [
+                     *             {
+                     *               "name": "Debugging",
+                     *               "score": 9,
+                     *               "reasoning": "The cause is named and shown.",
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "name": "Ownership",
+                     *               "score": 8,
+                     *               "reasoning": "Says what they decided and what came of it.",
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "scoredBy": {
+                     *             "kind": "agent",
+                     *             "name": "Claude, for Ada Byron",
+                     *             "at": "2026-03-02T10:30:00.123456+00:00"
+                     *           }
+                     *         },
+                     *         "themes": [
+                     *           "idempotency",
+                     *           "refunds"
+                     *         ],
+                     *         "sentiment": {
+                     *           "overall": "positive",
+                     *           "details": "Calm and exact."
+                     *         },
+                     *         "totalDurationSeconds": 1260,
+                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
+                     *         "messages": [
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
+                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
+                     *             "role": "USER",
+                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
+                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
+                     *             "role": "ASSISTANT",
+                     *             "content": "How often were you on call in the last year?",
+                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
+                     *             "role": "USER",
+                     *             "content": "Every month or more",
+                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
+                     *             "role": "USER",
+                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
+                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
+                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00"
+                     *           }
+                     *         ],
+                     *         "interview": {
+                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "title": "Senior backend engineer, payments",
+                     *           "objective": "Find out how they look for faults, and what they own in systems that move money."
+                     *         }
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["GetSessionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_session_report: {
@@ -2518,6 +2708,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_sessions.
+                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
+                 */
                 sessionId: string;
             };
             cookie?: never;
@@ -2530,72 +2724,268 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "interviewTitle": "Senior backend engineer, payments",
+                     *         "interviewObjective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *         "status": "COMPLETED",
+                     *         "participantName": "Ana Sousa",
+                     *         "participantEmail": "ana.sousa@example.org",
+                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
+                     *         "insights": {
+                     *           "keyInsights": [
+                     *             "Looks for evidence before changing anything."
+                     *           ],
+                     *           "questionEvaluations": [
+                     *             {
+                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *               "score": 9,
+                     *               "evaluation": "Names the cause and how the two logs showed it.",
+                     *               "highlights": [
+                     *                 "Paid everybody back the same day."
+                     *               ],
+                     *               "improvements": [],
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "question": "How often were you on call in the last year?",
+                     *               "score": null,
+                     *               "evaluation": "A fact, not a skill.",
+                     *               "highlights": [],
+                     *               "improvements": [],
+                     *               "evidence": []
+                     *             },
+                     *             {
+                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *               "score": 8,
+                     *               "evaluation": "A clear design, and an honest second thought.",
+                     *               "highlights": [
+                     *                 "One worker for each merchant."
+                     *               ],
+                     *               "improvements": [
+                     *                 "Say how it was measured."
+                     *               ],
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "criteriaEvaluations": [
+                     *             {
+                     *               "name": "Debugging",
+                     *               "score": 9,
+                     *               "reasoning": "The cause is named and shown.",
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "name": "Ownership",
+                     *               "score": 8,
+                     *               "reasoning": "Says what they decided and what came of it.",
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "scoredBy": {
+                     *             "kind": "agent",
+                     *             "name": "Claude, for Ada Byron",
+                     *             "at": "2026-03-02T10:30:00.123456+00:00"
+                     *           }
+                     *         },
+                     *         "themes": [
+                     *           "idempotency",
+                     *           "refunds"
+                     *         ],
+                     *         "sentiment": {
+                     *           "overall": "positive",
+                     *           "details": "Calm and exact."
+                     *         },
+                     *         "totalDurationSeconds": 1260,
+                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
+                     *         "audioRecordingUrl": null,
+                     *         "audioRecordings": [],
+                     *         "audioDuration": null,
+                     *         "screenshots": null,
+                     *         "antiCheatingLog": [],
+                     *         "messages": [
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
+                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": null,
+                     *             "isFollowUp": false,
+                     *             "wordCount": 0
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 0
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
+                     *             "role": "USER",
+                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
+                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 49
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
+                     *             "role": "ASSISTANT",
+                     *             "content": "How often were you on call in the last year?",
+                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 0
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
+                     *             "role": "USER",
+                     *             "content": "Every month or more",
+                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 4
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 0
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
+                     *             "role": "USER",
+                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
+                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *             "isFollowUp": false,
+                     *             "wordCount": 47
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
+                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00",
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "transcription": null,
+                     *             "whiteboardData": null,
+                     *             "whiteboardImageUrl": null,
+                     *             "parentMessageId": null,
+                     *             "sentiment": null,
+                     *             "readingTimeSeconds": null,
+                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *             "contentType": "TEXT",
+                     *             "whiteboardPages": 1,
+                     *             "questionId": null,
+                     *             "isFollowUp": false,
+                     *             "wordCount": 0
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["GetSessionReportResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     end_interview_sessions: {
@@ -2603,12 +2993,24 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "ids": [
+                 *         "fdf53bba-03c5-4ca8-bdbd-8b025a579e31"
+                 *       ],
+                 *       "dryRun": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["EndInterviewSessionsRequest"];
             };
         };
@@ -2619,82 +3021,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "dryRun": true,
+                     *         "results": [
+                     *           {
+                     *             "id": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
+                     *             "status": "eligible"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["EndInterviewSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_practice_sessions: {
         parameters: {
             query?: {
-                /** @description 100 when omitted. */
+                /**
+                 * @description 100 when omitted.
+                 * @example 100
+                 */
                 limit?: number;
             };
             header?: never;
             path: {
+                /**
+                 * @description From list_interviews.
+                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
+                 */
                 interviewId: string;
             };
             cookie?: never;
@@ -2707,72 +3073,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "interviewTitle": "Senior backend engineer, payments",
+                     *           "mode": "TEXT",
+                     *           "status": "COMPLETED",
+                     *           "timed": true,
+                     *           "durationLimitMinutes": 30,
+                     *           "startedAt": "2026-03-02T09:14:00.123456+00:00",
+                     *           "lastActivityAt": "2026-03-02T09:18:00.123456+00:00",
+                     *           "completedAt": "2026-03-02T09:19:00.123456+00:00",
+                     *           "totalDurationSeconds": 300,
+                     *           "createdAt": "2026-03-02T09:14:00.123456+00:00",
+                     *           "attemptCount": 1,
+                     *           "averageScore": 7.5,
+                     *           "bestScore": 7.5,
+                     *           "questionCount": 3
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ListPracticeSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_practice_report: {
@@ -2780,6 +3113,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_practice_sessions.
+                 * @example 66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33
+                 */
                 practiceId: string;
             };
             cookie?: never;
@@ -2792,72 +3129,179 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "session": {
+                     *           "id": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
+                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *           "organizationId": "b1c7a7d2-6a55-4f0e-9d44-3c2f8e1a7b90",
+                     *           "mode": "TEXT",
+                     *           "status": "COMPLETED",
+                     *           "timed": true,
+                     *           "durationLimitMinutes": 30,
+                     *           "startedAt": "2026-03-02T09:14:00.123456+00:00",
+                     *           "lastActivityAt": "2026-03-02T09:18:00.123456+00:00",
+                     *           "completedAt": "2026-03-02T09:19:00.123456+00:00",
+                     *           "totalDurationSeconds": 300,
+                     *           "createdAt": "2026-03-02T09:14:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:19:00.123456+00:00"
+                     *         },
+                     *         "interview": {
+                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "title": "Senior backend engineer, payments",
+                     *           "description": "Three questions, half an hour at most, in writing.",
+                     *           "objective": "Find out how they look for faults, and what they own in systems that move money.",
+                     *           "assessmentCriteria": [
+                     *             {
+                     *               "name": "Debugging",
+                     *               "description": "Names the cause of a hard fault and says how it was found.",
+                     *               "weight": 2
+                     *             },
+                     *             {
+                     *               "name": "Ownership",
+                     *               "description": "Says what was theirs to decide, and what came of it."
+                     *             }
+                     *           ],
+                     *           "aiTone": "FRIENDLY",
+                     *           "mode": "CHAT",
+                     *           "allowModeSwitch": true,
+                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *           "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
+                     *           "aiPersona": null,
+                     *           "aiName": "Aural",
+                     *           "followUpDepth": "MODERATE",
+                     *           "language": "en",
+                     *           "llmProvider": null,
+                     *           "llmModel": null,
+                     *           "isActive": true,
+                     *           "timeLimitMinutes": 30,
+                     *           "customBranding": null,
+                     *           "publicSlug": "9tm986bnbf",
+                     *           "requireInvite": true,
+                     *           "invitedEmails": [],
+                     *           "videoMode": false,
+                     *           "chatEnabled": true,
+                     *           "voiceEnabled": false,
+                     *           "videoEnabled": false,
+                     *           "antiCheatingEnabled": false,
+                     *           "createdAt": "2026-03-02T09:00:00.123456+00:00",
+                     *           "updatedAt": "2026-03-02T09:04:00.123456+00:00",
+                     *           "jobDescription": null,
+                     *           "resumeText": null,
+                     *           "parsedResume": null,
+                     *           "companyName": null,
+                     *           "roleTitle": null
+                     *         },
+                     *         "questions": [
+                     *           {
+                     *             "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 0,
+                     *             "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *             "description": null,
+                     *             "type": "OPEN_ENDED",
+                     *             "options": null,
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": true,
+                     *             "probeThreshold": 25,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": null,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 1,
+                     *             "text": "How often were you on call in the last year?",
+                     *             "description": null,
+                     *             "type": "SINGLE_CHOICE",
+                     *             "options": [
+                     *               "Never",
+                     *               "Now and then",
+                     *               "Every month or more"
+                     *             ],
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": false,
+                     *             "probeThreshold": null,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": null,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "order": 2,
+                     *             "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *             "description": null,
+                     *             "type": "OPEN_ENDED",
+                     *             "options": null,
+                     *             "starterCode": null,
+                     *             "validationRules": null,
+                     *             "followUpPrompts": null,
+                     *             "probeOnShort": true,
+                     *             "probeThreshold": null,
+                     *             "showIf": null,
+                     *             "skipIf": null,
+                     *             "timeLimitSeconds": 600,
+                     *             "isRequired": true,
+                     *             "allowFileUpload": false,
+                     *             "allowedFileTypes": [],
+                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
+                     *             "updatedAt": "2026-03-02T09:08:00.123456+00:00"
+                     *           }
+                     *         ],
+                     *         "attempts": [
+                     *           {
+                     *             "id": "77d5f0aa-1c58-4a7e-8d5b-9a4f3c2b1e66",
+                     *             "sessionId": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
+                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
+                     *             "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
+                     *             "answerText": "A deploy filled the disk of our queue; I found it by its log, which had stopped.",
+                     *             "inputMode": "TEXT",
+                     *             "durationSeconds": 120,
+                     *             "feedback": {
+                     *               "summary": "Concrete.",
+                     *               "improvements": [
+                     *                 "Say how long it took."
+                     *               ]
+                     *             },
+                     *             "followUp": null,
+                     *             "score": 7.5,
+                     *             "attemptNumber": 1,
+                     *             "audioUrl": null,
+                     *             "audioDurationSeconds": null,
+                     *             "createdAt": "2026-03-02T09:16:00.123456+00:00"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["GetPracticeReportResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_usage: {
@@ -2875,72 +3319,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "plan": "self-hosted",
+                     *         "templates": {
+                     *           "used": 1,
+                     *           "limit": null
+                     *         },
+                     *         "session_hours": {
+                     *           "used": 0.35,
+                     *           "limit": null
+                     *         },
+                     *         "ai_tokens": {
+                     *           "used": 0,
+                     *           "limit": null
+                     *         },
+                     *         "seats": {
+                     *           "used": 1,
+                     *           "limit": null
+                     *         },
+                     *         "counted_at": "2026-03-02T10:35:00.123456+00:00"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["GetUsageResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     save_session_analysis: {
@@ -2948,12 +3358,87 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description From list_sessions.
+                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
+                 */
                 sessionId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "scoredBy": "Claude, for Ada Byron",
+                 *       "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
+                 *       "keyInsights": [
+                 *         "Looks for evidence before changing anything."
+                 *       ],
+                 *       "questionEvaluations": [
+                 *         {
+                 *           "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                 *           "score": 9,
+                 *           "evaluation": "Names the cause and how the two logs showed it.",
+                 *           "highlights": [
+                 *             "Paid everybody back the same day."
+                 *           ],
+                 *           "improvements": [],
+                 *           "evidence": [
+                 *             3
+                 *           ]
+                 *         },
+                 *         {
+                 *           "question": "How often were you on call in the last year?",
+                 *           "score": null,
+                 *           "evaluation": "A fact, not a skill.",
+                 *           "highlights": [],
+                 *           "improvements": [],
+                 *           "evidence": []
+                 *         },
+                 *         {
+                 *           "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                 *           "score": 8,
+                 *           "evaluation": "A clear design, and an honest second thought.",
+                 *           "highlights": [
+                 *             "One worker for each merchant."
+                 *           ],
+                 *           "improvements": [
+                 *             "Say how it was measured."
+                 *           ],
+                 *           "evidence": [
+                 *             7
+                 *           ]
+                 *         }
+                 *       ],
+                 *       "criteriaEvaluations": [
+                 *         {
+                 *           "name": "Debugging",
+                 *           "score": 9,
+                 *           "reasoning": "The cause is named and shown.",
+                 *           "evidence": [
+                 *             3
+                 *           ]
+                 *         },
+                 *         {
+                 *           "name": "Ownership",
+                 *           "score": 8,
+                 *           "reasoning": "Says what they decided and what came of it.",
+                 *           "evidence": [
+                 *             7
+                 *           ]
+                 *         }
+                 *       ],
+                 *       "themes": [
+                 *         "idempotency",
+                 *         "refunds"
+                 *       ],
+                 *       "sentiment": {
+                 *         "overall": "positive",
+                 *         "details": "Calm and exact."
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["SaveSessionAnalysisRequest"];
             };
         };
@@ -2964,72 +3449,157 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
+                     *         "status": "COMPLETED",
+                     *         "participantName": "Ana Sousa",
+                     *         "participantEmail": "ana.sousa@example.org",
+                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
+                     *         "insights": {
+                     *           "keyInsights": [
+                     *             "Looks for evidence before changing anything."
+                     *           ],
+                     *           "questionEvaluations": [
+                     *             {
+                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *               "score": 9,
+                     *               "evaluation": "Names the cause and how the two logs showed it.",
+                     *               "highlights": [
+                     *                 "Paid everybody back the same day."
+                     *               ],
+                     *               "improvements": [],
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "question": "How often were you on call in the last year?",
+                     *               "score": null,
+                     *               "evaluation": "A fact, not a skill.",
+                     *               "highlights": [],
+                     *               "improvements": [],
+                     *               "evidence": []
+                     *             },
+                     *             {
+                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *               "score": 8,
+                     *               "evaluation": "A clear design, and an honest second thought.",
+                     *               "highlights": [
+                     *                 "One worker for each merchant."
+                     *               ],
+                     *               "improvements": [
+                     *                 "Say how it was measured."
+                     *               ],
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "criteriaEvaluations": [
+                     *             {
+                     *               "name": "Debugging",
+                     *               "score": 9,
+                     *               "reasoning": "The cause is named and shown.",
+                     *               "evidence": [
+                     *                 3
+                     *               ]
+                     *             },
+                     *             {
+                     *               "name": "Ownership",
+                     *               "score": 8,
+                     *               "reasoning": "Says what they decided and what came of it.",
+                     *               "evidence": [
+                     *                 7
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "scoredBy": {
+                     *             "kind": "agent",
+                     *             "name": "Claude, for Ada Byron",
+                     *             "at": "2026-03-02T10:30:00.123456+00:00"
+                     *           }
+                     *         },
+                     *         "themes": [
+                     *           "idempotency",
+                     *           "refunds"
+                     *         ],
+                     *         "sentiment": {
+                     *           "overall": "positive",
+                     *           "details": "Calm and exact."
+                     *         },
+                     *         "totalDurationSeconds": 1260,
+                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
+                     *         "messages": [
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
+                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
+                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
+                     *             "role": "USER",
+                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
+                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
+                     *             "role": "ASSISTANT",
+                     *             "content": "How often were you on call in the last year?",
+                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
+                     *             "role": "USER",
+                     *             "content": "Every month or more",
+                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
+                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
+                     *             "role": "USER",
+                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
+                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00"
+                     *           },
+                     *           {
+                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
+                     *             "role": "ASSISTANT",
+                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
+                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00"
+                     *           }
+                     *         ],
+                     *         "interview": {
+                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
+                     *           "title": "Senior backend engineer, payments",
+                     *           "objective": "Find out how they look for faults, and what they own in systems that move money."
+                     *         }
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["SaveSessionAnalysisResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }
