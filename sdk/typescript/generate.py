@@ -64,5 +64,14 @@ def table() -> str:
     )
 
 
+def unillustrated(value: Any) -> Any:
+    """The document without its examples: in types they are more than half of the words."""
+    if isinstance(value, list):
+        return [unillustrated(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: unillustrated(each) for name, each in value.items() if name != "example"}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(table() if "--operations" in sys.argv else json.dumps(openapi()))
+    sys.stdout.write(table() if "--operations" in sys.argv else json.dumps(unillustrated(openapi())))

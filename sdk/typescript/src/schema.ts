@@ -1137,14 +1137,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "BAD_REQUEST",
-                 *         "message": "title is required."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1154,14 +1146,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "UNAUTHORIZED",
-                 *         "message": "Invalid or revoked API key."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1171,14 +1155,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "FORBIDDEN",
-                 *         "message": "MEMBER role or higher required."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1188,14 +1164,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "NOT_FOUND",
-                 *         "message": "Interview not found."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1205,14 +1173,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "CONFLICT",
-                 *         "message": "Nobody was registered: of the list, number 2 (2026-02-11) was erased here before, on the day in brackets."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1222,14 +1182,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "BAD_REQUEST",
-                 *         "message": "The request body is larger than 4 MiB."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1239,15 +1191,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "RATE_LIMITED",
-                 *         "message": "Too many requests. Retry after 12s.",
-                 *         "retry_after": 12
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1257,14 +1200,6 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "error": {
-                 *         "code": "INTERNAL_ERROR",
-                 *         "message": "The database is busy or cannot be written. Nothing was changed; try again."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["Error"];
             };
         };
@@ -1279,10 +1214,7 @@ export interface operations {
     list_interviews: {
         parameters: {
             query?: {
-                /**
-                 * @description 20 when omitted.
-                 * @example 20
-                 */
+                /** @description 20 when omitted. */
                 limit?: number;
                 /** @description Of the page before. */
                 cursor?: string;
@@ -1299,63 +1231,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "title": "Senior backend engineer, payments",
-                     *           "description": "Three questions, half an hour at most, in writing.",
-                     *           "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *           "assessmentCriteria": [
-                     *             {
-                     *               "name": "Debugging",
-                     *               "description": "Names the cause of a hard fault and says how it was found.",
-                     *               "weight": 2
-                     *             },
-                     *             {
-                     *               "name": "Ownership",
-                     *               "description": "Says what was theirs to decide, and what came of it."
-                     *             }
-                     *           ],
-                     *           "aiTone": "FRIENDLY",
-                     *           "mode": "CHAT",
-                     *           "allowModeSwitch": true,
-                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *           "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
-                     *           "aiPersona": null,
-                     *           "aiName": "Aural",
-                     *           "followUpDepth": "MODERATE",
-                     *           "language": "en",
-                     *           "llmProvider": null,
-                     *           "llmModel": null,
-                     *           "isActive": true,
-                     *           "timeLimitMinutes": 30,
-                     *           "customBranding": null,
-                     *           "publicSlug": "9tm986bnbf",
-                     *           "requireInvite": true,
-                     *           "invitedEmails": [],
-                     *           "videoMode": false,
-                     *           "chatEnabled": true,
-                     *           "voiceEnabled": false,
-                     *           "videoEnabled": false,
-                     *           "antiCheatingEnabled": false,
-                     *           "createdAt": "2026-03-02T09:00:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:04:00.123456+00:00",
-                     *           "jobDescription": null,
-                     *           "resumeText": null,
-                     *           "parsedResume": null,
-                     *           "companyName": null,
-                     *           "roleTitle": null,
-                     *           "_count": {
-                     *             "questions": 3,
-                     *             "sessions": 2
-                     *           }
-                     *         }
-                     *       ],
-                     *       "cursor": null
-                     *     }
-                     */
                     "application/json": components["schemas"]["ListInterviewsResponse"];
                 };
             };
@@ -1375,25 +1250,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "title": "Senior backend engineer, payments",
-                 *       "description": "Three questions, half an hour at most, in writing.",
-                 *       "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                 *       "assessmentCriteria": [
-                 *         {
-                 *           "name": "Debugging",
-                 *           "description": "Names the cause of a hard fault and says how it was found.",
-                 *           "weight": 2
-                 *         },
-                 *         {
-                 *           "name": "Ownership",
-                 *           "description": "Says what was theirs to decide, and what came of it."
-                 *         }
-                 *       ],
-                 *       "aiTone": "FRIENDLY"
-                 *     }
-                 */
                 "application/json": components["schemas"]["CreateInterviewRequest"];
             };
         };
@@ -1404,56 +1260,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "title": "Senior backend engineer, payments",
-                     *         "description": "Three questions, half an hour at most, in writing.",
-                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *         "assessmentCriteria": [
-                     *           {
-                     *             "name": "Debugging",
-                     *             "description": "Names the cause of a hard fault and says how it was found.",
-                     *             "weight": 2
-                     *           },
-                     *           {
-                     *             "name": "Ownership",
-                     *             "description": "Says what was theirs to decide, and what came of it."
-                     *           }
-                     *         ],
-                     *         "aiTone": "FRIENDLY",
-                     *         "mode": "CHAT",
-                     *         "allowModeSwitch": true,
-                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
-                     *         "aiPersona": null,
-                     *         "aiName": "Aural",
-                     *         "followUpDepth": "MODERATE",
-                     *         "language": "en",
-                     *         "llmProvider": null,
-                     *         "llmModel": null,
-                     *         "isActive": true,
-                     *         "timeLimitMinutes": null,
-                     *         "customBranding": null,
-                     *         "publicSlug": "9tm986bnbf",
-                     *         "requireInvite": true,
-                     *         "invitedEmails": [],
-                     *         "videoMode": false,
-                     *         "chatEnabled": true,
-                     *         "voiceEnabled": false,
-                     *         "videoEnabled": false,
-                     *         "antiCheatingEnabled": false,
-                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
-                     *         "updatedAt": "2026-03-02T09:00:00.123456+00:00",
-                     *         "jobDescription": null,
-                     *         "resumeText": null,
-                     *         "parsedResume": null,
-                     *         "companyName": null,
-                     *         "roleTitle": null
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["CreateInterviewResponse"];
                 };
             };
@@ -1470,10 +1276,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1486,131 +1289,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "title": "Senior backend engineer, payments",
-                     *         "description": "Three questions, half an hour at most, in writing.",
-                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *         "assessmentCriteria": [
-                     *           {
-                     *             "name": "Debugging",
-                     *             "description": "Names the cause of a hard fault and says how it was found.",
-                     *             "weight": 2
-                     *           },
-                     *           {
-                     *             "name": "Ownership",
-                     *             "description": "Says what was theirs to decide, and what came of it."
-                     *           }
-                     *         ],
-                     *         "aiTone": "FRIENDLY",
-                     *         "mode": "CHAT",
-                     *         "allowModeSwitch": true,
-                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
-                     *         "aiPersona": null,
-                     *         "aiName": "Aural",
-                     *         "followUpDepth": "MODERATE",
-                     *         "language": "en",
-                     *         "llmProvider": null,
-                     *         "llmModel": null,
-                     *         "isActive": true,
-                     *         "timeLimitMinutes": 30,
-                     *         "customBranding": null,
-                     *         "publicSlug": "9tm986bnbf",
-                     *         "requireInvite": true,
-                     *         "invitedEmails": [],
-                     *         "videoMode": false,
-                     *         "chatEnabled": true,
-                     *         "voiceEnabled": false,
-                     *         "videoEnabled": false,
-                     *         "antiCheatingEnabled": false,
-                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
-                     *         "updatedAt": "2026-03-02T09:04:00.123456+00:00",
-                     *         "jobDescription": null,
-                     *         "resumeText": null,
-                     *         "parsedResume": null,
-                     *         "companyName": null,
-                     *         "roleTitle": null,
-                     *         "_count": {
-                     *           "sessions": 2
-                     *         },
-                     *         "questions": [
-                     *           {
-                     *             "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 0,
-                     *             "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *             "description": null,
-                     *             "type": "OPEN_ENDED",
-                     *             "options": null,
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": true,
-                     *             "probeThreshold": 25,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": null,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 1,
-                     *             "text": "How often were you on call in the last year?",
-                     *             "description": null,
-                     *             "type": "SINGLE_CHOICE",
-                     *             "options": [
-                     *               "Never",
-                     *               "Now and then",
-                     *               "Every month or more"
-                     *             ],
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": false,
-                     *             "probeThreshold": null,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": null,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 2,
-                     *             "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *             "description": null,
-                     *             "type": "OPEN_ENDED",
-                     *             "options": null,
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": true,
-                     *             "probeThreshold": null,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": 600,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:08:00.123456+00:00"
-                     *           }
-                     *         ]
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["GetInterviewResponse"];
                 };
             };
@@ -1627,10 +1305,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1643,14 +1318,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "archived": true
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["ArchiveInterviewResponse"];
                 };
             };
@@ -1667,21 +1334,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "timeLimitMinutes": 30
-                 *     }
-                 */
                 "application/json": components["schemas"]["UpdateInterviewRequest"];
             };
         };
@@ -1692,56 +1351,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "title": "Senior backend engineer, payments",
-                     *         "description": "Three questions, half an hour at most, in writing.",
-                     *         "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *         "assessmentCriteria": [
-                     *           {
-                     *             "name": "Debugging",
-                     *             "description": "Names the cause of a hard fault and says how it was found.",
-                     *             "weight": 2
-                     *           },
-                     *           {
-                     *             "name": "Ownership",
-                     *             "description": "Says what was theirs to decide, and what came of it."
-                     *           }
-                     *         ],
-                     *         "aiTone": "FRIENDLY",
-                     *         "mode": "CHAT",
-                     *         "allowModeSwitch": true,
-                     *         "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *         "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
-                     *         "aiPersona": null,
-                     *         "aiName": "Aural",
-                     *         "followUpDepth": "MODERATE",
-                     *         "language": "en",
-                     *         "llmProvider": null,
-                     *         "llmModel": null,
-                     *         "isActive": true,
-                     *         "timeLimitMinutes": 30,
-                     *         "customBranding": null,
-                     *         "publicSlug": "9tm986bnbf",
-                     *         "requireInvite": true,
-                     *         "invitedEmails": [],
-                     *         "videoMode": false,
-                     *         "chatEnabled": true,
-                     *         "voiceEnabled": false,
-                     *         "videoEnabled": false,
-                     *         "antiCheatingEnabled": false,
-                     *         "createdAt": "2026-03-02T09:00:00.123456+00:00",
-                     *         "updatedAt": "2026-03-02T09:04:00.123456+00:00",
-                     *         "jobDescription": null,
-                     *         "resumeText": null,
-                     *         "parsedResume": null,
-                     *         "companyName": null,
-                     *         "roleTitle": null
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["UpdateInterviewResponse"];
                 };
             };
@@ -1759,10 +1368,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1775,15 +1381,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "publicSlug": "9tm986bnbf",
-                     *         "url": "https://aural-ai.com/i/9tm986bnbf"
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["PublishInterviewResponse"];
                 };
             };
@@ -1800,10 +1397,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1816,82 +1410,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 0,
-                     *           "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *           "description": null,
-                     *           "type": "OPEN_ENDED",
-                     *           "options": null,
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": true,
-                     *           "probeThreshold": 25,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": null,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 1,
-                     *           "text": "How often were you on call in the last year?",
-                     *           "description": null,
-                     *           "type": "SINGLE_CHOICE",
-                     *           "options": [
-                     *             "Never",
-                     *             "Now and then",
-                     *             "Every month or more"
-                     *           ],
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": false,
-                     *           "probeThreshold": null,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": null,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 2,
-                     *           "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *           "description": null,
-                     *           "type": "OPEN_ENDED",
-                     *           "options": null,
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": true,
-                     *           "probeThreshold": null,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": 600,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:08:00.123456+00:00"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/json": components["schemas"]["ListQuestionsResponse"];
                 };
             };
@@ -1908,37 +1426,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example [
-                 *       {
-                 *         "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                 *         "probeThreshold": 25
-                 *       },
-                 *       {
-                 *         "text": "How often were you on call in the last year?",
-                 *         "type": "SINGLE_CHOICE",
-                 *         "options": [
-                 *           "Never",
-                 *           "Now and then",
-                 *           "Every month or more"
-                 *         ],
-                 *         "followUpEnabled": false
-                 *       },
-                 *       {
-                 *         "text": "Which change to a system that moves money are you proud of, and what would you do differently today?"
-                 *       }
-                 *     ]
-                 */
                 "application/json": components["schemas"]["CreateQuestionsRequest"];
             };
         };
@@ -1949,82 +1443,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 0,
-                     *           "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *           "description": null,
-                     *           "type": "OPEN_ENDED",
-                     *           "options": null,
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": true,
-                     *           "probeThreshold": 25,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": null,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 1,
-                     *           "text": "How often were you on call in the last year?",
-                     *           "description": null,
-                     *           "type": "SINGLE_CHOICE",
-                     *           "options": [
-                     *             "Never",
-                     *             "Now and then",
-                     *             "Every month or more"
-                     *           ],
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": false,
-                     *           "probeThreshold": null,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": null,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "order": 2,
-                     *           "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *           "description": null,
-                     *           "type": "OPEN_ENDED",
-                     *           "options": null,
-                     *           "starterCode": null,
-                     *           "validationRules": null,
-                     *           "followUpPrompts": null,
-                     *           "probeOnShort": true,
-                     *           "probeThreshold": null,
-                     *           "showIf": null,
-                     *           "skipIf": null,
-                     *           "timeLimitSeconds": null,
-                     *           "isRequired": true,
-                     *           "allowFileUpload": false,
-                     *           "allowedFileTypes": [],
-                     *           "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/json": components["schemas"]["CreateQuestionsResponse"];
                 };
             };
@@ -2042,10 +1460,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_questions.
-                 * @example 1e19ff70-7fa1-4017-89f9-c029759b6e04
-                 */
+                /** @description From list_questions. */
                 questionId: string;
             };
             cookie?: never;
@@ -2058,14 +1473,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *         "deleted": true
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["DeleteQuestionResponse"];
                 };
             };
@@ -2082,21 +1489,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_questions.
-                 * @example 580e4653-320b-477e-91ec-d38fab0dc87f
-                 */
+                /** @description From list_questions. */
                 questionId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "timeLimitSeconds": 600
-                 *     }
-                 */
                 "application/json": components["schemas"]["UpdateQuestionRequest"];
             };
         };
@@ -2107,32 +1506,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *         "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "order": 2,
-                     *         "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *         "description": null,
-                     *         "type": "OPEN_ENDED",
-                     *         "options": null,
-                     *         "starterCode": null,
-                     *         "validationRules": null,
-                     *         "followUpPrompts": null,
-                     *         "probeOnShort": true,
-                     *         "probeThreshold": null,
-                     *         "showIf": null,
-                     *         "skipIf": null,
-                     *         "timeLimitSeconds": 600,
-                     *         "isRequired": true,
-                     *         "allowFileUpload": false,
-                     *         "allowedFileTypes": [],
-                     *         "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *         "updatedAt": "2026-03-02T09:08:00.123456+00:00"
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["UpdateQuestionResponse"];
                 };
             };
@@ -2150,10 +1523,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2166,46 +1536,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "3a046703-412a-4a3b-830a-651492425e44",
-                     *           "phone": null,
-                     *           "notes": "Referred by the platform team.",
-                     *           "gender": null,
-                     *           "birthday": null,
-                     *           "education": null,
-                     *           "school": null,
-                     *           "major": null,
-                     *           "graduationYear": null,
-                     *           "workExperience": null,
-                     *           "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *           "name": "Ana Sousa",
-                     *           "email": "ana.sousa@example.org",
-                     *           "inviteToken": "vmynb24dwd9fm7mv13m5",
-                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
-                     *           "phone": "+351 912 345 678",
-                     *           "notes": null,
-                     *           "gender": null,
-                     *           "birthday": null,
-                     *           "education": null,
-                     *           "school": null,
-                     *           "major": null,
-                     *           "graduationYear": null,
-                     *           "workExperience": "Six years, two of them on payments.",
-                     *           "sessionId": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
-                     *           "name": "Ben Okafor",
-                     *           "email": "ben.okafor@example.org",
-                     *           "inviteToken": "49r5i3fwl9ldwmbji127",
-                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/json": components["schemas"]["ListCandidatesResponse"];
                 };
             };
@@ -2222,30 +1552,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example [
-                 *       {
-                 *         "name": "Ana Sousa",
-                 *         "email": "ana.sousa@example.org",
-                 *         "notes": "Referred by the platform team."
-                 *       },
-                 *       {
-                 *         "name": "Ben Okafor",
-                 *         "email": "ben.okafor@example.org",
-                 *         "workExperience": "Six years, two of them on payments."
-                 *       }
-                 *     ]
-                 */
                 "application/json": components["schemas"]["CreateCandidatesRequest"];
             };
         };
@@ -2256,50 +1569,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "3a046703-412a-4a3b-830a-651492425e44",
-                     *           "phone": null,
-                     *           "notes": "Referred by the platform team.",
-                     *           "gender": null,
-                     *           "birthday": null,
-                     *           "education": null,
-                     *           "school": null,
-                     *           "major": null,
-                     *           "graduationYear": null,
-                     *           "workExperience": null,
-                     *           "sessionId": null,
-                     *           "name": "Ana Sousa",
-                     *           "email": "ana.sousa@example.org",
-                     *           "inviteToken": "vmynb24dwd9fm7mv13m5",
-                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00",
-                     *           "inviteUrl": "https://aural-ai.com/i/invite/vmynb24dwd9fm7mv13m5",
-                     *           "updatedAt": "2026-03-02T09:12:00.123456+00:00"
-                     *         },
-                     *         {
-                     *           "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
-                     *           "phone": null,
-                     *           "notes": null,
-                     *           "gender": null,
-                     *           "birthday": null,
-                     *           "education": null,
-                     *           "school": null,
-                     *           "major": null,
-                     *           "graduationYear": null,
-                     *           "workExperience": "Six years, two of them on payments.",
-                     *           "sessionId": null,
-                     *           "name": "Ben Okafor",
-                     *           "email": "ben.okafor@example.org",
-                     *           "inviteToken": "49r5i3fwl9ldwmbji127",
-                     *           "createdAt": "2026-03-02T09:12:00.123456+00:00",
-                     *           "inviteUrl": "https://aural-ai.com/i/invite/49r5i3fwl9ldwmbji127",
-                     *           "updatedAt": "2026-03-02T09:12:00.123456+00:00"
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/json": components["schemas"]["CreateCandidatesResponse"];
                 };
             };
@@ -2318,26 +1587,15 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
-                /**
-                 * @description From list_candidates.
-                 * @example d996f7c4-72b9-4a93-9e09-c71284bf3e16
-                 */
+                /** @description From list_candidates. */
                 candidateId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "phone": "+351 912 345 678"
-                 *     }
-                 */
                 "application/json": components["schemas"]["UpdateCandidateRequest"];
             };
         };
@@ -2348,29 +1606,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "d996f7c4-72b9-4a93-9e09-c71284bf3e16",
-                     *         "phone": "+351 912 345 678",
-                     *         "notes": null,
-                     *         "gender": null,
-                     *         "birthday": null,
-                     *         "education": null,
-                     *         "school": null,
-                     *         "major": null,
-                     *         "graduationYear": null,
-                     *         "workExperience": "Six years, two of them on payments.",
-                     *         "sessionId": null,
-                     *         "name": "Ben Okafor",
-                     *         "email": "ben.okafor@example.org",
-                     *         "inviteToken": "49r5i3fwl9ldwmbji127",
-                     *         "createdAt": "2026-03-02T09:12:00.123456+00:00",
-                     *         "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *         "updatedAt": "2026-03-02T09:13:00.123456+00:00"
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["UpdateCandidateResponse"];
                 };
             };
@@ -2386,20 +1621,14 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                /**
-                 * @description 20 when omitted.
-                 * @example 20
-                 */
+                /** @description 20 when omitted. */
                 limit?: number;
                 /** @description Of the page before. */
                 cursor?: string;
             };
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2412,114 +1641,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
-                     *           "status": "IN_PROGRESS",
-                     *           "participantName": "Ben Okafor",
-                     *           "participantEmail": "ben.okafor@example.org",
-                     *           "summary": null,
-                     *           "insights": null,
-                     *           "themes": [],
-                     *           "sentiment": null,
-                     *           "totalDurationSeconds": null,
-                     *           "createdAt": "2026-03-02T10:20:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T10:21:00.123456+00:00",
-                     *           "_count": {
-                     *             "messages": 2
-                     *           }
-                     *         },
-                     *         {
-                     *           "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *           "status": "COMPLETED",
-                     *           "participantName": "Ana Sousa",
-                     *           "participantEmail": "ana.sousa@example.org",
-                     *           "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
-                     *           "insights": {
-                     *             "keyInsights": [
-                     *               "Looks for evidence before changing anything."
-                     *             ],
-                     *             "questionEvaluations": [
-                     *               {
-                     *                 "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *                 "score": 9,
-                     *                 "evaluation": "Names the cause and how the two logs showed it.",
-                     *                 "highlights": [
-                     *                   "Paid everybody back the same day."
-                     *                 ],
-                     *                 "improvements": [],
-                     *                 "evidence": [
-                     *                   3
-                     *                 ]
-                     *               },
-                     *               {
-                     *                 "question": "How often were you on call in the last year?",
-                     *                 "score": null,
-                     *                 "evaluation": "A fact, not a skill.",
-                     *                 "highlights": [],
-                     *                 "improvements": [],
-                     *                 "evidence": []
-                     *               },
-                     *               {
-                     *                 "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *                 "score": 8,
-                     *                 "evaluation": "A clear design, and an honest second thought.",
-                     *                 "highlights": [
-                     *                   "One worker for each merchant."
-                     *                 ],
-                     *                 "improvements": [
-                     *                   "Say how it was measured."
-                     *                 ],
-                     *                 "evidence": [
-                     *                   7
-                     *                 ]
-                     *               }
-                     *             ],
-                     *             "criteriaEvaluations": [
-                     *               {
-                     *                 "name": "Debugging",
-                     *                 "score": 9,
-                     *                 "reasoning": "The cause is named and shown.",
-                     *                 "evidence": [
-                     *                   3
-                     *                 ]
-                     *               },
-                     *               {
-                     *                 "name": "Ownership",
-                     *                 "score": 8,
-                     *                 "reasoning": "Says what they decided and what came of it.",
-                     *                 "evidence": [
-                     *                   7
-                     *                 ]
-                     *               }
-                     *             ],
-                     *             "scoredBy": {
-                     *               "kind": "agent",
-                     *               "name": "Claude, for Ada Byron",
-                     *               "at": "2026-03-02T10:30:00.123456+00:00"
-                     *             }
-                     *           },
-                     *           "themes": [
-                     *             "idempotency",
-                     *             "refunds"
-                     *           ],
-                     *           "sentiment": {
-                     *             "overall": "positive",
-                     *             "details": "Calm and exact."
-                     *           },
-                     *           "totalDurationSeconds": 1260,
-                     *           "createdAt": "2026-03-02T09:30:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T10:30:00.123456+00:00",
-                     *           "_count": {
-                     *             "messages": 8
-                     *           }
-                     *         }
-                     *       ],
-                     *       "cursor": null
-                     *     }
-                     */
                     "application/json": components["schemas"]["ListSessionsResponse"];
                 };
             };
@@ -2536,10 +1657,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_sessions.
-                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
-                 */
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
@@ -2552,146 +1670,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *         "status": "COMPLETED",
-                     *         "participantName": "Ana Sousa",
-                     *         "participantEmail": "ana.sousa@example.org",
-                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
-                     *         "insights": {
-                     *           "keyInsights": [
-                     *             "Looks for evidence before changing anything."
-                     *           ],
-                     *           "questionEvaluations": [
-                     *             {
-                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *               "score": 9,
-                     *               "evaluation": "Names the cause and how the two logs showed it.",
-                     *               "highlights": [
-                     *                 "Paid everybody back the same day."
-                     *               ],
-                     *               "improvements": [],
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "question": "How often were you on call in the last year?",
-                     *               "score": null,
-                     *               "evaluation": "A fact, not a skill.",
-                     *               "highlights": [],
-                     *               "improvements": [],
-                     *               "evidence": []
-                     *             },
-                     *             {
-                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *               "score": 8,
-                     *               "evaluation": "A clear design, and an honest second thought.",
-                     *               "highlights": [
-                     *                 "One worker for each merchant."
-                     *               ],
-                     *               "improvements": [
-                     *                 "Say how it was measured."
-                     *               ],
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "criteriaEvaluations": [
-                     *             {
-                     *               "name": "Debugging",
-                     *               "score": 9,
-                     *               "reasoning": "The cause is named and shown.",
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "name": "Ownership",
-                     *               "score": 8,
-                     *               "reasoning": "Says what they decided and what came of it.",
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "scoredBy": {
-                     *             "kind": "agent",
-                     *             "name": "Claude, for Ada Byron",
-                     *             "at": "2026-03-02T10:30:00.123456+00:00"
-                     *           }
-                     *         },
-                     *         "themes": [
-                     *           "idempotency",
-                     *           "refunds"
-                     *         ],
-                     *         "sentiment": {
-                     *           "overall": "positive",
-                     *           "details": "Calm and exact."
-                     *         },
-                     *         "totalDurationSeconds": 1260,
-                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
-                     *         "messages": [
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
-                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
-                     *             "role": "USER",
-                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
-                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
-                     *             "role": "ASSISTANT",
-                     *             "content": "How often were you on call in the last year?",
-                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
-                     *             "role": "USER",
-                     *             "content": "Every month or more",
-                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
-                     *             "role": "USER",
-                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
-                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
-                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00"
-                     *           }
-                     *         ],
-                     *         "interview": {
-                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "title": "Senior backend engineer, payments",
-                     *           "objective": "Find out how they look for faults, and what they own in systems that move money."
-                     *         }
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["GetSessionResponse"];
                 };
             };
@@ -2708,10 +1686,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_sessions.
-                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
-                 */
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
@@ -2724,259 +1699,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "interviewTitle": "Senior backend engineer, payments",
-                     *         "interviewObjective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *         "status": "COMPLETED",
-                     *         "participantName": "Ana Sousa",
-                     *         "participantEmail": "ana.sousa@example.org",
-                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
-                     *         "insights": {
-                     *           "keyInsights": [
-                     *             "Looks for evidence before changing anything."
-                     *           ],
-                     *           "questionEvaluations": [
-                     *             {
-                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *               "score": 9,
-                     *               "evaluation": "Names the cause and how the two logs showed it.",
-                     *               "highlights": [
-                     *                 "Paid everybody back the same day."
-                     *               ],
-                     *               "improvements": [],
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "question": "How often were you on call in the last year?",
-                     *               "score": null,
-                     *               "evaluation": "A fact, not a skill.",
-                     *               "highlights": [],
-                     *               "improvements": [],
-                     *               "evidence": []
-                     *             },
-                     *             {
-                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *               "score": 8,
-                     *               "evaluation": "A clear design, and an honest second thought.",
-                     *               "highlights": [
-                     *                 "One worker for each merchant."
-                     *               ],
-                     *               "improvements": [
-                     *                 "Say how it was measured."
-                     *               ],
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "criteriaEvaluations": [
-                     *             {
-                     *               "name": "Debugging",
-                     *               "score": 9,
-                     *               "reasoning": "The cause is named and shown.",
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "name": "Ownership",
-                     *               "score": 8,
-                     *               "reasoning": "Says what they decided and what came of it.",
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "scoredBy": {
-                     *             "kind": "agent",
-                     *             "name": "Claude, for Ada Byron",
-                     *             "at": "2026-03-02T10:30:00.123456+00:00"
-                     *           }
-                     *         },
-                     *         "themes": [
-                     *           "idempotency",
-                     *           "refunds"
-                     *         ],
-                     *         "sentiment": {
-                     *           "overall": "positive",
-                     *           "details": "Calm and exact."
-                     *         },
-                     *         "totalDurationSeconds": 1260,
-                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
-                     *         "audioRecordingUrl": null,
-                     *         "audioRecordings": [],
-                     *         "audioDuration": null,
-                     *         "screenshots": null,
-                     *         "antiCheatingLog": [],
-                     *         "messages": [
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
-                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": null,
-                     *             "isFollowUp": false,
-                     *             "wordCount": 0
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 0
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
-                     *             "role": "USER",
-                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
-                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 49
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
-                     *             "role": "ASSISTANT",
-                     *             "content": "How often were you on call in the last year?",
-                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 0
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
-                     *             "role": "USER",
-                     *             "content": "Every month or more",
-                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 4
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 0
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
-                     *             "role": "USER",
-                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
-                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *             "isFollowUp": false,
-                     *             "wordCount": 47
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
-                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00",
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "transcription": null,
-                     *             "whiteboardData": null,
-                     *             "whiteboardImageUrl": null,
-                     *             "parentMessageId": null,
-                     *             "sentiment": null,
-                     *             "readingTimeSeconds": null,
-                     *             "sessionId": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *             "contentType": "TEXT",
-                     *             "whiteboardPages": 1,
-                     *             "questionId": null,
-                     *             "isFollowUp": false,
-                     *             "wordCount": 0
-                     *           }
-                     *         ]
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["GetSessionReportResponse"];
                 };
             };
@@ -2993,24 +1715,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "ids": [
-                 *         "fdf53bba-03c5-4ca8-bdbd-8b025a579e31"
-                 *       ],
-                 *       "dryRun": true
-                 *     }
-                 */
                 "application/json": components["schemas"]["EndInterviewSessionsRequest"];
             };
         };
@@ -3021,19 +1732,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "dryRun": true,
-                     *         "results": [
-                     *           {
-                     *             "id": "fdf53bba-03c5-4ca8-bdbd-8b025a579e31",
-                     *             "status": "eligible"
-                     *           }
-                     *         ]
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["EndInterviewSessionsResponse"];
                 };
             };
@@ -3049,18 +1747,12 @@ export interface operations {
     list_practice_sessions: {
         parameters: {
             query?: {
-                /**
-                 * @description 100 when omitted.
-                 * @example 100
-                 */
+                /** @description 100 when omitted. */
                 limit?: number;
             };
             header?: never;
             path: {
-                /**
-                 * @description From list_interviews.
-                 * @example 5227a612-4e03-4ba9-8af2-0656a9bfc2d4
-                 */
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -3073,30 +1765,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "interviewTitle": "Senior backend engineer, payments",
-                     *           "mode": "TEXT",
-                     *           "status": "COMPLETED",
-                     *           "timed": true,
-                     *           "durationLimitMinutes": 30,
-                     *           "startedAt": "2026-03-02T09:14:00.123456+00:00",
-                     *           "lastActivityAt": "2026-03-02T09:18:00.123456+00:00",
-                     *           "completedAt": "2026-03-02T09:19:00.123456+00:00",
-                     *           "totalDurationSeconds": 300,
-                     *           "createdAt": "2026-03-02T09:14:00.123456+00:00",
-                     *           "attemptCount": 1,
-                     *           "averageScore": 7.5,
-                     *           "bestScore": 7.5,
-                     *           "questionCount": 3
-                     *         }
-                     *       ]
-                     *     }
-                     */
                     "application/json": components["schemas"]["ListPracticeSessionsResponse"];
                 };
             };
@@ -3113,10 +1781,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_practice_sessions.
-                 * @example 66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33
-                 */
+                /** @description From list_practice_sessions. */
                 practiceId: string;
             };
             cookie?: never;
@@ -3129,170 +1794,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "session": {
-                     *           "id": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
-                     *           "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *           "organizationId": "b1c7a7d2-6a55-4f0e-9d44-3c2f8e1a7b90",
-                     *           "mode": "TEXT",
-                     *           "status": "COMPLETED",
-                     *           "timed": true,
-                     *           "durationLimitMinutes": 30,
-                     *           "startedAt": "2026-03-02T09:14:00.123456+00:00",
-                     *           "lastActivityAt": "2026-03-02T09:18:00.123456+00:00",
-                     *           "completedAt": "2026-03-02T09:19:00.123456+00:00",
-                     *           "totalDurationSeconds": 300,
-                     *           "createdAt": "2026-03-02T09:14:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:19:00.123456+00:00"
-                     *         },
-                     *         "interview": {
-                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "title": "Senior backend engineer, payments",
-                     *           "description": "Three questions, half an hour at most, in writing.",
-                     *           "objective": "Find out how they look for faults, and what they own in systems that move money.",
-                     *           "assessmentCriteria": [
-                     *             {
-                     *               "name": "Debugging",
-                     *               "description": "Names the cause of a hard fault and says how it was found.",
-                     *               "weight": 2
-                     *             },
-                     *             {
-                     *               "name": "Ownership",
-                     *               "description": "Says what was theirs to decide, and what came of it."
-                     *             }
-                     *           ],
-                     *           "aiTone": "FRIENDLY",
-                     *           "mode": "CHAT",
-                     *           "allowModeSwitch": true,
-                     *           "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *           "projectId": "f1dee48b-6353-42aa-bb3b-3cdcdad96ee5",
-                     *           "aiPersona": null,
-                     *           "aiName": "Aural",
-                     *           "followUpDepth": "MODERATE",
-                     *           "language": "en",
-                     *           "llmProvider": null,
-                     *           "llmModel": null,
-                     *           "isActive": true,
-                     *           "timeLimitMinutes": 30,
-                     *           "customBranding": null,
-                     *           "publicSlug": "9tm986bnbf",
-                     *           "requireInvite": true,
-                     *           "invitedEmails": [],
-                     *           "videoMode": false,
-                     *           "chatEnabled": true,
-                     *           "voiceEnabled": false,
-                     *           "videoEnabled": false,
-                     *           "antiCheatingEnabled": false,
-                     *           "createdAt": "2026-03-02T09:00:00.123456+00:00",
-                     *           "updatedAt": "2026-03-02T09:04:00.123456+00:00",
-                     *           "jobDescription": null,
-                     *           "resumeText": null,
-                     *           "parsedResume": null,
-                     *           "companyName": null,
-                     *           "roleTitle": null
-                     *         },
-                     *         "questions": [
-                     *           {
-                     *             "id": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 0,
-                     *             "text": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *             "description": null,
-                     *             "type": "OPEN_ENDED",
-                     *             "options": null,
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": true,
-                     *             "probeThreshold": 25,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": null,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "1e19ff70-7fa1-4017-89f9-c029759b6e04",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 1,
-                     *             "text": "How often were you on call in the last year?",
-                     *             "description": null,
-                     *             "type": "SINGLE_CHOICE",
-                     *             "options": [
-                     *               "Never",
-                     *               "Now and then",
-                     *               "Every month or more"
-                     *             ],
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": false,
-                     *             "probeThreshold": null,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": null,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:06:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "580e4653-320b-477e-91ec-d38fab0dc87f",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "order": 2,
-                     *             "text": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *             "description": null,
-                     *             "type": "OPEN_ENDED",
-                     *             "options": null,
-                     *             "starterCode": null,
-                     *             "validationRules": null,
-                     *             "followUpPrompts": null,
-                     *             "probeOnShort": true,
-                     *             "probeThreshold": null,
-                     *             "showIf": null,
-                     *             "skipIf": null,
-                     *             "timeLimitSeconds": 600,
-                     *             "isRequired": true,
-                     *             "allowFileUpload": false,
-                     *             "allowedFileTypes": [],
-                     *             "createdAt": "2026-03-02T09:06:00.123456+00:00",
-                     *             "updatedAt": "2026-03-02T09:08:00.123456+00:00"
-                     *           }
-                     *         ],
-                     *         "attempts": [
-                     *           {
-                     *             "id": "77d5f0aa-1c58-4a7e-8d5b-9a4f3c2b1e66",
-                     *             "sessionId": "66c0b1de-5a0f-4c55-8c0e-0f6b7a1f2d33",
-                     *             "interviewId": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *             "questionId": "78a6868e-3fac-4b39-a63f-eff0e0fa1eb4",
-                     *             "userId": "fbfa6a83-8a51-437d-b86a-ca5e6c0c1ed3",
-                     *             "answerText": "A deploy filled the disk of our queue; I found it by its log, which had stopped.",
-                     *             "inputMode": "TEXT",
-                     *             "durationSeconds": 120,
-                     *             "feedback": {
-                     *               "summary": "Concrete.",
-                     *               "improvements": [
-                     *                 "Say how long it took."
-                     *               ]
-                     *             },
-                     *             "followUp": null,
-                     *             "score": 7.5,
-                     *             "attemptNumber": 1,
-                     *             "audioUrl": null,
-                     *             "audioDurationSeconds": null,
-                     *             "createdAt": "2026-03-02T09:16:00.123456+00:00"
-                     *           }
-                     *         ]
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["GetPracticeReportResponse"];
                 };
             };
@@ -3319,30 +1820,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "plan": "self-hosted",
-                     *         "templates": {
-                     *           "used": 1,
-                     *           "limit": null
-                     *         },
-                     *         "session_hours": {
-                     *           "used": 0.35,
-                     *           "limit": null
-                     *         },
-                     *         "ai_tokens": {
-                     *           "used": 0,
-                     *           "limit": null
-                     *         },
-                     *         "seats": {
-                     *           "used": 1,
-                     *           "limit": null
-                     *         },
-                     *         "counted_at": "2026-03-02T10:35:00.123456+00:00"
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["GetUsageResponse"];
                 };
             };
@@ -3358,87 +1835,13 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /**
-                 * @description From list_sessions.
-                 * @example c8a76652-4bf0-4c56-961f-fcf138696510
-                 */
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "scoredBy": "Claude, for Ada Byron",
-                 *       "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
-                 *       "keyInsights": [
-                 *         "Looks for evidence before changing anything."
-                 *       ],
-                 *       "questionEvaluations": [
-                 *         {
-                 *           "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                 *           "score": 9,
-                 *           "evaluation": "Names the cause and how the two logs showed it.",
-                 *           "highlights": [
-                 *             "Paid everybody back the same day."
-                 *           ],
-                 *           "improvements": [],
-                 *           "evidence": [
-                 *             3
-                 *           ]
-                 *         },
-                 *         {
-                 *           "question": "How often were you on call in the last year?",
-                 *           "score": null,
-                 *           "evaluation": "A fact, not a skill.",
-                 *           "highlights": [],
-                 *           "improvements": [],
-                 *           "evidence": []
-                 *         },
-                 *         {
-                 *           "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                 *           "score": 8,
-                 *           "evaluation": "A clear design, and an honest second thought.",
-                 *           "highlights": [
-                 *             "One worker for each merchant."
-                 *           ],
-                 *           "improvements": [
-                 *             "Say how it was measured."
-                 *           ],
-                 *           "evidence": [
-                 *             7
-                 *           ]
-                 *         }
-                 *       ],
-                 *       "criteriaEvaluations": [
-                 *         {
-                 *           "name": "Debugging",
-                 *           "score": 9,
-                 *           "reasoning": "The cause is named and shown.",
-                 *           "evidence": [
-                 *             3
-                 *           ]
-                 *         },
-                 *         {
-                 *           "name": "Ownership",
-                 *           "score": 8,
-                 *           "reasoning": "Says what they decided and what came of it.",
-                 *           "evidence": [
-                 *             7
-                 *           ]
-                 *         }
-                 *       ],
-                 *       "themes": [
-                 *         "idempotency",
-                 *         "refunds"
-                 *       ],
-                 *       "sentiment": {
-                 *         "overall": "positive",
-                 *         "details": "Calm and exact."
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["SaveSessionAnalysisRequest"];
             };
         };
@@ -3449,146 +1852,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "data": {
-                     *         "id": "c8a76652-4bf0-4c56-961f-fcf138696510",
-                     *         "status": "COMPLETED",
-                     *         "participantName": "Ana Sousa",
-                     *         "participantEmail": "ana.sousa@example.org",
-                     *         "summary": "Found a double charge by comparing two logs, and made refunds safe to repeat.",
-                     *         "insights": {
-                     *           "keyInsights": [
-                     *             "Looks for evidence before changing anything."
-                     *           ],
-                     *           "questionEvaluations": [
-                     *             {
-                     *               "question": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *               "score": 9,
-                     *               "evaluation": "Names the cause and how the two logs showed it.",
-                     *               "highlights": [
-                     *                 "Paid everybody back the same day."
-                     *               ],
-                     *               "improvements": [],
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "question": "How often were you on call in the last year?",
-                     *               "score": null,
-                     *               "evaluation": "A fact, not a skill.",
-                     *               "highlights": [],
-                     *               "improvements": [],
-                     *               "evidence": []
-                     *             },
-                     *             {
-                     *               "question": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *               "score": 8,
-                     *               "evaluation": "A clear design, and an honest second thought.",
-                     *               "highlights": [
-                     *                 "One worker for each merchant."
-                     *               ],
-                     *               "improvements": [
-                     *                 "Say how it was measured."
-                     *               ],
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "criteriaEvaluations": [
-                     *             {
-                     *               "name": "Debugging",
-                     *               "score": 9,
-                     *               "reasoning": "The cause is named and shown.",
-                     *               "evidence": [
-                     *                 3
-                     *               ]
-                     *             },
-                     *             {
-                     *               "name": "Ownership",
-                     *               "score": 8,
-                     *               "reasoning": "Says what they decided and what came of it.",
-                     *               "evidence": [
-                     *                 7
-                     *               ]
-                     *             }
-                     *           ],
-                     *           "scoredBy": {
-                     *             "kind": "agent",
-                     *             "name": "Claude, for Ada Byron",
-                     *             "at": "2026-03-02T10:30:00.123456+00:00"
-                     *           }
-                     *         },
-                     *         "themes": [
-                     *           "idempotency",
-                     *           "refunds"
-                     *         ],
-                     *         "sentiment": {
-                     *           "overall": "positive",
-                     *           "details": "Calm and exact."
-                     *         },
-                     *         "totalDurationSeconds": 1260,
-                     *         "createdAt": "2026-03-02T09:30:00.123456+00:00",
-                     *         "messages": [
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a00",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Hello Ana Sousa, it's nice to meet you! “Aural” is neither a person nor an AI: this is a written interview with prepared follow-ups. Questions come one at a time. The time limit for all of them is 30 minutes; some have one of their own, which is shown.",
-                     *             "timestamp": "2026-03-02T09:31:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a01",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Tell me about an outage that you helped to end. What was the cause, and how did you find it?",
-                     *             "timestamp": "2026-03-02T09:34:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a02",
-                     *             "role": "USER",
-                     *             "content": "In March our checkout charged about 200 people twice. I compared the ledger with the provider's log and saw that a retry after a timeout got a new idempotency key each time. I made the key part of the order, and we paid everybody back the same day.",
-                     *             "timestamp": "2026-03-02T09:37:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a03",
-                     *             "role": "ASSISTANT",
-                     *             "content": "How often were you on call in the last year?",
-                     *             "timestamp": "2026-03-02T09:40:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a04",
-                     *             "role": "USER",
-                     *             "content": "Every month or more",
-                     *             "timestamp": "2026-03-02T09:43:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a05",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Which change to a system that moves money are you proud of, and what would you do differently today?",
-                     *             "timestamp": "2026-03-02T09:46:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a06",
-                     *             "role": "USER",
-                     *             "content": "I moved refunds from a nightly script to a queue with one worker for each merchant, so that none is paid twice and a stuck one is seen within a minute. Today I would write the reconciliation report first: we needed it three times on the way.",
-                     *             "timestamp": "2026-03-02T09:49:00.123456+00:00"
-                     *           },
-                     *           {
-                     *             "id": "0b57e0d1-7c1b-4d0e-9a55-6f2f3f1e4a07",
-                     *             "role": "ASSISTANT",
-                     *             "content": "Thank you, Ana Sousa, that was the last question. It was a pleasure, and your answers are saved.",
-                     *             "timestamp": "2026-03-02T09:52:00.123456+00:00"
-                     *           }
-                     *         ],
-                     *         "interview": {
-                     *           "id": "5227a612-4e03-4ba9-8af2-0656a9bfc2d4",
-                     *           "title": "Senior backend engineer, payments",
-                     *           "objective": "Find out how they look for faults, and what they own in systems that move money."
-                     *         }
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["SaveSessionAnalysisResponse"];
                 };
             };
