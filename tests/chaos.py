@@ -27,6 +27,9 @@ IDS = re.compile(r"/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+)(?=/|$)")
 NOT_PASSED_ON = {"connection", "keep-alive", "content-length", "transfer-encoding", "accept-encoding"}
 
 Headers = list[tuple[str, str]]
+Own = bytes | Callable[["Message"], bytes]
+"""An answer of a test's own: bytes where upstream is not asked, or what becomes of upstream's. The connection stays
+open, unless it says `connection: close`."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Chaos:
     """The proxy, for `async with`: listens on a port of 127.0.0.1 and forwards to another.
 
     `log` has every request in order of arrival, `forwarded` counts "METHOD path" with `{id}` for ids.
-    `next_faults` are the faults of the coming requests, "" being none; once it is empty the dice decide.
+    `next_faults` are the faults of the coming requests, "" being none, or answers of a test's own; once it is empty the
+    dice decide.
     `only` chooses, by method and path, the requests that faults can meet; the others take no turn.
     """
 
@@ -112,7 +116,7 @@ class Chaos:
         self.port = 0
         self.log: list[Exchange] = []
         self.forwarded: Counter[str] = Counter()
-        self.next_faults: deque[str] = deque()
+        self.next_faults: deque[str | Own] = deque()
         self._upstream_port = upstream_port
         self._weights = [*astuple(rates), max(0.0, 1 - sum(astuple(rates)))]
         self._seeds = random.Random(seed)
@@ -162,22 +166,24 @@ class Chaos:
         method, target, _ = start.split(" ")
         path = target.partition("?")[0]
         fault, dice = self._choose(method, path)
-        exchange = Exchange(method, path, fault)
+        exchange = Exchange(method, path, fault if isinstance(fault, str) else "own")
         self.log.append(exchange)
         if fault == "refuse":
             return False
         body = await _read_body(reader, headers)
-        if fault in NOT_DONE:
+        if isinstance(fault, bytes):
+            stays = await _hand_over(fault, writer)
+        elif fault in NOT_DONE:
             stays = await _withhold(fault, dice, reader, writer)
         else:
             await asyncio.sleep(self._delay_seconds if fault == "delay" else 0)
             self.forwarded[f"{method} {IDS.sub('/{id}', path)}"] += 1
             answer = await self._forward(start, headers, body)
             exchange.done = True
-            stays = await _hand_back(fault, answer, writer)
+            stays = await (_hand_over(fault(answer), writer) if callable(fault) else _hand_back(fault, answer, writer))
         return stays and ("connection", "close") not in headers
 
-    def _choose(self, method: str, path: str) -> tuple[str, random.Random]:
+    def _choose(self, method: str, path: str) -> tuple[str | Own, random.Random]:
         """The fault of a request, and dice of its own, so that requests side by side do not share throws."""
         if self._only and not self._only(method, path):
             return "", random.Random(0)
@@ -185,7 +191,7 @@ class Chaos:
         if not self.next_faults:
             return dice.choices([*FAULTS, ""], self._weights)[0], dice
         fault = self.next_faults.popleft()
-        if fault and fault not in FAULTS:
+        if isinstance(fault, str) and fault and fault not in FAULTS:
             raise ValueError(f"there is no fault {fault!r}")
         return fault, dice
 
@@ -212,6 +218,13 @@ async def _withhold(
         writer.write((_server_error(dice) if fault == "server_error" else _too_many(dice)).whole())
         await writer.drain()
     return fault in ("server_error", "too_many")
+
+
+async def _hand_over(answer: bytes, writer: asyncio.StreamWriter) -> bool:
+    """Give the client an answer of a test's own; whether the connection stays of use."""
+    writer.write(answer)
+    await writer.drain()
+    return b"connection: close" not in answer
 
 
 async def _hand_back(fault: str, answer: Message, writer: asyncio.StreamWriter) -> bool:

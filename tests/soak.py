@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import uvicorn
 
 from aural_mcp.api.errors import AuralError
 from aural_mcp.api.operations import CreateInterview, ListInterviews
@@ -26,6 +25,7 @@ from aural_mcp.client.client import AuralClient
 from aural_mcp.server import tools
 from aural_mcp.server.access import BY_NAME
 from chaos import Chaos, Rates
+from wires import listening
 
 KEY = "dlv_test_soak"
 TRUST = Rates(reset=0.01, truncate=0.01, done_then_drop=0.01, hang=0.0, server_error=0.02, too_many=0.02)
@@ -56,13 +56,8 @@ async def backend() -> AsyncIterator[int]:
         store = Store(f"sqlite:///{folder}/workspace.db")
         local = LocalKey(KEY, owner(store).user_id)
         app = create_app(store, origin=lambda: "https://interviews.example", local_key=local)
-        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve)
-            while not server.started:
-                await anyio.sleep(0.01)
-            yield server.servers[0].sockets[0].getsockname()[1]
-            server.should_exit = True
+        async with listening(app) as port:
+            yield port
         store.close()
 
 

@@ -50,8 +50,8 @@ QUESTIONS = "# ── Questions ─"
 @pytest.fixture
 def copy(tmp_path):
     """What git keeps of the tree, and the house's own checks run in it."""
-    kept = ("src", "tests", "docs", "skill", ".claude-plugin")
-    junk = shutil.ignore_patterns("__pycache__", "*.egg-info", Path(__file__).name)
+    kept = ("src", "tests", "docs", "skill", "sdk", ".claude-plugin")
+    junk = shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules", Path(__file__).name)
     for name in kept:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=junk)
     for path in ROOT.iterdir():

@@ -1,9 +1,11 @@
-"""Wires to the real backend: one that notes each request, and one that loses answers."""
+"""Wires to the real backend: one that notes each request, one that loses answers, and a port."""
 
 from collections import deque
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx
+import uvicorn
 
 from aural_mcp.client.client import AuralClient
 from conftest import KEY, ORIGIN
@@ -54,3 +56,16 @@ class Wire(httpx.ASGITransport):
     async def arrive(self):
         """What came late arrives after all."""
         await super().handle_async_request(self.hold)
+
+
+@asynccontextmanager
+async def listening(app):
+    """A backend on a free port of this computer."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve)
+        with anyio.fail_after(60):
+            while not server.started:
+                await anyio.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+        server.should_exit = True

@@ -21,8 +21,9 @@ export interface Operation {
   /** The field whose value is the whole body, and what each of its rows has where nothing is said. */
   readonly body?: string;
   readonly defaults?: Readonly<Record<string, unknown>>;
-  /** Whether the answer is rows, and whether Aural may take half a minute over it. */
+  /** Whether the answer is rows or one row, and whether Aural may take half a minute over it. */
   readonly rows?: true;
+  readonly row?: true;
   readonly large?: true;
   /** Whether, and of which fields, an earlier deployment knows nothing. */
   readonly newer?: true;
@@ -40,7 +41,8 @@ def described(operation: AnyOperation) -> dict[str, Any]:
         item = fields[operation.body].annotation.__args__[0]
         least = item.model_construct().model_dump(mode="json", by_alias=True)
         row |= {"body": operation.body, "defaults": least}
-    row |= {"rows": True} if issubclass(operation.result_type(), Rows) else {}
+    result = operation.result_type()
+    row |= {"rows": True} if issubclass(result, Rows) else {"row": True} if "id" in result.model_fields else {}
     row |= {"large": True} if operation.large else {}
     row |= {"newer": True} if operation.since > 1 else {}
     if operation.method == "PATCH" and operation.toolset in NEWER_FIELDS:
@@ -62,5 +64,14 @@ def table() -> str:
     )
 
 
+def unillustrated(value: Any) -> Any:
+    """The document without its examples: in types they are more than half of the words."""
+    if isinstance(value, list):
+        return [unillustrated(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: unillustrated(each) for name, each in value.items() if name != "example"}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(table() if "--operations" in sys.argv else json.dumps(openapi()))
+    sys.stdout.write(table() if "--operations" in sys.argv else json.dumps(unillustrated(openapi())))

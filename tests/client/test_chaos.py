@@ -234,6 +234,28 @@ async def test_a_request_that_is_spared_takes_no_fault_and_no_turn(upstream):
     assert [target for _, target, _ in upstream.done] == ["/interviews", "/interviews?x=1", "/questions"]
 
 
+async def test_an_answer_of_a_tests_own_stands_for_upstreams_or_changes_it(upstream):
+    async with Chaos(upstream.port, CALM) as proxy, client_of(proxy) as client:
+        own = b"HTTP/1.1 418 X\r\ncontent-length: 3\r\n\r\nown"
+        proxy.next_faults.extend([own, lambda message: message.whole().replace(b"/interviews", b"/Interviews"), ""])
+        answers = [await client.get("/interviews") for _ in range(3)]
+        ports = {each.extensions["network_stream"].get_extra_info("client_addr") for each in answers}
+    assert (answers[0].status_code, answers[0].text) == (418, "own")
+    assert [each.json()["target"] for each in answers[1:]] == ["/Interviews", "/interviews"]
+    assert [(exchange.fault, exchange.done) for exchange in proxy.log] == [("own", False), ("own", True), ("", True)]
+    assert len(ports) == 1
+
+
+async def test_an_answer_of_a_tests_own_that_says_close_is_the_last_of_its_connection(upstream):
+    async with Chaos(upstream.port, CALM) as proxy:
+        proxy.next_faults.append(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nto the end")
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await reader.read()).endswith(b"to the end")
+        writer.close()
+    assert upstream.done == []
+
+
 async def test_a_fault_that_does_not_exist_is_an_error_of_the_test(upstream):
     proxy = await Chaos(upstream.port, CALM).__aenter__()
     proxy.next_faults.append("gremlin")

@@ -284,6 +284,7 @@ async def test_a_slow_answer_is_not_a_slow_clock(monkeypatch, dates, takes, ahea
         (b'\xef\xbb\xbf{"data": {"id": "i", "title": "T"}}', "T"),
         ('{"data": {"id": "i", "title": "T"}}'.encode("utf-16"), "T"),
         (b'{"data": {"id": "i", "title": "A \\ud83d\\ude00 B \\ud800"}}', "A \U0001f600 B \ufffd\ufffd\ufffd"),
+        (b'{"data": {"id": "i", "title": "A \xed\x95\x9c B \xed\xa0\x80"}}', "A \ud55c B \ufffd\ufffd\ufffd"),
         (f'{{"data": {{"id": "i", "title": "{KEY}"}}}}'.encode(), "dlv_…"),
         (f'{{"data": {{"id": "i", "title": "\\u0064{KEY[1:]}"}}}}'.encode(), "dlv_…"),
         (b'{"data": {"id": "i", "title": "NaN 1e999", "timeLimitMinutes": NaN}}', "NaN 1e999"),

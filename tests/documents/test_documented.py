@@ -34,12 +34,14 @@ PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*
 BIN = Path(sys.executable).parent
 ELSEWHERE = {
     "pip install": "takes the network: `.ci/run` runs the README's two, and [dev] has all extras",
-    "npm": "takes the network: tests/client/test_typescript.py runs them",
+    "sdk/typescript": "takes the network: tests/client/test_typescript.py runs them",
     "uv pip compile": "is run by tests/documents/test_packaging.py",
     "docker compose": "needs a Docker daemon; tests/documents/test_compose.py runs what it starts, and the backup",
     ".venv/bin/pytest": "would run these tests within themselves",
     ".venv/bin/ruff": "would write into the checkout; `.ci/run` checks the same",
     ".venv/bin/python -m aural_mcp.documents.render": "is checked by tests/documents/test_documents.py",
+    "SCOPE": "is for a name on npm that is ours; test_publishing.py uploads to an index on this computer",
+    "mcp-publisher ": "signs in to the MCP registry, or changes what is there",
 }
 """Parts of lines that are not run here, and why."""
 WATCH = re.compile(r"aural-mcp watch --")

@@ -34,6 +34,7 @@ from conftest import needs, ok
 from processes import free_port
 
 ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 SECRETS = {"AURAL_API_KEY", "AURAL_STATE_KEYS", "AURAL_LLM_API_KEY"}
 
 
@@ -44,7 +45,7 @@ def written(name):
     return json.loads((ROOT / name).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["server.json", "manifest.json", ".claude-plugin/plugin.json"])
+@pytest.mark.parametrize("name", ["server.json", "manifest.json", ".claude-plugin/plugin.json", manifests.TYPESCRIPT])
 def test_every_manifest_has_the_version_of_the_package(name):
     assert written(name)["version"] == __version__
 
@@ -81,13 +82,15 @@ def test_keys_are_asked_for_as_secrets():
         assert secret == SECRETS & titled == {"AURAL_API_KEY"}
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "docs/hosts.md", "docs/http.md", "docs/configuration.md", *manifests.FILES]
-)
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{page.name}" for page in PAGES), *manifests.FILES])
 def test_nothing_starts_a_package_of_a_name_that_nobody_owns(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"(uvx|pipx run|uv tool (run|install)|npx)[ \"',\[-]+aural-mcp", text)
-    assert "registryType" not in text
+    assert not re.search(
+        r"(npx|bunx|npm (i|install|add)|(pnpm|yarn|bun|deno) add)\b[^`\n]* (npm:)?aural-client\b(?!-)", text
+    )
+    assert "npm:aural-client" not in text
+    assert manifests.PYPI or "registryType" not in text
     for encoded in re.findall(r"config=([\w%]+)", text):
         assert b"uvx" not in base64.b64decode(unquote(encoded) + "==")
         assert "uvx" not in unquote(encoded)

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import delete, insert, select, update
 
 from aural_mcp.api.operations import CreateInterview
@@ -27,6 +26,7 @@ from conftest import DATABASES, KEY, ORIGIN
 from processes import aural_mcp, settings_for
 from receiver import SECRET, Receiver
 from rows import add_session
+from wires import listening
 
 pytestmark = DATABASES
 QUICK = """
@@ -107,12 +107,8 @@ async def until(is_so):
 @asynccontextmanager
 async def serving(world):
     """The backend on a port of this computer."""
-    server = uvicorn.Server(uvicorn.Config(world.app, host="127.0.0.1", port=0, log_config=None, access_log=False))
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve)
-        await until(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/api/v1"
-        server.should_exit = True
+    async with listening(world.app) as port:
+        yield f"http://127.0.0.1:{port}/api/v1"
 
 
 @asynccontextmanager

@@ -183,11 +183,11 @@ interface Page {
 /** What a successful answer holds, without keys. */
 function resultOf(call: Call, body: unknown): unknown {
   try {
-    const text = String(body);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body as ArrayBuffer | undefined);
     const answer = /dlv_|\\u/.test(text) ? keyless(readJson(text)) : readJson(text);
     if (isObject(answer)) {
       const { data, cursor = null } = answer;
-      if (!call.rows && isObject(data)) return data;
+      if (!call.rows && (call.row ? isRow(data) : isObject(data))) return data;
       if (call.rows && Array.isArray(data) && data.every(isRow) && (cursor === null || typeof cursor === "string")) {
         return { data, cursor };
       }

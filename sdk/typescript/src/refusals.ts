@@ -7,7 +7,7 @@ import { ids, isObject, type Request } from "./request.js";
 export interface Answer {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  /** An error object as it was read, any other body as text, undefined where there was none. */
+  /** An error object as it was read, any other body as bytes, undefined where there was none. */
   readonly body: unknown;
 }
 

@@ -13,13 +13,13 @@ export interface paths {
         };
         /**
          * List interviews
-         * @description List interviews, most recently changed first, archived ones included. Next: get_interview for its questions, or list_sessions for its candidates' results.
+         * @description List interviews, most recently changed first, archived ones included.
          */
         get: operations["list_interviews"];
         put?: never;
         /**
          * Create interview
-         * @description Create an interview, invite-only until published. Write the objective and the criteria first: they are what answers are later scored against. Next: create_questions, then publish_interview (public link) or create_candidates (private links).
+         * @description Create an interview, invite-only until published. Write the objective and the criteria first: they are what answers are later scored against.
          */
         post: operations["create_interview"];
         delete?: never;
@@ -67,7 +67,7 @@ export interface paths {
         put?: never;
         /**
          * Publish interview
-         * @description Open an interview to everyone who has its link, and return that link. This lifts the invite requirement for good and revives an archived interview. For named people only, use create_candidates. Next: give the user the url, then list_sessions to see who took it.
+         * @description Open an interview to everyone who has its link, and return that link. This lifts the invite requirement for good and revives an archived interview. For named people only, use create_candidates.
          */
         post: operations["publish_interview"];
         delete?: never;
@@ -91,7 +91,7 @@ export interface paths {
         put?: never;
         /**
          * Create questions
-         * @description Add questions to an interview, all or none, after the existing ones. Send all in one call. Open questions about real past work tell most. Next: publish_interview (public link) or create_candidates (private links).
+         * @description Add questions to an interview, all or none, after the existing ones. Send all in one call. Open questions about real past work tell most.
          */
         post: operations["create_questions"];
         delete?: never;
@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Create candidates
-         * @description Register people for an interview, all or none, each with a private link (inviteUrl). Nobody is written to: the user sends the links. A link opens one session. Look at list_candidates first: the same person twice gets two links. Next: give the user each name with its inviteUrl, then list_candidates to see who has begun.
+         * @description Register people for an interview, all or none, each with a private link (inviteUrl). Nobody is written to: the user sends the links. A link opens one session. Look at list_candidates first: the same person twice gets two links.
          */
         post: operations["create_candidates"];
         delete?: never;
@@ -177,7 +177,7 @@ export interface paths {
         };
         /**
          * List sessions
-         * @description List the sessions of an interview, newest first: who took it, status, analysis, duration. Next: get_session for the transcript.
+         * @description List the sessions of an interview, newest first: who took it, status, analysis, duration.
          */
         get: operations["list_sessions"];
         put?: never;
@@ -257,7 +257,7 @@ export interface paths {
         };
         /**
          * List practice sessions
-         * @description List the key owner's own practice runs of an interview, newest first. Next: get_practice_report for answers and feedback.
+         * @description List the key owner's own practice runs of an interview, newest first.
          */
         get: operations["list_practice_sessions"];
         put?: never;
@@ -318,7 +318,7 @@ export interface paths {
         get?: never;
         /**
          * Save session analysis
-         * @description Store your own scored analysis of a finished session, so that get_session shows it. Read get_session and get_interview first. Score from what the candidate said and nothing else, name the turns that show it, and give null where nothing was said. It replaces an earlier one. Before: get_session for the numbered turns, get_interview for the questions and criteria.
+         * @description Store your own scored analysis of a finished session, so that get_session shows it. Read get_session and get_interview first. Score from what the candidate said and nothing else, name the turns that show it, and give null where nothing was said. It replaces an earlier one.
          */
         put: operations["save_session_analysis"];
         post?: never;
@@ -361,7 +361,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description A person registered for an interview; `session_id` is set once they have begun. */
+        /** @description A person registered for an interview; `sessionId` is set once they have begun. */
         Candidate: {
             id: string;
             name: string;
@@ -402,11 +402,15 @@ export interface components {
             graduationYear?: number | null;
             workExperience?: string | null;
         };
+        Condition: {
+            questionId?: string;
+            equals?: string;
+        };
         /** @description How many rows hang on this one. */
         Counts: {
-            questions?: number | null;
-            sessions?: number | null;
-            messages?: number | null;
+            questions?: number;
+            sessions?: number;
+            messages?: number;
         } & {
             [key: string]: unknown;
         };
@@ -426,16 +430,10 @@ export interface components {
             assessmentCriteria?: components["schemas"]["AssessmentCriterion"][];
             /** @description `Aural` when omitted. */
             aiName?: string;
-            /**
-             * @description PROFESSIONAL when omitted.
-             * @enum {string}
-             */
-            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-            /**
-             * @description Follow-ups a question: none, up to 2 (when omitted), up to 5.
-             * @enum {string}
-             */
-            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description PROFESSIONAL when omitted. */
+            aiTone?: components["schemas"]["Tone"];
+            /** @description Follow-ups a question: none, up to 2 (when omitted), up to 5. */
+            followUpDepth?: components["schemas"]["FollowUpDepth"];
             /** @description E.g. `zh`; `en` when omitted. */
             language?: string;
             /** @description No limit when omitted. */
@@ -464,10 +462,7 @@ export interface components {
             /** @description 10 is outstanding; null for not scored. */
             score: number | null;
             reasoning: string;
-            /**
-             * @description Turn numbers.
-             * @default []
-             */
+            /** @description Turn numbers. */
             evidence?: number[];
         };
         /** @description What a candidate asks of the team and nobody has closed yet: `kind` is person, data, correct or delete. */
@@ -479,16 +474,16 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description What a person decided on somebody; `verified` is whether who decided signed in, `explained_at` when told why. */
+        /** @description What a person decided on somebody; `verified` is whether who decided signed in, `explainedAt` when told why. */
         Decision: {
             id: string;
-            decision?: string;
-            reason?: string;
+            decision: string;
+            reason: string;
             by: string;
             verified: boolean;
             at: string;
             lookedAt: string[];
-            explainedAt: string | null;
+            explainedAt?: string;
         } & {
             [key: string]: unknown;
         };
@@ -505,10 +500,7 @@ export interface components {
         EndInterviewSessionsRequest: {
             /** @description From list_sessions. */
             ids: string[];
-            /**
-             * @description False really ends them.
-             * @default true
-             */
+            /** @description False really ends them. true when omitted. */
             dryRun?: boolean;
         };
         EndInterviewSessionsResponse: {
@@ -518,11 +510,11 @@ export interface components {
         EndedSession: {
             id: string;
             status: string;
-            reason?: string | null;
+            reason?: string;
         } & {
             [key: string]: unknown;
         };
-        /** @description The outcome of ending sessions, in the order asked for; `dry_run` true means nothing changed. */
+        /** @description The outcome of ending sessions, in the order asked for; `dryRun` true means nothing changed. */
         EndedSessions: {
             dryRun: boolean;
             results: components["schemas"]["EndedSession"][];
@@ -530,13 +522,19 @@ export interface components {
             [key: string]: unknown;
         };
         Error: {
-            error: {
-                code: string;
-                message: string;
-                /** @description Seconds; only with 429. */
-                retry_after?: number;
-            };
+            error: components["schemas"]["ErrorDetail"];
         };
+        ErrorDetail: {
+            /** @description E.g. NOT_FOUND. */
+            code: string;
+            message: string;
+            /** @description Seconds; only with 429. */
+            retry_after?: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @enum {string} */
+        FollowUpDepth: "LIGHT" | "MODERATE" | "DEEP";
         GetInterviewResponse: {
             data: components["schemas"]["InterviewDetail"];
         };
@@ -556,11 +554,11 @@ export interface components {
         IntegrityEvent: {
             type: string;
             timestamp: number | null;
-            detail?: string | null;
+            detail?: string;
         } & {
             [key: string]: unknown;
         };
-        /** @description An interview template. `is_active` false means archived; `require_invite` true means private links only. */
+        /** @description An interview template. `isActive` false means archived; `requireInvite` true means private links only. */
         Interview: {
             id: string;
             title: string;
@@ -596,7 +594,7 @@ export interface components {
             parsedResume: unknown;
             companyName: string | null;
             roleTitle: string | null;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
         } & {
             [key: string]: unknown;
         };
@@ -636,7 +634,7 @@ export interface components {
             parsedResume: unknown;
             companyName: string | null;
             roleTitle: string | null;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
             questions: components["schemas"]["Question"][];
         } & {
             [key: string]: unknown;
@@ -670,6 +668,9 @@ export interface components {
             inviteUrl: string;
             updatedAt: string;
         } & {
+            [key: string]: unknown;
+        };
+        JsonObject: {
             [key: string]: unknown;
         };
         ListCandidatesResponse: {
@@ -725,18 +726,14 @@ export interface components {
         };
         /** @description A practice run with its interview, questions and attempts. */
         PracticeReport: {
-            session: {
-                [key: string]: unknown;
-            };
-            interview: {
-                [key: string]: unknown;
-            };
+            session: components["schemas"]["JsonObject"];
+            interview: components["schemas"]["JsonObject"];
             questions: components["schemas"]["Question"][];
             attempts: components["schemas"]["PracticeAttempt"][];
         } & {
             [key: string]: unknown;
         };
-        /** @description One practice run of the key's owner. `average_score` counts attempts without a score as 0. */
+        /** @description One practice run of the key's owner. `averageScore` counts attempts without a score as 0. */
         PracticeSummary: {
             id: string;
             interviewId: string;
@@ -777,9 +774,7 @@ export interface components {
             description: string | null;
             type: string;
             options: string[] | null;
-            starterCode: {
-                [key: string]: string;
-            } | null;
+            starterCode: components["schemas"]["StarterCode"] | null;
             validationRules: unknown;
             followUpPrompts: unknown;
             probeOnShort: boolean;
@@ -803,71 +798,44 @@ export interface components {
             score: number | null;
             /** @description Why, in a sentence or two. */
             evaluation: string;
-            /** @default [] */
             highlights?: string[];
-            /** @default [] */
             improvements?: string[];
-            /**
-             * @description Turn numbers.
-             * @default []
-             */
+            /** @description Turn numbers. */
             evidence?: number[];
         };
         /** @description One question to add. */
         QuestionInput: {
             text: string;
-            /**
-             * @description Choice types need options.
-             * @default OPEN_ENDED
-             * @enum {string}
-             */
-            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description Choice types need options. OPEN_ENDED when omitted. */
+            type?: components["schemas"]["QuestionType"];
             /** @description In order. */
             options?: string[] | null;
             /** @description Small print. */
             description?: string | null;
             /** @description Last when omitted. */
             order?: number;
-            /**
-             * @description False: may be skipped.
-             * @default true
-             */
+            /** @description False: may be skipped. true when omitted. */
             required?: boolean;
-            /**
-             * @description Probe short answers.
-             * @default true
-             */
+            /** @description Probe short answers. true when omitted. */
             followUpEnabled?: boolean;
             /** @description Words below which it is short. */
             probeThreshold?: number | null;
             /** @description Asked in order. */
             followUpPrompts?: string[] | null;
             /** @description For CODING, by language. */
-            starterCode?: {
-                [key: string]: string;
-            } | null;
+            starterCode?: components["schemas"]["StarterCode"] | null;
             timeLimitSeconds?: number | null;
-            validationRules?: {
-                minWords?: number;
-            } | null;
+            validationRules?: components["schemas"]["ValidationRules"] | null;
             /** @description Ask only if an earlier choice question got this choice. */
-            showIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            showIf?: components["schemas"]["Condition"] | null;
             /** @description Skip if it did. */
-            skipIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
-            /** @default false */
+            skipIf?: components["schemas"]["Condition"] | null;
             allowFileUpload?: boolean;
-            /**
-             * @description MIME types.
-             * @default []
-             */
+            /** @description MIME types. */
             allowedFileTypes?: string[];
         };
+        /** @enum {string} */
+        QuestionType: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
         /** @description How much is used, and the plan's limit; null means unlimited. */
         Quota: {
             used: number;
@@ -875,7 +843,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description A turn with everything stored about it; `content_type` is TEXT, AUDIO, FILE, IMAGE, WHITEBOARD or CODE. */
+        /** @description A turn with everything stored about it; `contentType` is TEXT, AUDIO, FILE, IMAGE, WHITEBOARD or CODE. */
         ReportMessage: {
             id: string;
             role: string;
@@ -901,25 +869,15 @@ export interface components {
         SaveSessionAnalysisRequest: {
             /** @description A few sentences. */
             summary: string;
-            /** @default [] */
             keyInsights?: string[];
             /** @description One for each question. */
             questionEvaluations: components["schemas"]["QuestionEvaluation"][];
-            /**
-             * @description One for each criterion.
-             * @default []
-             */
+            /** @description One for each criterion. */
             criteriaEvaluations?: components["schemas"]["CriterionEvaluation"][];
-            /** @default [] */
             themes?: string[];
-            /** @default null */
             sentiment?: components["schemas"]["Sentiment"] | null;
-            /** @default null */
             toneAnalysis?: components["schemas"]["ToneAnalysis"] | null;
-            /**
-             * @description For RESEARCH questions.
-             * @default null
-             */
+            /** @description For RESEARCH questions. */
             researchFindings?: string[] | null;
             /** @description Your name and model. */
             scoredBy: string;
@@ -940,7 +898,6 @@ export interface components {
         Sentiment: {
             /** @description positive, neutral, negative or mixed. */
             overall: string;
-            /** @default  */
             details?: string;
         };
         /** @description One candidate's interview with its whole transcript, oldest turn first. */
@@ -950,20 +907,16 @@ export interface components {
             participantName: string | null;
             participantEmail: string | null;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             totalDurationSeconds: number | null;
             createdAt: string;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
+            decision?: components["schemas"]["Decision"];
             messages: components["schemas"]["Message"][];
-            interview: components["schemas"]["InterviewHead"] | null;
+            interview: components["schemas"]["InterviewHead"];
         } & {
             [key: string]: unknown;
         };
@@ -976,19 +929,15 @@ export interface components {
             status: string;
             createdAt: string;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             messages: components["schemas"]["ReportMessage"][];
             totalDurationSeconds: number | null;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
-            notice?: components["schemas"]["Notice"] | null;
+            decision?: components["schemas"]["Decision"];
+            notice?: components["schemas"]["Notice"];
             audioRecordingUrl: string | null;
             audioRecordings: components["schemas"]["AudioRecording"][];
             audioDuration: number | null;
@@ -1008,22 +957,21 @@ export interface components {
             participantName: string | null;
             participantEmail: string | null;
             summary: string | null;
-            insights: {
-                [key: string]: unknown;
-            } | unknown[] | null;
+            insights: components["schemas"]["JsonObject"] | unknown[] | null;
             themes: unknown[];
-            sentiment: {
-                [key: string]: unknown;
-            } | unknown[] | string | null;
+            sentiment: components["schemas"]["JsonObject"] | unknown[] | string | null;
             totalDurationSeconds: number | null;
             createdAt: string;
-            asksForPerson?: string | null;
+            asksForPerson?: string;
             requests?: components["schemas"]["DataRequest"][];
-            decision?: components["schemas"]["Decision"] | null;
+            decision?: components["schemas"]["Decision"];
             updatedAt: string;
-            _count?: components["schemas"]["Counts"] | null;
+            _count?: components["schemas"]["Counts"];
         } & {
             [key: string]: unknown;
+        };
+        StarterCode: {
+            [key: string]: string;
         };
         /** @description A line of a rubric as it is read: its weight is whatever somebody wrote. */
         StoredCriterion: {
@@ -1034,16 +982,14 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @enum {string} */
+        Tone: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
         /** @description The tone of the session; it is no ground for a score. */
         ToneAnalysis: {
             /** @description E.g. confident. */
             overall: string;
-            /** @default  */
             details?: string;
-            /**
-             * @description By answer.
-             * @default []
-             */
+            /** @description By answer. */
             segments?: components["schemas"]["ToneSegment"][];
         };
         /** @description The tone of one answer. */
@@ -1052,7 +998,6 @@ export interface components {
             tone: string;
             /** @description low, medium or high. */
             confidence: string;
-            /** @default  */
             notes?: string;
         };
         UpdateCandidateRequest: {
@@ -1089,16 +1034,10 @@ export interface components {
             assessmentCriteria?: components["schemas"]["AssessmentCriterion"][] | null;
             /** @description Interviewer's name. */
             aiName?: string;
-            /**
-             * @description How the interviewer speaks.
-             * @enum {string}
-             */
-            aiTone?: "CASUAL" | "PROFESSIONAL" | "FORMAL" | "FRIENDLY";
-            /**
-             * @description Follow-ups a question: 0, up to 2, up to 5.
-             * @enum {string}
-             */
-            followUpDepth?: "LIGHT" | "MODERATE" | "DEEP";
+            /** @description How the interviewer speaks. */
+            aiTone?: components["schemas"]["Tone"];
+            /** @description Follow-ups a question: 0, up to 2, up to 5. */
+            followUpDepth?: components["schemas"]["FollowUpDepth"];
             /** @description Code such as `en` or `zh`. */
             language?: string;
             /** @description For all. */
@@ -1118,11 +1057,8 @@ export interface components {
         UpdateQuestionRequest: {
             /** @description What is asked. */
             text?: string;
-            /**
-             * @description Choice types need options.
-             * @enum {string}
-             */
-            type?: "OPEN_ENDED" | "SINGLE_CHOICE" | "MULTIPLE_CHOICE" | "CODING" | "WHITEBOARD" | "RESEARCH";
+            /** @description Choice types need options. */
+            type?: components["schemas"]["QuestionType"];
             /** @description The choices, in order. */
             options?: string[] | null;
             /** @description Small print. */
@@ -1138,25 +1074,15 @@ export interface components {
             /** @description Follow-ups to ask, in order. */
             followUpPrompts?: string[] | null;
             /** @description Language to code. */
-            starterCode?: {
-                [key: string]: string;
-            } | null;
+            starterCode?: components["schemas"]["StarterCode"] | null;
             /** @description For this question. */
             timeLimitSeconds?: number | null;
             /** @description What an answer must have. */
-            validationRules?: {
-                minWords?: number;
-            } | null;
+            validationRules?: components["schemas"]["ValidationRules"] | null;
             /** @description As create_questions takes it. */
-            showIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            showIf?: components["schemas"]["Condition"] | null;
             /** @description Skip if, written as showIf. */
-            skipIf?: {
-                questionId?: string;
-                equals?: string;
-            } | null;
+            skipIf?: components["schemas"]["Condition"] | null;
             /** @description Let candidates attach files. */
             allowFileUpload?: boolean;
             /** @description MIME types. */
@@ -1191,17 +1117,93 @@ export interface components {
         /** @description What the workspace has used. The counts of Aural may be old; this route does not prove that a key works. */
         Usage: {
             plan: string;
-            templates: components["schemas"]["Quota"] | null;
-            session_hours: components["schemas"]["Quota"] | null;
-            ai_tokens: components["schemas"]["Quota"] | null;
-            seats: components["schemas"]["Quota"] | null;
+            templates: components["schemas"]["Quota"];
+            session_hours: components["schemas"]["Quota"];
+            ai_tokens: components["schemas"]["Quota"];
+            seats: components["schemas"]["Quota"];
             /** @description When, where the backend says; Aural does not. */
-            counted_at: string | null;
+            counted_at?: string;
         } & {
             [key: string]: unknown;
         };
+        ValidationRules: {
+            minWords?: number;
+        };
     };
-    responses: never;
+    responses: {
+        /** @description A value is missing or wrong; the message says which. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The key is missing, unknown, revoked or expired. */
+        Unauthorized: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The key's owner may not do this here, or the plan allows no more (PLAN_LIMIT_EXCEEDED). */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description There is no such row in the key's scope. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description What is there does not allow this. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body is too large. */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
+        RateLimited: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The database is busy or cannot be written; the message says if anything was changed. */
+        Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1214,6 +1216,7 @@ export interface operations {
             query?: {
                 /** @description 20 when omitted. */
                 limit?: number;
+                /** @description Of the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -1231,69 +1234,11 @@ export interface operations {
                     "application/json": components["schemas"]["ListInterviewsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_interview: {
@@ -1318,69 +1263,12 @@ export interface operations {
                     "application/json": components["schemas"]["CreateInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_interview: {
@@ -1388,6 +1276,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1403,69 +1292,12 @@ export interface operations {
                     "application/json": components["schemas"]["GetInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     archive_interview: {
@@ -1473,6 +1305,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1488,69 +1321,12 @@ export interface operations {
                     "application/json": components["schemas"]["ArchiveInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_interview: {
@@ -1558,6 +1334,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1577,69 +1354,13 @@ export interface operations {
                     "application/json": components["schemas"]["UpdateInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     publish_interview: {
@@ -1647,6 +1368,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1662,69 +1384,12 @@ export interface operations {
                     "application/json": components["schemas"]["PublishInterviewResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_questions: {
@@ -1732,6 +1397,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1747,69 +1413,12 @@ export interface operations {
                     "application/json": components["schemas"]["ListQuestionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_questions: {
@@ -1817,6 +1426,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -1836,69 +1446,13 @@ export interface operations {
                     "application/json": components["schemas"]["CreateQuestionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     delete_question: {
@@ -1906,6 +1460,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_questions. */
                 questionId: string;
             };
             cookie?: never;
@@ -1921,69 +1476,12 @@ export interface operations {
                     "application/json": components["schemas"]["DeleteQuestionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_question: {
@@ -1991,6 +1489,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_questions. */
                 questionId: string;
             };
             cookie?: never;
@@ -2010,69 +1509,13 @@ export interface operations {
                     "application/json": components["schemas"]["UpdateQuestionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_candidates: {
@@ -2080,6 +1523,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2095,69 +1539,12 @@ export interface operations {
                     "application/json": components["schemas"]["ListCandidatesResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     create_candidates: {
@@ -2165,6 +1552,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2184,69 +1572,14 @@ export interface operations {
                     "application/json": components["schemas"]["CreateCandidatesResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     update_candidate: {
@@ -2254,7 +1587,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
+                /** @description From list_candidates. */
                 candidateId: string;
             };
             cookie?: never;
@@ -2274,69 +1609,13 @@ export interface operations {
                     "application/json": components["schemas"]["UpdateCandidateResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_sessions: {
@@ -2344,10 +1623,12 @@ export interface operations {
             query?: {
                 /** @description 20 when omitted. */
                 limit?: number;
+                /** @description Of the page before. */
                 cursor?: string;
             };
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2363,69 +1644,12 @@ export interface operations {
                     "application/json": components["schemas"]["ListSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_session: {
@@ -2433,6 +1657,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
@@ -2448,69 +1673,12 @@ export interface operations {
                     "application/json": components["schemas"]["GetSessionResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_session_report: {
@@ -2518,6 +1686,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
@@ -2533,69 +1702,12 @@ export interface operations {
                     "application/json": components["schemas"]["GetSessionReportResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     end_interview_sessions: {
@@ -2603,6 +1715,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2622,69 +1735,13 @@ export interface operations {
                     "application/json": components["schemas"]["EndInterviewSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_practice_sessions: {
@@ -2695,6 +1752,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description From list_interviews. */
                 interviewId: string;
             };
             cookie?: never;
@@ -2710,69 +1768,12 @@ export interface operations {
                     "application/json": components["schemas"]["ListPracticeSessionsResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_practice_report: {
@@ -2780,6 +1781,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_practice_sessions. */
                 practiceId: string;
             };
             cookie?: never;
@@ -2795,69 +1797,12 @@ export interface operations {
                     "application/json": components["schemas"]["GetPracticeReportResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_usage: {
@@ -2878,69 +1823,11 @@ export interface operations {
                     "application/json": components["schemas"]["GetUsageResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
     save_session_analysis: {
@@ -2948,6 +1835,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description From list_sessions. */
                 sessionId: string;
             };
             cookie?: never;
@@ -2967,69 +1855,14 @@ export interface operations {
                     "application/json": components["schemas"]["SaveSessionAnalysisResponse"];
                 };
             };
-            /** @description A value is missing or wrong; the message says which. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key is missing, unknown, revoked or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The key's owner may not do this here. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description There is no such row in the key's scope. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The body is too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description More than 60 requests in this key's minute; retry_after says how many seconds to wait. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description The database is busy or cannot be written; nothing was changed. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }

@@ -91,7 +91,7 @@ export class Wire {
       params: { path: call.params, ...(call.method === "GET" ? { query: call.payload } : {}) },
       ...(call.method !== "GET" && Object.keys(call.payload as object).length ? { body: call.payload } : {}),
       headers: { accept: "application/json", authorization: `Bearer ${key}` },
-      parseAs: "text",
+      parseAs: "arrayBuffer",
       fetch,
     };
     try {

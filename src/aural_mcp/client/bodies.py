@@ -26,7 +26,7 @@ LARGEST, MOST_VALUES = 64_000_000, 500_000
 """Bytes of an answer, unpacked, beyond which it is not read any further, and values that it may hold."""
 PIECE = 4_096
 """Packed bytes that are unpacked at once: a thousand times as many may come out."""
-HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 """What may spell one, which nobody could write down."""
 DEEPEST = 100
 """Levels of an answer; Aural's have ten at most."""

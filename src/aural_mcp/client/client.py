@@ -195,30 +195,31 @@ class AuralClient:
         """Carry out one operation, as `call`, and return what is read of its answer."""
         key = self._usable_key()
         deadline = min(time.monotonic() + DEADLINE, spent.until)
-        budget, attempt, lost = self._connections.budget(key, self._person), 0, False
-        reads = operation.effect == "read"
-        spent.budget = budget
+        budget = spent.budget = self._connections.budget(key, self._person)
+        attempt, reads = 0, operation.effect == "read"
+        lost: errors.AuralError | None = None  # a write that may have been done ends with this, whatever ends it
         while True:
             try:
                 async with counted(budget.granted(deadline - SPARE - time.monotonic(), reads=reads)) as waited:
                     spent.waited += waited
                     spent.alone |= budget.alone
                     spent.requests += 1
-                    result = await self._attempt(operation, key, deadline, read, lost=lost)
+                    result = await self._attempt(operation, key, deadline, read, lost=lost is not None)
             except errors.RateLimited as refused:
-                await budget.pause(refused.retry_after)
-                wait = refused.retry_after
+                await budget.pause(wait := refused.retry_after)
                 if time.monotonic() + wait > deadline:
-                    raise
+                    raise lost or refused from None
                 await anyio.sleep(0 if budget.limit else wait)
             except (errors.Unreachable, errors.Unanswered, errors.ServerError) as error:
                 attempt += 1
-                lost = lost or not isinstance(error, errors.Unreachable)
-                spent.lost |= lost
+                if not isinstance(error, errors.Unreachable):
+                    lost, spent.lost = None if reads else error, True
                 wait = retry.pause(attempt)
                 if time.monotonic() + wait > deadline or not self._may_repeat(operation, error, attempt):
-                    raise
+                    raise lost or error from error.__cause__
                 await anyio.sleep(wait)
+            except (errors.BudgetExhausted, errors.StateUnwritable) as error:
+                raise lost or error from None
             else:
                 self._connections.retries.earn()
                 await links.note(self.state, self.tenant, self.base_url, result)
@@ -253,9 +254,9 @@ class AuralClient:
         seen: set[str] = set()
         while True:
             page = await self.call(operation)
-            fresh = [row for row in page.data if row.id not in seen]
-            seen.update(row.id for row in fresh)
-            for row in fresh:
+            fresh = {row.id: row for row in page.data if row.id not in seen}
+            seen.update(fresh)
+            for row in fresh.values():
                 yield row
             if not fresh or page.cursor is None:
                 return
@@ -396,7 +397,6 @@ class AuralClient:
     async def _request(self, operation: Operation[Any], key: str) -> httpx.Response:
         payload = operation.payload()
         query = {name: str(value) for name, value in payload.items()} if payload and operation.method == "GET" else None
-        timeout = LARGE_TIMEOUT if operation.large else TIMEOUT
         request = httpx.Request(
             operation.method,
             self._connections.base_url + operation.location(),
@@ -408,7 +408,7 @@ class AuralClient:
                 "accept-encoding": "gzip",
                 "user-agent": USER_AGENT,
             },
-            extensions={"timeout": timeout.as_dict()},
+            extensions={"timeout": (LARGE_TIMEOUT if operation.large else TIMEOUT).as_dict()},
         )
         return await self._connections.send(request)
 

@@ -90,7 +90,8 @@ def _not_offered(operation: Operation[Any], status: int) -> errors.NotOffered:
 
 def rate_limited(response: httpx.Response) -> errors.RateLimited:
     """A 429, and for how many seconds it holds."""
-    seconds = retry.hold((_error_object(response) or {}).get("retry_after", response.headers.get("retry-after")))
+    given = (_error_object(response) or {}).get("retry_after")
+    seconds = retry.hold(response.headers.get("retry-after") if given is None else given)
     return errors.RateLimited(
         "rate_limited: Aural takes no more requests of this key for now.",
         f"Nothing was done. Call again in {seconds:.0f} s.",

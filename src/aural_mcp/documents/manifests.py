@@ -1,7 +1,8 @@
 """The files by which registries, hosts and editors install this server: all made from the version and the settings.
 
 `server.json` is the MCP registry's, `manifest.json` that of an MCPB bundle, `.claude-plugin/` makes a checkout a plugin
-of Claude Code and a marketplace that offers it. `aural_mcp.documents.render` writes them.
+of Claude Code and a marketplace that offers it; the TypeScript client has the version from here.
+`aural_mcp.documents.render` writes them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from aural_mcp.config import NO
 from aural_mcp.variables import VARIABLES, Variable
 
 SITE = "https://aural-ai.com"
+PYPI: str | None = None
+"""What the package is called on PyPI, from the day on which that name is ours; nothing points there before."""
+NPM: str | None = None
+"""What the TypeScript client is called on npm, likewise; it is private before."""
+REPOSITORY: str | None = None
+"""The public repository on GitHub, `https://github.com/...`; npm takes a package from no other workflow."""
 REGISTRY_NAME = "com.aural-ai/aural-mcp"
 """Our name in the MCP registry; the README holds it too, which will prove that a package is ours."""
 NAME, TITLE = "aural-mcp", "Aural interviews"
@@ -37,8 +44,8 @@ WHO: Json = {
 
 
 def server_json() -> Json:
-    """The entry of the MCP registry: what this is. It names no package as long as none of ours is published."""
-    return {
+    """The entry of the MCP registry: what this is, and the package to start, if one of ours is published."""
+    entry: Json = {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": REGISTRY_NAME,
         "title": TITLE,
@@ -46,6 +53,23 @@ def server_json() -> Json:
         "version": __version__,
         "websiteUrl": SITE,
     }
+    if REPOSITORY:
+        entry["repository"] = {"url": REPOSITORY, "source": "github"}
+    if PYPI:
+        package = {"registryType": "pypi", "identifier": PYPI, "version": __version__, "transport": {"type": "stdio"}}
+        entry["packages"] = [package | {"environmentVariables": [_variable(each) for each in VARIABLES if each.title]}]
+    return entry
+
+
+def typescript(written: Json) -> Json:
+    """The `package.json` of the TypeScript client as it is written, with its version, and its name once it is ours."""
+    made = {**written, "name": NPM or written["name"], "version": __version__, "private": True}
+    if NPM:
+        del made["private"]
+    if REPOSITORY:
+        folder = TYPESCRIPT.rpartition("/")[0]
+        made["repository"] = {"type": "git", "url": f"git+{REPOSITORY}.git", "directory": folder}
+    return made
 
 
 def bundle() -> Json:
@@ -89,6 +113,7 @@ def marketplace() -> Json:
     }
 
 
+TYPESCRIPT = "sdk/typescript/package.json"
 FILES = {
     "server.json": server_json,
     "manifest.json": bundle,
@@ -97,13 +122,16 @@ FILES = {
 }
 
 
-def text(name: str) -> str:
-    """One of `FILES` as it is written."""
-    return json.dumps(FILES[name](), ensure_ascii=False, indent=2) + "\n"
+def text(name: str, written: str) -> str:
+    """One of `FILES`, or `TYPESCRIPT`, as it is to be written; `written` is what is there."""
+    made = FILES[name]() if name in FILES else typescript(json.loads(written))
+    return json.dumps(made, ensure_ascii=False, indent=2) + "\n"
 
 
 def links() -> str:
     """What stands where links of one click will: none may start a name that nobody owns; Markdown."""
+    if PYPI:
+        return f"`pip install {PYPI}` installs the newest release, and `{NAME} install` puts it in."
     return (
         f"There is no release yet: whatever a package index calls `{NAME}` is not ours, so nothing here starts it by "
         f"that name. `{NAME} install` puts in this checkout."
@@ -119,6 +147,12 @@ def _from_folder(folder: str) -> Json:
 def _asked() -> Json:
     """The settings that a host asks its user for."""
     return {_key(each): _question(each) for each in VARIABLES if each.title}
+
+
+def _variable(setting: Variable) -> Json:
+    """A setting as the MCP registry has it."""
+    known: Json = {"name": setting.names, "description": _plain(setting)}
+    return {**known, "isSecret": True} if setting.secret else known
 
 
 def _question(setting: Variable) -> Json:

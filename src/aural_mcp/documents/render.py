@@ -18,7 +18,7 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import OPERATIONS, AnyOperation
 from aural_mcp.documents import manifests
 from aural_mcp.documents.manifests import SITE
-from aural_mcp.documents.openapi import ERRORS, PREFIX, openapi, parameters
+from aural_mcp.documents.openapi import ERRORS, PREFIX, openapi, parameters, shared
 from aural_mcp.privacy.exposure import RevealCandidate
 from aural_mcp.tools import SHAPES
 from aural_mcp.tools.schemas import Schema, input_schema, main_branch, schemas_of
@@ -202,7 +202,7 @@ def _objects(document: Schema) -> list[str]:
     found: list[str] = []
     while names:
         names = [each for name in names for each in re.findall(r'schemas/(\w+)"', json.dumps(schemas[name]))]
-        found += (names := [each for each in dict.fromkeys(names) if each not in found])
+        found += (names := [each for each in dict.fromkeys(names) if each not in {*found, *shared()}])
     fields = {name: dict.fromkeys(_fields(schemas[name])) for name in sorted(found)}
     lines: list[str] = []
     for name, own in fields.items():
@@ -222,7 +222,8 @@ def _fields(schema: Schema) -> list[str]:
 
 def _typescript(field: Schema) -> str:
     if "$ref" in field:
-        return str(field["$ref"]).rsplit("/", 1)[1]
+        name = str(field["$ref"]).rsplit("/", 1)[1]
+        return _typescript(shared()[name]) if name in shared() else name
     if "anyOf" in field:
         return " | ".join(_typescript(branch) for branch in field["anyOf"])
     if field.get("type") == "array":
@@ -320,7 +321,7 @@ def rendered(text: str) -> str:
 def stale(root: Path, *, write: bool) -> list[str]:
     """The documents that are not current; with `write` they are brought up to date."""
     late: list[str] = []
-    for name in (*DOCUMENTS, SCHEMAS, *manifests.FILES):
+    for name in (*DOCUMENTS, SCHEMAS, *manifests.FILES, manifests.TYPESCRIPT):
         path = root / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         if (fresh := _fresh(name, text)) != text:
@@ -334,7 +335,7 @@ def stale(root: Path, *, write: bool) -> list[str]:
 def _fresh(name: str, text: str) -> str:
     if name == SCHEMAS:
         return schemas_json()
-    return rendered(text) if name in DOCUMENTS else manifests.text(name)
+    return rendered(text) if name in DOCUMENTS else manifests.text(name, text)
 
 
 def _acts(operation: AnyOperation) -> str:

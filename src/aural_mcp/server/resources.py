@@ -223,7 +223,7 @@ DOCUMENTS = (
         "openapi.json",
         "Aural API as OpenAPI",
         "OpenAPI 3.1.",
-        lambda: json.dumps(openapi(), ensure_ascii=False, indent=1),
+        lambda: json.dumps(openapi(), ensure_ascii=False, separators=(",", ":")),
         JSON,
         priority=0.1,
     ),

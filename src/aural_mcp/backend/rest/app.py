@@ -16,13 +16,14 @@ It answers as Aural does, except where Aural's answer is plainly a defect. Those
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import anyio
@@ -65,6 +66,7 @@ from aural_mcp.config import EMPLOYER, STARTS, Employer, Model, Starts
 from aural_mcp.database import MayBeStored
 from aural_mcp.documents import render
 from aural_mcp.documents.openapi import PREFIX, openapi
+from aural_mcp.documents.postman import postman
 
 SWEPT = (ListSessions, GetSession, GetSessionReport, EndInterviewSessions)
 BODY_LIMIT = 4 * 1024 * 1024
@@ -208,25 +210,32 @@ def create_pages(
 
 def _documents(origin: Callable[[], str]) -> list[BaseRoute]:
     """The API's own description, in the forms that programs and agents read; it needs no key."""
-    cached = {"cache-control": "public, max-age=3600"}
 
-    async def document(request: Request) -> Response:
-        return _json(openapi(origin()), headers=cached)
+    def document(path: str, made: Callable[[str], str | dict[str, Any]], kind: str) -> Route:
+        @cache  # an OpenAPI document takes 60 ms
+        def body(origin: str) -> bytes:
+            found = made(origin)
+            return (found if isinstance(found, str) else _text(found)).encode()
 
-    def text(path: str, made: Callable[[str], str], kind: str) -> Route:
         async def answer(request: Request) -> Response:
-            return Response(made(origin()), headers=cached, media_type=kind)
+            current = body(origin())
+            tag = f'"{hashlib.sha256(current).hexdigest()}"'
+            headers = {"cache-control": "public, max-age=3600", "etag": tag}
+            if tag in request.headers.get("if-none-match", ""):
+                return Response(status_code=304, headers=headers)
+            return Response(current, headers=headers, media_type=kind)
 
         return Route(path, answer)
 
     return [
-        Route(PREFIX + "/openapi.json", document),
-        text("/llms.txt", render.llms_txt, "text/plain"),
-        text("/llms-full.txt", render.llms_full_txt, "text/plain"),
-        text("/SKILL.md", render.skill_md, "text/markdown"),
+        document(PREFIX + "/openapi.json", openapi, "application/json"),
+        document(PREFIX + "/postman.json", postman, "application/json"),
+        document("/llms.txt", render.llms_txt, "text/plain"),
+        document("/llms-full.txt", render.llms_full_txt, "text/plain"),
+        document("/SKILL.md", render.skill_md, "text/markdown"),
         Route("/skill.md", RedirectResponse("/SKILL.md")),
         *[
-            text(f"/{file.name}", partial(render.skill_reference, file), "text/markdown")
+            document(f"/{file.name}", partial(render.skill_reference, file), "text/markdown")
             for file in render.skill_files()
             if file.name != file.skill
         ],
@@ -290,9 +299,12 @@ def _route(backend: Backend, path: str, methods: dict[str, AnyOperation]) -> Rou
     return Route(PREFIX + path, endpoint, methods=allowed)
 
 
+def _text(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode(), status, {**HEADERS, **(headers or {})}, media_type="application/json")
+    return Response(_text(body).encode(), status, {**HEADERS, **(headers or {})}, media_type="application/json")
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
