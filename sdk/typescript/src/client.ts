@@ -101,6 +101,7 @@ export class Aural {
 
   async #ask(call: Call, signal: AbortSignal | undefined, deadline = now() + DEADLINE): Promise<unknown> {
     const key = usable(this.#key);
+    signal &&= AbortSignal.any([signal]); // Node warns of many listeners at one that calls share
     let lost: AuralError | undefined;
     /** A write that may have arrived ends with that, whatever ends it: nobody may read that nothing was done. */
     const last = (error: unknown): unknown => (call.effect === "read" ? error : (lost ?? error));

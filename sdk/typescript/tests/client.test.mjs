@@ -176,6 +176,18 @@ test("a caller's signal ends a read at once", async () => {
   assert.deepEqual([error.message, after, sent.length], ["enough", 0, 1]);
 });
 
+test("many calls share a signal, and nobody is warned of it", async () => {
+  const warned = mock.method(process, "emitWarning", () => undefined);
+  const { aural } = against([never]);
+  const stop = new AbortController();
+  const all = Array.from({ length: 80 }, () => aural.call("list_interviews", {}, { signal: stop.signal }));
+  await settled();
+  stop.abort();
+  const ends = (await outcome(Promise.allSettled(all))).value;
+  assert.ok(ends.some(({ reason }) => reason.name === "AbortError"));
+  assert.equal(warned.mock.callCount(), 0);
+});
+
 test("a write that has left is waited for, whatever the caller's signal says", async () => {
   const { aural } = against([() => new Promise((resume) => setTimeout(() => resume(ok(INTERVIEW)), 5000))]);
   const stop = new AbortController();
