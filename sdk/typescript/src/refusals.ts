@@ -120,7 +120,7 @@ export function hold(given: unknown): number {
   return Number.isNaN(seconds) ? USUAL_HOLD : Math.min(Math.max(seconds, SHORTEST_HOLD), LONGEST_HOLD);
 }
 
-/** Aural's `error` object without keys; nothing when the body is HTML, empty, nested beyond reading or anything else. */
+/** Aural's `error` object without keys; nothing when the body is HTML, empty, too deep or anything else. */
 function errorObject({ body }: Answer): Record<string, unknown> | undefined {
   try {
     return isObject(body) && isObject(body["error"]) ? (keyless(body["error"]) as Record<string, unknown>) : undefined;
