@@ -46,7 +46,9 @@ export class Aural {
     if (!/^https?:$/.test(url.protocol) || url.username || url.password || /[?#]/.test(url.href)) {
       throw new TypeError("baseUrl must be an http or https address without a user, a query or a fragment.");
     }
-    if (typeof requestsPerMinute !== "number" || !(requestsPerMinute >= 0)) throw new TypeError("requestsPerMinute must be a number, 0 or more.");
+    if (typeof requestsPerMinute !== "number" || !(requestsPerMinute >= 0)) {
+      throw new TypeError("requestsPerMinute must be a number, 0 or more.");
+    }
     const base = url.href.replace(/\/+$/, "");
     this.#key = key;
     this.#wire = new Wire(base, fetch);

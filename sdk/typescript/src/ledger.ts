@@ -94,6 +94,7 @@ export class Ledger {
       if (earlier.state === "unknown") {
         const settled = this.#settle(request, digest, earlier, deadline);
         earlier.over = settled.catch(() => undefined);
+        await within(deadline - now(), settled, signal);
         if (await settled) return { result: structuredClone(earlier.result), remarks: [FOUND] };
       } else {
         if (until <= now()) throw unknown(request, "The same call is still under way.");
@@ -173,9 +174,9 @@ export class Ledger {
       earlier.state = "unknown";
       throw error;
     }
-    if (earlier.result) earlier.state = "done";
+    if (earlier.result) Object.assign(earlier, { state: "done", begun: now() }); // it is remembered from here on
     else this.#entries.delete(digest);
-    return earlier.state === "done";
+    return earlier.result !== undefined;
   }
 
   /** Where what was sent is there, it becomes the entry's result at once, so that no other look takes the same rows. */

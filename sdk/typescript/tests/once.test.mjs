@@ -133,6 +133,29 @@ test("what timed out and arrives later is found", async () => {
   assert.equal(creates(sent), 1);
 });
 
+test("what was found an hour later is remembered from then on", async () => {
+  const { aural, sent } = against([never, none, none, () => ok([made("a")], { cursor: null })]);
+  await outcome(aural.once(...CREATE));
+  await pass(3600);
+  assert.equal((await outcome(aural.once(...CREATE))).value.result.id, "a");
+  await pass(10);
+  assert.match((await outcome(aural.once(...CREATE))).value.remarks[0], /nothing was done a second time/);
+  assert.equal(creates(sent), 1);
+});
+
+test("who gives up while it is looked for an earlier one does not wait for that", async () => {
+  const { aural, sent } = against([never, none, none, never, () => ok([made("a")], { cursor: null })]);
+  await outcome(aural.once(...CREATE));
+  const stop = new AbortController();
+  const ended = outcome(aural.once(...CREATE, { signal: stop.signal }));
+  await settled();
+  stop.abort();
+  const { error, after } = await ended;
+  assert.deepEqual([error.name, after < 1], ["AbortError", true]);
+  assert.equal((await outcome(aural.once(...CREATE))).value.result.id, "a");
+  assert.equal(creates(sent), 1);
+});
+
 test("where looking does not tell, nobody claims to know", async () => {
   const { aural } = against([RESET, json(501)]);
   const { error } = await outcome(aural.once(...CREATE));
