@@ -113,7 +113,8 @@ function rateLimited(error: Record<string, unknown> | undefined, headers: Answer
 
 /** Seconds that a `Retry-After` asks for: a number, or an HTTP date; anything else counts as a minute. */
 export function hold(given: unknown): number {
-  const said = typeof given === "number" ? String(given) : text(given).trim();
+  const all = typeof given === "number" ? String(given) : text(given).trim();
+  const said = all.length < 100 ? all : "";
   const isDate = /[A-Z][a-z]{2}.*\d\d:\d\d/.test(said);
   const isNumber = /^[+-]?\d*\.?\d+(e[+-]?\d+)?$/i.test(said);
   const seconds = isDate ? (Date.parse(said) - Date.now()) / 1000 : isNumber ? Number(said) : NaN;
@@ -143,10 +144,8 @@ function newerFields({ newerFields, payload }: Request): string {
 
 /** Somebody else's words inside a sentence of ours: on one line, shortened, without what cannot be seen. */
 function quoted(words: string): string {
-  const line = words
-    .replace(/\s+/gu, " ")
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "")
-    .trim();
+  const seen = words.replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "");
+  const line = text(keyless(seen)).trim(); // once more: what cannot be seen may have parted a key
   return `“${line.length <= 300 ? line : `${line.slice(0, 299)}…`}”`;
 }
 

@@ -54,6 +54,13 @@ for (const [given, seconds] of [
   test(`a Retry-After of ${JSON.stringify(given)} holds for ${seconds} s`, () => assert.equal(hold(given), seconds));
 }
 
+for (const [what, given] of [
+  ["digits", `${"1".repeat(1_000_000)}x`],
+  ["months", "Mon ".repeat(250_000)],
+]) {
+  test(`a Retry-After of a million ${what} holds for 60 s`, () => assert.equal(hold(given), 60));
+}
+
 test("a 429 holds every call, and is waited out", async () => {
   const { aural, sent } = against([tooMany(7), ok(INTERVIEW)]);
   const first = outcome(aural.call("create_interview", { title: "a" }));
@@ -452,7 +459,8 @@ test("an id that the database of a deployment fails on is not found", async () =
 });
 
 test("what a failing backend says is never repeated, and a key that it repeats is struck out", async () => {
-  const echo = (status) => refused(status, { code: "X", message: "of dlv_test_clock", seen: ["dlv_test_clock"] });
+  const message = "of dlv_test_clock and d\u200blv_\u00adtest_clock";
+  const echo = (status) => refused(status, { code: "X", message, seen: ["dlv_test_clock"] });
   const { error: failing } = await outcome(against([echo(500)]).aural.call("get_usage"));
   const { error: refusing } = await outcome(against([echo(400)]).aural.call("get_usage"));
   assert.equal(failing.message, "The backend failed (HTTP 500).");
