@@ -416,6 +416,8 @@ def _url(name: str, text: str, *, any_scheme: bool = False) -> str:
         raise BadSetting(f"{name} is not an address: {text!r}.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise BadSetting(f"{name} must look like https://host/path, without a query or a user name.")
+    if any_scheme and parts.path.strip("/"):
+        raise BadSetting(f"{name} must look like https://host: candidates' pages are not below a path.")
     if parts.scheme == "http" and not any_scheme and not is_loopback(parts.hostname):
         raise BadSetting(f"{name} must be https: a key is never sent in clear to another computer.")
     return text.rstrip("/")
