@@ -58,6 +58,7 @@ def test_the_key_may_stand_in_a_file(tmp_path):
         ({"AURAL_BASE_URL": "ftp://a.test"}, "AURAL_BASE_URL must look like"),
         ({"AURAL_BASE_URL": "https://user@a.test"}, "AURAL_BASE_URL must look like"),
         ({"AURAL_PUBLIC_URL": "a.test"}, "AURAL_PUBLIC_URL must look like"),
+        ({"AURAL_PUBLIC_URL": "https://a.test/aural/"}, "AURAL_PUBLIC_URL must look like https://host: cand"),
         ({"AURAL_PAGE_PORT": "http"}, "AURAL_PAGE_PORT must be a whole number from 0 to 65535"),
         ({"AURAL_REQUESTS_PER_MINUTE": "-1"}, "AURAL_REQUESTS_PER_MINUTE must be a whole number"),
     ],

@@ -152,7 +152,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         base_url=base_url,
         embedded=not (key or problem or given_url),
         problem=problem,
-        public_url=_url("AURAL_PUBLIC_URL", public_url, any_scheme=True) if public_url else None,
+        public_url=_url("AURAL_PUBLIC_URL", public_url, is_origin=True) if public_url else None,
         page_port=_number(environment, "AURAL_PAGE_PORT", most=65535),
         data_dir=_path("AURAL_DATA_DIR", data_dir) if data_dir else None,
         requests_per_minute=60 if per_minute is None else per_minute,
@@ -407,7 +407,7 @@ def _number(environment: Mapping[str, str], name: str, *, most: int) -> int | No
     return int(text)
 
 
-def _url(name: str, text: str, *, any_scheme: bool = False) -> str:
+def _url(name: str, text: str, *, is_origin: bool = False) -> str:
     """An http(s) address without a trailing slash; plain http only to this computer, unless it is only shown."""
     try:
         parts = urlsplit(text)
@@ -416,6 +416,8 @@ def _url(name: str, text: str, *, any_scheme: bool = False) -> str:
         raise BadSetting(f"{name} is not an address: {text!r}.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise BadSetting(f"{name} must look like https://host/path, without a query or a user name.")
-    if parts.scheme == "http" and not any_scheme and not is_loopback(parts.hostname):
+    if is_origin and parts.path.strip("/"):
+        raise BadSetting(f"{name} must look like https://host: candidates' pages are not below a path.")
+    if parts.scheme == "http" and not is_origin and not is_loopback(parts.hostname):
         raise BadSetting(f"{name} must be https: a key is never sent in clear to another computer.")
     return text.rstrip("/")

@@ -83,6 +83,25 @@ async def test_wrong_addresses_and_methods_are_json_errors(world, method, path, 
     assert status == 404 or "GET" in response.headers["allow"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("/api/v1/interviews/", "/api/v1/interviews"),
+        ("/api/v1/interviews/?limit=1&cursor=a%2Fb", "/api/v1/interviews?limit=1&cursor=a%2Fb"),
+        ("/api/v1/openapi.json/", "/api/v1/openapi.json"),
+        ("/api/v1//evil.example/", "/api/v1//evil.example"),
+        ("/i/abc/", "/i/abc"),
+        ("/i/invite/abc/?utm_source=mail", "/i/invite/abc?utm_source=mail"),
+    ],
+)
+async def test_a_trailing_slash_never_leads_to_another_name_or_away_from_https(world, method, path, leads):
+    async with http_of(world.app) as http:
+        named = {"host": "evil.example", "x-forwarded-host": "evil.example"}
+        response = await http.request(method, ORIGIN + path, headers=named, follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (308, leads)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/interviews/abc"), ("PATCH", "/questions/abc"), ("GET", "/sessions/abc"), ("GET", "/practices/abc")],

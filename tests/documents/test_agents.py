@@ -9,7 +9,7 @@ import pytest
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import OPERATIONS
-from aural_mcp.documents.render import skill_files, skill_folder, skill_text
+from aural_mcp.documents.render import skill_files, skill_folder, skill_md, skill_text
 from aural_mcp.server.access import BY_NAME
 from aural_mcp.workflows import WORKFLOWS
 from conftest import KEY, ORIGIN, answer, begin, make_world, needs, ok
@@ -18,13 +18,13 @@ from processes import backend, free_port
 REFERENCES = [f"/{file.name}" for file in skill_files() if file.name != file.skill]
 PAGES = ["/llms.txt", "/llms-full.txt", "/SKILL.md", *REFERENCES]
 BUDGET = {
-    "/llms.txt": 4_000,
-    "/llms-full.txt": 18_300,
-    "/SKILL.md": 11_000,
+    "/llms.txt": 4_100,
+    "/llms-full.txt": 18_400,
+    "/SKILL.md": 11_400,
     "/references/errors.md": 2_200,
     "/references/fairness.md": 2_400,
     "/references/questions.md": 2_250,
-    "/references/rest.md": 5_600,
+    "/references/rest.md": 6_100,
     "/references/rubrics.md": 1_600,
     "/references/workflows.md": 15_400,
 }
@@ -177,8 +177,8 @@ class Reader:
     def keeps(self, key):
         """The user has put the key where the page says."""
         header = re.search(r"^```text\n(.+?)^```", self.page, re.M | re.S)[1]
-        assert "`.aural` in the home folder" in self.page
-        (self.folder / ".aural").write_text(header.replace("dlv_...", key), encoding="utf-8")
+        name = re.search(r"`(\S+)` in the home folder", self.page)[1]
+        (self.folder / name).write_text(header.replace("dlv_...", key), encoding="utf-8")
 
     def commands(self, heading):
         """The commands below a heading, each with the ids in it that are known by now."""
@@ -283,6 +283,30 @@ async def test_no_command_needs_a_quote_that_another_shell_reads_otherwise(world
     commands = "".join(re.findall(r"^```sh\n(.+?)^```", await text_at(world, path), re.M | re.S))
     assert not re.search(r"['\\`|&;<>]", commands)
     assert "dlv_" not in commands
+
+
+ORIGINS = [
+    "https://aural-ai.com",
+    "https://hire.example.com",
+    "https://hire.example.com:8443",
+    "http://127.0.0.1:8410",
+    "http://127.0.0.1:8411",
+    "http://[::1]:8410",
+    "https://xn--bewerbung-z2a.example",
+]
+
+
+def test_a_key_that_was_put_down_for_one_deployment_is_never_sent_to_another():
+    named = {origin: set(re.findall(r"\.aural\.[^\s`\"]+", skill_md(origin))) for origin in ORIGINS}
+    files = [name for names in named.values() for name in names]
+    assert len(files) == len(set(files)) == len(ORIGINS)
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in files)
+
+
+@pytest.mark.parametrize("path", ["/llms.txt", "/llms-full.txt", "/SKILL.md", "/api/v1/openapi.json"])
+async def test_an_agent_that_read_one_page_knows_what_to_ask_before(world, path):
+    (rule,) = re.findall(r"Before [^\n\"]+ wait for a yes\.", await text_at(world, path))
+    assert all(word in rule for word in ("publish", "archive", "delete", "end", "register"))
 
 
 # ── Where agents go wrong ───────────────────────────────────────────────────────────────────────

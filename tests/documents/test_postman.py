@@ -86,14 +86,27 @@ async def test_what_is_chosen_is_done_to_that_and_to_nothing_else(postman):
     assert (interview["isActive"], interview["requireInvite"]) == (True, False)
 
 
-async def test_one_choice_is_for_one_request(postman):
+@pytest.mark.parametrize("scope", ["collection", "environment"])
+async def test_one_choice_is_for_one_request(postman, scope):
     made = postman.api.post("/interviews", json={"title": "Kept as it is"}).json()["data"]["id"]
     for each in postman.collection["variable"]:
-        if each["key"] == "chosenInterviewId":
+        if each["key"] == "chosenInterviewId" and scope == "collection":
             each["value"] = made
-    assert postman.run("Archive interview", "Publish interview") == ({"Archive interview": 200}, [])
+    chosen = {"chosenInterviewId": made} if scope == "environment" else {}
+    assert postman.run("Archive interview", "Publish interview", **chosen) == ({"Archive interview": 200}, [])
     (interview,) = postman.data("/interviews")
     assert (interview["isActive"], interview["requireInvite"]) == (False, True)
+
+
+async def test_a_run_leaves_alone_an_interview_that_an_environment_names(postman):
+    before = postman.api.post("/interviews", json={"title": "Of last week"}).json()["data"]
+    sent, failed = postman.run(interviewId=before["id"])
+    assert (failed, sent["Update interview"], sent["Create candidates"]) == ([], 200, 200)
+    assert next(each for each in postman.data("/interviews") if each["id"] == before["id"]) == {
+        **before,
+        "_count": {"questions": 0, "sessions": 0},
+    }
+    assert postman.data(f"/interviews/{before['id']}/candidates") == []
 
 
 NOT_MADE = {

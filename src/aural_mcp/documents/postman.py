@@ -44,8 +44,14 @@ if (missing.length) {
 AFTER = 'pm.test("succeeds", () => pm.response.to.have.status(200));'
 FILL = """\
 const rows = [pm.response.json().data ?? []].flat();
-pm.collectionVariables.set("%s", (rows.find((row) => row.status === "COMPLETED") ?? rows[0])?.id ?? "");"""
-EMPTY = 'pm.collectionVariables.set("%s", "");'
+const { id = "" } = rows.find((row) => row.status === "COMPLETED") ?? rows[0] ?? {};
+for (const scope of [pm.collectionVariables, pm.variables]) scope.set("%s", id);"""
+EMPTY = 'for (const scope of [pm.collectionVariables, pm.variables]) scope.set("%s", "");'
+"""`pm.variables` lasts as long as the run, and comes before an environment's variable of the same name."""
+USED = """\
+const name = "%s";
+for (const scope of [pm.environment, pm.globals]) scope.unset(name);
+pm.collectionVariables.set(name, "");"""
 
 
 def postman(origin: str = SITE) -> Json:
@@ -95,7 +101,7 @@ def _item(operation: AnyOperation, document: Json) -> Json:
         "body": _example(described["responses"]["200"]),
     }
     events = [_script("prerequest", EMPTY % name) for name in filled]
-    events += [_script("test", FILL % name) for name in filled] + [_script("test", EMPTY % name) for name in used]
+    events += [_script("test", FILL % name) for name in filled] + [_script("test", USED % name) for name in used]
     return {"name": operation.tool_title(), "event": events, "request": request, "response": [answer]}
 
 

@@ -247,7 +247,7 @@ def _app(
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
     http_error: Callable[[Request, Exception], Awaitable[Response]] | None = None,
 ) -> Starlette:
-    return Starlette(
+    app = Starlette(
         routes=routes,
         lifespan=lifespan,
         middleware=[Middleware(BodyLimit)],
@@ -257,6 +257,8 @@ def _app(
             Exception: _crash,
         },
     )
+    app.router.redirect_slashes = False  # it leads to what Host says, and from https to http behind a proxy
+    return app
 
 
 class BodyLimit:
@@ -331,13 +333,13 @@ def _too_many(limited: RateLimited) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Unknown paths, wrong methods and bodies too large; a trailing slash is redirected, as Aural does."""
     refused = cast("HTTPException", error)
-    path, status = request.url.path, refused.status_code
+    path, status, query = request.url.path, refused.status_code, request.url.query
+    if status == 404 and path.startswith((PREFIX + "/", "/i/")) and path.endswith("/"):
+        return RedirectResponse(path.rstrip("/") + (f"?{query}" if query else ""), 308)
     if path == "/" and status == 404 and "text/html" in request.headers.get("accept", ""):
         return Response(message_page(*ROOT), headers=PAGE_HEADERS, media_type="text/html")
     if not path.startswith("/api/"):
         return _page(refused)
-    if status == 404 and path.startswith(PREFIX + "/") and path.endswith("/"):
-        return RedirectResponse(path.rstrip("/"), 308)
     if status == 405:
         message = f"{request.method} is not offered here."
         return _json({"error": {"code": "METHOD_NOT_ALLOWED", "message": message}}, 405, dict(refused.headers or {}))
