@@ -14,7 +14,8 @@ import pytest
 from playwright.async_api import async_playwright
 
 from backend.browser.conftest import FLAGS
-from conftest import needs
+from both import CREATE, a_way, sent  # noqa: F401  a fixture
+from conftest import KEY, needs
 from processes import backend, free_port
 from typescript import PACKAGE, built, install, run  # noqa: F401  a fixture
 
@@ -26,6 +27,13 @@ PROGRAMS = {
     "bun": ("bun@1.4.5", f"@oven/bun-linux-{ARCHITECTURE.replace('arm', 'aarch')}/bin/bun"),
 }
 TYPES = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--target", "es2022"]
+KEPT = """
+import { Aural } from "aural-client";
+const [baseUrl, key] = globalThis.Deno?.args ?? process.argv.slice(2);
+const aural = new Aural(key, { baseUrl });
+for (const time of [1, 2]) await aural.call("list_interviews");
+console.log((await aural.call("create_interview", { title: "Kept" }).catch((error) => error)).name);
+"""
 SEEN = {
     "title": "Backend engineer",
     "questions": ["Why?", "How?"],
@@ -130,6 +138,16 @@ async def test_it_works_in(program, installed, deployment):
     seen = json.loads(said)
     assert deployment[1] not in seen.pop("shown")
     assert seen == SEEN | {"sent": False}
+
+
+@pytest.mark.parametrize("program", ["node", *PROGRAMS])
+async def test_a_create_is_sent_once_where_the_connection_that_was_kept_for_it_ends_in(program, installed, way):
+    (installed / "kept.mjs").write_text(KEPT, encoding="utf-8")
+    command = [needs("node")] if program == "node" else f"{installed}/node_modules/{PROGRAMS[program][1]}".split()
+    way.next_faults += ["", "", "done_then_drop"]
+    said = await anyio.to_thread.run_sync(lambda: run(installed, *command, "kept.mjs", f"{way.url}/api/v1", KEY))
+    assert said.strip() == "Unanswered"
+    assert sent(way).count(CREATE) == 1
 
 
 async def test_it_works_in_a_page_which_cannot_tell_whether_a_request_was_sent(chromium, installed, deployment):

@@ -5,13 +5,11 @@ import { NotFound, RateLimited, ServerError, Unanswered, Unreachable, type Aural
 import { Ledger, type OnceOptions, type Outcome } from "./ledger.js";
 import { keyless, refusal, unusable, usable } from "./refusals.js";
 import { isObject, requestOf, type Request as Call } from "./request.js";
-import { now, sleep } from "./time.js";
+import { DEADLINE, now, sleep } from "./time.js";
 import type { Arguments, CreateName, ListName, Name, Result, RowOf } from "./types.js";
 import { type Fetch, Wire } from "./wire.js";
 
 export const CLOUD = "https://aural-ai.com/api/v1";
-/** Seconds that one call may take, waiting for the rate limit included. */
-const DEADLINE = 45;
 /** Seconds of the deadline that waiting for the rate limit leaves to the request itself. */
 const SPARE = 5;
 /** Seconds that one request may take, and what Aural may take longer over. */
@@ -39,23 +37,25 @@ export class Aural {
   readonly #ledger: Ledger;
   readonly #retries = new RetryBudget();
   /** Seconds by which the backend's clock is ahead of ours, as its answers tell. */
-  #skew = 0;
+  #skew: number | undefined;
   #linkOrigin: string;
 
   /** @param key `dlv_...`; without one every call is a `NoUsableKey` */
   constructor(key: string | null | undefined, { baseUrl = CLOUD, requestsPerMinute = 60, fetch }: Options = {}) {
     const url = new URL(baseUrl, globalThis.location?.href);
-    if (!/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
+    if (!/^https?:$/.test(url.protocol) || url.username || url.password || /[?#]/.test(url.href)) {
       throw new TypeError("baseUrl must be an http or https address without a user, a query or a fragment.");
     }
-    if (!(requestsPerMinute >= 0)) throw new TypeError("requestsPerMinute must be 0 or more.");
+    if (typeof requestsPerMinute !== "number" || !(requestsPerMinute >= 0)) {
+      throw new TypeError("requestsPerMinute must be a number, 0 or more.");
+    }
     const base = url.href.replace(/\/+$/, "");
     this.#key = key;
     this.#wire = new Wire(base, fetch);
     this.#budget = new Budget(requestsPerMinute);
     this.#linkOrigin = base.replace(/\/api\/v1$/, "");
     this.#ledger = new Ledger({
-      ask: (call, signal) => this.#ask(call, signal),
+      ask: (call, deadline, signal) => this.#ask(call, signal, deadline),
       skew: () => this.#skew,
       linkOrigin: () => this.#linkOrigin,
     });
@@ -101,9 +101,9 @@ export class Aural {
     return this.#budget.remaining();
   }
 
-  async #ask(call: Call, signal: AbortSignal | undefined): Promise<unknown> {
+  async #ask(call: Call, signal: AbortSignal | undefined, deadline = now() + DEADLINE): Promise<unknown> {
     const key = usable(this.#key);
-    const deadline = now() + DEADLINE;
+    signal &&= AbortSignal.any([signal]); // Node warns of many listeners at one that calls share
     let lost: AuralError | undefined;
     /** A write that may have arrived ends with that, whatever ends it: nobody may read that nothing was done. */
     const last = (error: unknown): unknown => (call.effect === "read" ? error : (lost ?? error));
@@ -173,7 +173,8 @@ export class Aural {
   #noteLinks({ name }: Call, result: unknown): void {
     const published = name === "publish_interview" ? (result as { url?: unknown }).url : undefined;
     const invited = name === "create_candidates" ? (result as { data: { inviteUrl?: unknown }[] }).data[0] : undefined;
-    this.#linkOrigin = LINK.exec(String(published ?? invited?.inviteUrl))?.[1] ?? this.#linkOrigin;
+    const link = published ?? invited?.inviteUrl;
+    if (typeof link === "string") this.#linkOrigin = LINK.exec(link)?.[1] ?? this.#linkOrigin;
   }
 }
 
@@ -205,7 +206,7 @@ function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    const words = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/gs;
+    const words = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?\b(?:NaN|Infinity)\b/gs;
     return JSON.parse(text.replace(words, (found) => (found.startsWith('"') ? found : "null")));
   }
 }
@@ -216,9 +217,9 @@ const isRow = (row: unknown): boolean => isObject(row) && typeof row["id"] === "
  * How far the backend's clock is ahead: what is known of it, unless the date of an answer contradicts. That date was
  * noted between the request and now, in whole seconds, by servers that renew it once a second; the least is taken.
  */
-function skewOf(date: string | null, begun: number, known: number): number {
+function skewOf(date: string | null, begun: number, known: number | undefined): number | undefined {
   const at = date === null ? NaN : Date.parse(date);
   if (Number.isNaN(at)) return known;
   const [least, most] = [(at - Date.now()) / 1000, (at - begun) / 1000 + 2];
-  return known >= least && known <= most ? known : least;
+  return known !== undefined && known >= least && known <= most ? known : least;
 }

@@ -9,7 +9,7 @@
 import { AuralError, ServerError, Unanswered } from "./errors.js";
 import { lister } from "./refusals.js";
 import { isObject, requestOf, type Request } from "./request.js";
-import { now, sleep, within } from "./time.js";
+import { DEADLINE, now, sleep, within } from "./time.js";
 import type { CallOptions } from "./types.js";
 
 /** What came of a create, and how that is known. */
@@ -25,9 +25,9 @@ export interface OnceOptions extends CallOptions {
 
 /** What looking needs of the client. */
 interface Client {
-  ask(request: Request, signal?: AbortSignal): Promise<unknown>;
-  /** Seconds by which the backend's clock is ahead of ours. */
-  skew(): number;
+  ask(request: Request, deadline: number, signal?: AbortSignal): Promise<unknown>;
+  /** Seconds by which the backend's clock is ahead of ours, once an answer told. */
+  skew(): number | undefined;
   linkOrigin(): string;
 }
 
@@ -42,9 +42,12 @@ interface Page {
 
 interface Entry {
   state: "started" | "done" | "unknown";
-  /** When it was sent, in seconds: on the clock that nobody sets back, and since 1970. */
+  /** When it was begun, in seconds: on the clock that nobody sets back, and since 1970; how far the backend's was. */
   begun: number;
   sentAt: number;
+  skew: number | undefined;
+  /** When it ended without an answer. */
+  lost?: number;
   result?: unknown;
   /** Settles when its call is over. */
   over?: Promise<unknown>;
@@ -53,9 +56,11 @@ interface Entry {
 /** Seconds for which the same create gets the first one's result, and for which one whose end is not known is kept. */
 const REMEMBERED = 600;
 const IN_DOUBT = 86_400;
-/** Seconds that the same call waits for the one that is under way. */
-const PATIENCE = 44;
-/** Seconds after which a create that timed out and cannot be found was not done. */
+/** Seconds that the same call waits for the one that is under way; the rest of its time is for a request. */
+const PATIENCE = 40;
+/** Statuses of those between us who waited no longer: Aural may still be at it. */
+const GAVE_UP = [504, 524];
+/** Seconds from there after which a create that timed out and cannot be found was not done. */
 const SETTLED = 30;
 /** Seconds by which the backend's clock may differ beyond what its answers tell. */
 const SKEW = 60;
@@ -77,16 +82,19 @@ export class Ledger {
   async once(request: Request, { allowDuplicate, signal }: OnceOptions): Promise<Outcome<unknown>> {
     if (request.effect !== "create") throw new TypeError(`${request.name} makes nothing: call does it.`);
     const digest = plainJson([request.name, request.params, request.payload, allowDuplicate ? ++this.#marks : 0]);
-    const until = now() + PATIENCE;
+    const begun = now();
+    const [until, deadline] = [begun + PATIENCE, begun + DEADLINE];
     for (;;) {
       this.#forget();
       const earlier = this.#entries.get(digest);
-      if (!earlier) return await this.#begin(request, digest, signal);
-      const age = now() - earlier.begun;
-      if (earlier.state === "done") return { result: structuredClone(earlier.result), remarks: [repeated(age)] };
+      if (!earlier) return await this.#begin(request, digest, deadline, signal);
+      if (earlier.state === "done") {
+        return { result: structuredClone(earlier.result), remarks: [repeated(now() - earlier.begun)] };
+      }
       if (earlier.state === "unknown") {
-        const settled = this.#settle(request, digest, earlier, age);
+        const settled = this.#settle(request, digest, earlier, deadline);
         earlier.over = settled.catch(() => undefined);
+        await within(deadline - now(), settled, signal);
         if (await settled) return { result: structuredClone(earlier.result), remarks: [FOUND] };
       } else {
         if (until <= now()) throw unknown(request, "The same call is still under way.");
@@ -95,10 +103,15 @@ export class Ledger {
     }
   }
 
-  #begin(request: Request, digest: string, signal: AbortSignal | undefined): Promise<Outcome<unknown>> {
-    const entry: Entry = { state: "started", begun: now(), sentAt: Date.now() / 1000 };
+  #begin(
+    request: Request,
+    digest: string,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Outcome<unknown>> {
+    const entry: Entry = { state: "started", begun: now(), sentAt: Date.now() / 1000, skew: this.#client.skew() };
     this.#entries.set(digest, entry);
-    const sent = this.#send(request, digest, entry, signal);
+    const sent = this.#send(request, digest, entry, deadline, signal);
     entry.over = sent.catch(() => undefined);
     return sent;
   }
@@ -107,13 +120,14 @@ export class Ledger {
     request: Request,
     digest: string,
     entry: Entry,
+    deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<Outcome<unknown>> {
     try {
-      entry.result = await this.#client.ask(request, signal);
+      entry.result = await this.#client.ask(request, deadline, signal);
     } catch (lost) {
       const unsure = lost instanceof Unanswered || lost instanceof ServerError;
-      if (unsure) return await this.#looked(request, digest, entry, lost);
+      if (unsure) return await this.#looked(request, digest, entry, lost, deadline);
       this.#entries.delete(digest);
       throw lost;
     }
@@ -122,89 +136,104 @@ export class Ledger {
   }
 
   /** Twice, a little apart and whatever the caller does meanwhile: done, not done, or not to be told. */
-  async #looked(request: Request, digest: string, entry: Entry, lost: AuralError): Promise<Outcome<unknown>> {
-    let found: unknown;
+  async #looked(
+    request: Request,
+    digest: string,
+    entry: Entry,
+    lost: Unanswered | ServerError,
+    deadline: number,
+  ): Promise<Outcome<unknown>> {
+    entry.lost = now();
+    const timedOut = lost instanceof Unanswered ? lost.timedOut : GAVE_UP.includes(lost.status);
     try {
-      found = await this.#look(request, entry.sentAt);
-      if (!found) {
+      await this.#look(request, entry, deadline);
+      if (!entry.result) {
         await sleep(LOOK_AGAIN);
-        found = await this.#look(request, entry.sentAt);
+        await this.#look(request, entry, deadline);
       }
-      if (!found && lost instanceof Unanswered && lost.timedOut) throw unknown(request, STILL);
+      if (!entry.result && timedOut) throw unknown(request, STILL);
     } catch (error) {
       entry.state = "unknown";
       throw error;
     }
-    if (!found) {
+    if (!entry.result) {
       this.#entries.delete(digest);
       throw new Unanswered("No usable answer came, and looking shows that it was not done.", "Call again.");
     }
-    Object.assign(entry, { state: "done", result: found });
-    return { result: structuredClone(found), remarks: [FOUND] };
+    entry.state = "done";
+    return { result: structuredClone(entry.result), remarks: [FOUND] };
   }
 
   /** Whether an earlier one whose answer was lost was done; where it was not, it may be carried out now. */
-  async #settle(request: Request, digest: string, earlier: Entry, age: number): Promise<boolean> {
+  async #settle(request: Request, digest: string, earlier: Entry, deadline: number): Promise<boolean> {
     earlier.state = "started"; // who comes meanwhile waits
     try {
-      earlier.result = await this.#look(request, earlier.sentAt);
-      if (!earlier.result && age < SETTLED) throw unknown(request, STILL);
+      await this.#look(request, earlier, deadline);
+      if (!earlier.result && now() - (earlier.lost ?? now()) < SETTLED) throw unknown(request, STILL);
     } catch (error) {
       earlier.state = "unknown";
       throw error;
     }
-    if (earlier.result) earlier.state = "done";
+    if (earlier.result) Object.assign(earlier, { state: "done", begun: now() }); // it is remembered from here on
     else this.#entries.delete(digest);
-    return earlier.state === "done";
+    return earlier.result !== undefined;
   }
 
-  async #look(request: Request, sentAt: number): Promise<unknown> {
-    const since = sentAt + this.#client.skew() - SKEW;
-    const made = [...this.#entries.values()].flatMap(({ result }) => rowsOf(result));
-    const known = new Set(made.map(({ id }) => id));
-    const isNew = (row: Row): boolean => !known.has(row.id) && timeOf(row["createdAt"]) >= since;
+  /** Where what was sent is there, it becomes the entry's result at once, so that no other look takes the same rows. */
+  async #look(request: Request, entry: Entry, deadline: number): Promise<void> {
     try {
-      if (request.name === "create_interview") return await this.#interview(request, since, isNew);
-      return await this.#rows(request, isNew);
+      await (request.name === "create_interview" ? this.#interview : this.#rows).call(this, request, entry, deadline);
     } catch (error) {
       if (error instanceof AuralError) throw unknown(request, `Looking did not tell: ${error.message}`);
       throw error;
     }
   }
 
-  async #interview({ payload }: Request, since: number, isNew: (row: Row) => boolean): Promise<Row | undefined> {
+  async #interview({ payload }: Request, entry: Entry, deadline: number): Promise<void> {
     const wanted = payload as Record<string, unknown>;
-    const names = Object.keys(wanted);
+    const names = Object.keys(wanted).filter((name) => plain(wanted[name]) !== null); // Aural has a default for nothing
     let query: object = { limit: 100 };
     for (let page = 0; page < MOST_PAGES; page += 1) {
-      const { data, cursor } = await this.#list("list_interviews", query);
-      const found = data.find((row) => isNew(row) && looks(row, names) === looks(wanted, names));
-      if (found || cursor === null || timeOf(data.at(-1)?.["updatedAt"]) < since) return found;
+      const { data, cursor } = await this.#list("list_interviews", query, deadline);
+      entry.result = this.#new(data, entry).find((row) => looks(row, names) === looks(wanted, names));
+      if (entry.result || cursor === null || timeOf(data.at(-1)?.["updatedAt"]) < this.#since(entry)) return;
       query = { limit: 100, cursor };
     }
     throw new Unanswered("So much was made meanwhile that looking does not tell.", "");
   }
 
   /** A row for each that was sent, in that order; none unless all are there: a create is all or none. */
-  async #rows(request: Request, isNew: (row: Row) => boolean): Promise<Page | undefined> {
+  async #rows(request: Request, entry: Entry, deadline: number): Promise<void> {
     const people = request.name === "create_candidates";
     const names = people ? ["name", "email", "phone"] : ["text", "type", "options"];
-    const { data } = await this.#list(people ? "list_candidates" : "list_questions", request.params);
-    const left = data.filter(isNew);
+    const { data } = await this.#list(people ? "list_candidates" : "list_questions", request.params, deadline);
+    const left = this.#new(data, entry);
     const wanted = request.payload as Record<string, unknown>[];
     const found = wanted.flatMap((each) => {
       const place = left.findIndex((row) => looks(row, names) === looks(each, names));
       return place < 0 ? [] : left.splice(place, 1);
     });
-    if (!found.length) return undefined;
+    if (!found.length) return;
     if (found.length < wanted.length) throw new Unanswered(`${found.length} of ${wanted.length} are there.`, "");
     const link = `${this.#client.linkOrigin()}/i/invite/`;
     const invited = (row: Row): Row => ({ ...row, inviteUrl: `${link}${String(row["inviteToken"])}` });
-    return { data: people ? found.map(invited) : found, cursor: null };
+    entry.result = { data: people ? found.map(invited) : found, cursor: null };
   }
 
-  async #list(name: string, given: object): Promise<Page> {
-    return (await this.#client.ask(requestOf(name, given as Record<string, unknown>))) as Page;
+  async #list(name: string, given: object, deadline: number): Promise<Page> {
+    return (await this.#client.ask(requestOf(name, given as Record<string, unknown>), deadline)) as Page;
+  }
+
+  /** The rows that were made since one was sent, and of which no other is the result. */
+  #new(rows: Row[], entry: Entry): Row[] {
+    const known = new Set([...this.#entries.values()].flatMap(({ result }) => rowsOf(result)).map(({ id }) => id));
+    return rows.filter((row) => !known.has(row.id) && timeOf(row["createdAt"]) >= this.#since(entry));
+  }
+
+  /** On the backend's clock; where ours was set meanwhile, the earlier time that comes of it. */
+  #since({ sentAt, skew }: Entry): number {
+    const told = this.#client.skew() ?? 0;
+    return sentAt + Math.min(skew ?? told, told) - SKEW;
   }
 
   #forget(): void {
@@ -238,7 +267,8 @@ const plain = (value: unknown): unknown =>
 
 /** JSON with the names of each object in order. */
 function plainJson(value: unknown): string {
-  const inOrder = (each: unknown): unknown => (isObject(each) ? Object.fromEntries(Object.entries(each).sort()) : each);
+  const inOrder = (each: unknown): unknown =>
+    isObject(each) ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1))) : each;
   return JSON.stringify(value, (_, each: unknown) => inOrder(each));
 }
 

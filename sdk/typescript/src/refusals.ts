@@ -6,7 +6,7 @@ import { ids, isObject, type Request } from "./request.js";
 
 export interface Answer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: { get(name: string): string | null };
   /** An error object as it was read, any other body as bytes, undefined where there was none. */
   readonly body: unknown;
 }
@@ -65,7 +65,7 @@ export function refusal(request: Request, answer: Answer): errors.AuralError {
   let { status } = answer;
   let error = errorObject(answer);
   if (status === 429) return rateLimited(error, answer.headers);
-  const finder = finderOf(request, String(error?.["message"] ?? ""));
+  const finder = finderOf(request, text(error?.["message"]));
   if (status === 500 && finder && !ids(request).every((id) => UUID.test(id))) {
     status = 404;
     error = { message: "That is not an id of this backend." };
@@ -74,19 +74,19 @@ export function refusal(request: Request, answer: Answer): errors.AuralError {
     return unusable(request, `The backend failed (HTTP ${status}).`, "INTERNAL_ERROR", status);
   }
   if (!error && (status === 404 || status === 405)) return notOffered(request, status);
-  const { code: given, message, ...details } = keyless(error ?? {}) as Record<string, unknown>;
+  const { code: given, message, ...details } = error ?? {};
   const code = typeof given === "string" && /^[A-Z][A-Z0-9_]{1,40}$/.test(given) ? given : `HTTP_${status}`;
   let [kind, step] = REFUSALS[status] ?? [errors.ApiError, "Read the message and change the call."];
   if (code === "PLAN_LIMIT_EXCEEDED") {
     [kind, step] = [errors.PlanLimitExceeded, "The plan's limit is reached. Calling again will not help."];
-  } else if (status === 400 && String(message).startsWith(NOTHING_KNOWN) && newerFields(request)) {
+  } else if (status === 400 && text(message).startsWith(NOTHING_KNOWN) && newerFields(request)) {
     step = `This deployment does not know ${newerFields(request)}: it cannot be set here.`;
   }
   const numbers = Object.entries(details).filter(([, value]) => typeof value === "number");
-  const said = `Aural refused (${code}): ${quoted(message ?? "no reason given")}.`;
-  const text = said + numbers.map(([name, value]) => ` ${name}: ${value}.`).join("");
+  const said = `Aural refused (${code}): ${quoted(text(message) || "no reason given")}.`;
+  const whole = said + numbers.map(([name, value]) => ` ${name}: ${value}.`).join("");
   const nextStep = step.replace("{tool}", request.name).replace("{finder}", finder ?? "list_interviews");
-  return new kind(text, nextStep, status, code, details);
+  return new kind(whole, nextStep, status, code, details);
 }
 
 /** The value without anything in it that looks like a key: a backend may repeat the one that it was sent. */
@@ -105,7 +105,7 @@ function notOffered(request: Operation, status: number): errors.NotOffered {
   return new errors.NotOffered(message, step, status, "NOT_OFFERED");
 }
 
-function rateLimited(error: Record<string, unknown> | undefined, headers: Headers): errors.RateLimited {
+function rateLimited(error: Record<string, unknown> | undefined, headers: Answer["headers"]): errors.RateLimited {
   const seconds = hold(error?.["retry_after"] ?? headers.get("retry-after"));
   const message = "rate_limited: Aural takes no more requests of this key for now.";
   return new errors.RateLimited(message, `Nothing was done. Call again in ${Math.round(seconds)} s.`, seconds);
@@ -113,16 +113,21 @@ function rateLimited(error: Record<string, unknown> | undefined, headers: Header
 
 /** Seconds that a `Retry-After` asks for: a number, or an HTTP date; anything else counts as a minute. */
 export function hold(given: unknown): number {
-  const text = typeof given === "number" || typeof given === "string" ? String(given).trim() : "";
-  const isDate = /[A-Z][a-z]{2}.*\d\d:\d\d/.test(text);
-  const isNumber = /^[+-]?\d*\.?\d+(e[+-]?\d+)?$/i.test(text);
-  const seconds = isDate ? (Date.parse(text) - Date.now()) / 1000 : isNumber ? Number(text) : NaN;
+  const all = typeof given === "number" ? String(given) : text(given).trim();
+  const said = all.length < 100 ? all : "";
+  const isDate = /[A-Z][a-z]{2}.*\d\d:\d\d/.test(said);
+  const isNumber = /^[+-]?\d*\.?\d+(e[+-]?\d+)?$/i.test(said);
+  const seconds = isDate ? (Date.parse(said) - Date.now()) / 1000 : isNumber ? Number(said) : NaN;
   return Number.isNaN(seconds) ? USUAL_HOLD : Math.min(Math.max(seconds, SHORTEST_HOLD), LONGEST_HOLD);
 }
 
-/** Aural's `error` object; nothing when the body is HTML, empty or anything else. */
+/** Aural's `error` object without keys; nothing when the body is HTML, empty, too deep or anything else. */
 function errorObject({ body }: Answer): Record<string, unknown> | undefined {
-  return isObject(body) && isObject(body["error"]) ? body["error"] : undefined;
+  try {
+    return isObject(body) && isObject(body["error"]) ? (keyless(body["error"]) as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The operation that lists the ids of what the message says is missing, else of the last id in the path. */
@@ -138,10 +143,10 @@ function newerFields({ newerFields, payload }: Request): string {
 }
 
 /** Somebody else's words inside a sentence of ours: on one line, shortened, without what cannot be seen. */
-function quoted(words: unknown): string {
-  const line = String(words)
-    .replace(/\s+/gu, " ")
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "")
-    .trim();
+function quoted(words: string): string {
+  const seen = words.replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}“”]/gu, "");
+  const line = text(keyless(seen)).trim(); // once more: what cannot be seen may have parted a key
   return `“${line.length <= 300 ? line : `${line.slice(0, 299)}…`}”`;
 }
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");

@@ -21,7 +21,7 @@ export const ids = ({ params }: Request): string[] => Object.values(params);
 export function requestOf(name: string, given: Fields = {}): Request {
   if (!Object.hasOwn(OPERATIONS, name)) throw new TypeError(`There is no operation ${JSON.stringify(name)}.`);
   const operation: Operation = OPERATIONS[name as keyof typeof OPERATIONS];
-  const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const fields = asJson(given);
   const unknown = Object.keys(fields).filter((each) => !operation.fields.includes(each));
   if (unknown.length) throw new TypeError(`${name} does not take ${unknown.join(", ")}.`);
   const params: Record<string, string> = {};
@@ -36,14 +36,22 @@ export function requestOf(name: string, given: Fields = {}): Request {
   return { ...operation, name, params, payload: operation.body ? rows(operation, fields) : fields };
 }
 
+/** What was given, as it travels, whatever the caller does with it afterwards; what JSON cannot say is refused. */
+function asJson(given: Fields): Record<string, unknown> {
+  const text = JSON.stringify(given, (name, value: unknown) => {
+    if (typeof value !== "number" || Number.isFinite(value)) return value;
+    throw new TypeError(`${name} is not a number.`);
+  });
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
 /** Complete rows: Aural fails on several of which only some have a field. */
 function rows({ body = "", defaults }: Operation, fields: Fields): unknown[] {
   const given = fields[body];
   if (!Array.isArray(given) || !given.length || !given.every(isObject)) {
     throw new TypeError(`${body} must be an array of one object or more.`);
   }
-  const said = (row: object): object => JSON.parse(JSON.stringify(row)) as object;
-  return given.map((row) => ({ ...defaults, ...said(row) }));
+  return given.map((row) => ({ ...defaults, ...row }));
 }
 
 function opaque(name: string, id: unknown): string {

@@ -1,5 +1,8 @@
 /** Seconds, as everything here counts them. */
 
+/** Seconds that one call may take, waiting for the rate limit and looking included. */
+export const DEADLINE = 45;
+
 /** A clock that nobody sets back. */
 export const now = (): number => performance.now() / 1000;
 

@@ -19,7 +19,11 @@ type Body<N extends Name> = operations[N] extends { requestBody: infer B }
     ? { [name in K]: Json<B> }
     : Json<B>
   : unknown;
-type Flat<T> = { [K in keyof T]: T[K] };
+/** Arrays may be read only, too, and what may be left out may be undefined. */
+type Taken<V> = V extends readonly (infer E)[] ? readonly Taken<E>[] : V extends object ? Fields<V> : V;
+type Fields<T> = { [K in keyof T]: Taken<T[K]> | ({} extends Pick<T, K> ? undefined : never) };
+/** Of nothing it is an object without fields, as `{}` would take any. */
+type Flat<T> = [keyof T] extends [never] ? Record<string, never> : Fields<T>;
 
 /** Path, query and body in one object, as the tools take them. */
 export type Input<N extends Name> = Flat<

@@ -7,11 +7,27 @@ import { type Answer, unanswered, unusable } from "./refusals.js";
 import type { Request as Call } from "./request.js";
 import type { paths } from "./schema.js";
 
-export type Fetch = (request: Request) => Promise<Response>;
+/** What is used of `fetch`, so that those of undici and node-fetch do too. */
+export type Fetch = (
+  url: string,
+  init: {
+    method: string;
+    headers: Record<string, string>;
+    body?: string;
+    redirect: "manual";
+    signal: AbortSignal;
+  },
+) => Promise<Reply>;
+interface Reply {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: { get(name: string): string | null };
+  readonly body?: unknown;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
 interface Sent {
   data?: unknown;
   error?: unknown;
-  response: Response;
 }
 type Send = (method: string, path: string, init: object) => Promise<Sent>;
 
@@ -32,7 +48,7 @@ export class Wire {
     fetch: Fetch | undefined,
   ) {
     this.#client = createClient<paths>({ baseUrl });
-    this.#fetch = fetch ?? ((request) => globalThis.fetch(request));
+    this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init));
   }
 
   /**
@@ -55,29 +71,35 @@ export class Wire {
       if (size > LARGEST) throw new RangeError("too large");
       out.enqueue(part);
     };
-    const fetch = async (request: Request): Promise<Response> => {
+    const send = this.#fetch; // a browser's own must not be called as a method
+    let reply: Reply | undefined;
+    const fetch = async ({ url, method, headers }: Request): Promise<Response> => {
+      const body = "body" in init ? { body: bodyOf(init.body) } : {};
+      const given = { method, headers: Object.fromEntries(headers), ...body };
       try {
-        const response = await this.#fetch(request);
-        const body = response.body?.pipeThrough(new TransformStream({ transform: counted }));
-        return body ? new Response(body, response) : response;
+        reply = await send(url, { ...given, redirect: "manual", signal: stop.signal });
       } catch (error) {
         throw neverSent(error) ? this.#unreachable(error) : error;
       }
+      const read =
+        reply.body instanceof ReadableStream
+          ? reply.body.pipeThrough(new TransformStream({ transform: counted }))
+          : await reply.arrayBuffer();
+      return new Response(read, { status: reply.ok ? 200 : 500 });
     };
     const init = {
       params: { path: call.params, ...(call.method === "GET" ? { query: call.payload } : {}) },
       ...(call.method !== "GET" && Object.keys(call.payload as object).length ? { body: call.payload } : {}),
       headers: { accept: "application/json", authorization: `Bearer ${key}` },
       parseAs: "arrayBuffer",
-      redirect: "manual",
-      signal: stop.signal,
       fetch,
     };
     try {
       signal?.throwIfAborted();
       const sent = (this.#client.request as unknown as Send)(call.method, call.path, init);
-      const { data, error, response } = await Promise.race([sent, stopped]);
-      return { status: response.status, headers: response.headers, body: data ?? error };
+      const { data, error } = await Promise.race([sent, stopped]);
+      const { status, headers } = reply as unknown as Reply;
+      return { status, headers, body: data ?? error };
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof AuralError) throw error;
@@ -110,6 +132,12 @@ export function neverSent(error: unknown): boolean {
     error.message.includes("client error (Connect)") ||
     neverSent(cause)
   );
+}
+
+/** A text, but in Deno, which sends a text again where the connection that it had kept ends (denoland/deno#35610). */
+function bodyOf(payload: unknown): string {
+  const text = JSON.stringify(payload);
+  return "Deno" in globalThis ? (new Blob([text]) as unknown as string) : text;
 }
 
 function codeOf(error: unknown): string {

@@ -54,6 +54,13 @@ for (const [given, seconds] of [
   test(`a Retry-After of ${JSON.stringify(given)} holds for ${seconds} s`, () => assert.equal(hold(given), seconds));
 }
 
+for (const [what, given] of [
+  ["digits", `${"1".repeat(1_000_000)}x`],
+  ["months", "Mon ".repeat(250_000)],
+]) {
+  test(`a Retry-After of a million ${what} holds for 60 s`, () => assert.equal(hold(given), 60));
+}
+
 test("a 429 holds every call, and is waited out", async () => {
   const { aural, sent } = against([tooMany(7), ok(INTERVIEW)]);
   const first = outcome(aural.call("create_interview", { title: "a" }));
@@ -174,6 +181,18 @@ test("a caller's signal ends a read at once", async () => {
   stop.abort(new Error("enough"));
   const { error, after } = await outcome(read);
   assert.deepEqual([error.message, after, sent.length], ["enough", 0, 1]);
+});
+
+test("many calls share a signal, and nobody is warned of it", async () => {
+  const warned = mock.method(process, "emitWarning", () => undefined);
+  const { aural } = against([never]);
+  const stop = new AbortController();
+  const given = { signal: stop.signal };
+  const ends = Promise.allSettled(Array.from({ length: 80 }, () => aural.call("list_interviews", {}, given)));
+  await settled();
+  stop.abort();
+  assert.equal((await ends).filter(({ reason }) => reason.name === "AbortError").length, 58);
+  assert.equal(warned.mock.callCount(), 0);
 });
 
 test("a write that has left is waited for, whatever the caller's signal says", async () => {
@@ -314,6 +333,34 @@ for (const [name, input] of [
   });
 }
 
+const circular = { name: "a", description: "b" };
+circular.itself = circular;
+for (const [what, given] of [
+  ["a BigInt", { timeLimitMinutes: 5n }],
+  ["a number that is none", { timeLimitMinutes: NaN }],
+  ["a number without end", { timeLimitMinutes: Infinity }],
+  ["what holds itself", { assessmentCriteria: [circular] }],
+  ["a number that is none far inside", { assessmentCriteria: [{ name: "a", description: "b", weight: NaN }] }],
+]) {
+  test(`nothing is sent, and nobody says that it was, of ${what}`, async () => {
+    const { aural, sent } = against([ok(INTERVIEW)]);
+    for (const how of ["call", "once"]) {
+      const { error } = await outcome(aural[how]("create_interview", { title: "a", ...given }));
+      assert.ok(error instanceof TypeError, `${error}`);
+    }
+    assert.equal(sent.length, 0);
+  });
+}
+
+test("what leaves is what was given, whatever the caller does with it afterwards", async () => {
+  const { aural, sent } = against([tooMany(5), ok(INTERVIEW)]);
+  const [criterion] = [{ name: "a", description: "b" }];
+  const made = aural.call("create_interview", { title: "a", assessmentCriteria: [criterion] });
+  criterion.name = "changed";
+  await outcome(made);
+  assert.ok(sent.every(({ body }) => body.includes('"name":"a"')));
+});
+
 test("null clears, and what is undefined is left out", async () => {
   const { aural, sent } = against([ok(INTERVIEW)]);
   await outcome(aural.call("update_interview", { interviewId: ID, objective: null, title: undefined }));
@@ -341,11 +388,11 @@ for (const key of [undefined, null, "", "sk-1", "dlv_", "dlv_a b", "dlv_ä", "Be
   });
 }
 
-for (const baseUrl of ["ftp://a/api/v1", "http://me:word@a/api/v1", "http://a/api/v1?x=1", "/api/v1", "nonsense"]) {
+for (const baseUrl of ["ftp://a/api/v1", "http://me:word@a/api/v1", "http://a/api/v1?x=1", "http://a/api/v1#", "/api/v1", "nonsense"]) {
   test(`${baseUrl} is no base URL`, () => assert.throws(() => new all.Aural("dlv_test", { baseUrl }), TypeError));
 }
 
-for (const requestsPerMinute of [-1, NaN, "many"]) {
+for (const requestsPerMinute of [-1, NaN, "many", "", null, true, []]) {
   test(`${requestsPerMinute} requests a minute are refused`, () =>
     assert.throws(() => new all.Aural("dlv_test", { requestsPerMinute }), TypeError));
 }
@@ -412,13 +459,55 @@ test("an id that the database of a deployment fails on is not found", async () =
 });
 
 test("what a failing backend says is never repeated, and a key that it repeats is struck out", async () => {
-  const echo = (status) => refused(status, { code: "X", message: "of dlv_test_clock", seen: ["dlv_test_clock"] });
+  const message = "of dlv_test_clock and d\u200blv_\u00adtest_clock";
+  const echo = (status) => refused(status, { code: "X", message, seen: ["dlv_test_clock"] });
   const { error: failing } = await outcome(against([echo(500)]).aural.call("get_usage"));
   const { error: refusing } = await outcome(against([echo(400)]).aural.call("get_usage"));
   assert.equal(failing.message, "The backend failed (HTTP 500).");
   assert.match(refusing.message, /of dlv_…/);
   const { value } = await outcome(against([ok({ plan: "dlv_test_clock" })]).aural.call("get_usage"));
   assert.ok(!JSON.stringify([failing, refusing, refusing.stack, refusing.details, value]).includes("test_clock"));
+});
+
+for (const [what, more] of [
+  ["no text", { message: { toString: 1 } }],
+  ["nested without end", { message: "x", deep: 0 }],
+]) {
+  test(`a refusal of which something is ${what} is a refusal`, async () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    const body = JSON.stringify({ error: { code: "BAD_REQUEST", ...more } }).replace('"deep":0', `"deep":${deep}`);
+    const { error } = await outcome(against([new Response(body, { status: 400 })]).aural.call("get_usage"));
+    assert.ok(error instanceof all.BadRequest, `${error}`);
+  });
+}
+
+test("a link that is no text does not hide that people were invited", async () => {
+  const row = { id: "a", inviteUrl: { toString: 1 } };
+  const given = { interviewId: ID, candidates: [{ name: "a" }] };
+  assert.deepEqual((await outcome(against([ok([row])]).aural.call("create_candidates", given))).value.data, [row]);
+});
+
+test("an answer that cannot be read is given up soon, however it is made", async () => {
+  const begun = process.hrtime.bigint();
+  const { aural } = against([() => new Response(`{"data": NaN, "a": "${'\\"'.repeat(1_000_000)}`)]);
+  assert.equal((await outcome(aural.call("create_interview", { title: "a" }))).error.code, "UNREADABLE");
+  assert.ok(process.hrtime.bigint() - begun < 5_000_000_000n);
+});
+
+test("a status that is none in HTTP is a failure of the backend", async () => {
+  const odd = { clone: () => ({ status: 999, ok: false, headers: new Headers(), body: new Response("x").body }) };
+  const { error } = await outcome(against([odd]).aural.call("create_interview", { title: "a" }));
+  assert.deepEqual([error.name, error.status], ["ServerError", 999]);
+});
+
+test("a fetch that must not be called as a method, and one whose answers are not the global ones, are fetches", async () => {
+  const { buffer } = new TextEncoder().encode('{"data":{"plan":"x"}}');
+  async function fetch() {
+    assert.equal(this, undefined);
+    return { status: 200, ok: true, headers: new Map(), body: { pipe() {} }, arrayBuffer: async () => buffer };
+  }
+  const aural = new all.Aural("dlv_test", { fetch });
+  assert.deepEqual((await outcome(aural.call("get_usage"))).value, { plan: "x" });
 });
 
 test("an answer is read up to 64 MB", async () => {

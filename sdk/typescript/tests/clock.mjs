@@ -58,12 +58,10 @@ export const never = ({ signal }) =>
  */
 export function against(answers, options = {}) {
   const sent = [];
-  const fetch = async (request) => {
+  const fetch = async (url, { method, redirect, body, signal }) => {
     const answer = answers[Math.min(sent.length, answers.length - 1)];
-    const body = await request.clone().text();
-    const { method, url, redirect } = request;
     sent.push({ at: Date.now() / 1000, method, url, redirect, body });
-    const given = typeof answer === "function" ? await answer(request, sent.length) : answer;
+    const given = typeof answer === "function" ? await answer({ signal }, sent.length) : answer;
     if (given instanceof Error) throw given;
     return given.clone();
   };

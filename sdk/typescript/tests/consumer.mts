@@ -10,7 +10,9 @@ export async function typed(): Promise<void> {
   const order: number = asked.data[0]!.order;
   const next: string | null = (await aural.call("list_interviews")).cursor;
   await aural.call("list_sessions", { interviewId: made.id, limit: order, cursor: next ?? "x" });
-  await aural.call("update_interview", { interviewId: made.id, objective: null });
+  await aural.call("update_interview", { interviewId: made.id, objective: null, title: undefined });
+  const questions = [{ text: "Which?", options: ["a", "b"] }] as const;
+  await aural.call("create_questions", { interviewId: made.id, questions });
   for await (const row of aural.each("list_sessions", { interviewId: made.id })) {
     const same: RowOf<"list_sessions"> = row;
     const score: number | null = insightsOf(same.insights).score;
@@ -34,6 +36,8 @@ export async function typed(): Promise<void> {
   await aural.call("create_interview", { title: "a", aiTone: "RUDE" });
   // @ts-expect-error  questions are rows
   await aural.call("create_questions", { interviewId: "a", questions: { text: "b" } });
+  // @ts-expect-error  options are the last argument
+  await aural.call("get_usage", { signal: AbortSignal.abort() });
   // @ts-expect-error  this makes nothing
   await aural.once("update_interview", { interviewId: "a", title: "b" });
   // @ts-expect-error  this is no list

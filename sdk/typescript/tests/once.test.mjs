@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { Unanswered } from "../dist/index.js";
+import { BadRequest, Unanswered } from "../dist/index.js";
 import { against, failed, json, never, ok, outcome, pass, settled, startClock, stopClock } from "./clock.mjs";
 
 beforeEach(stopClock);
@@ -133,10 +133,130 @@ test("what timed out and arrives later is found", async () => {
   assert.equal(creates(sent), 1);
 });
 
+test("what was found an hour later is remembered from then on", async () => {
+  const { aural, sent } = against([never, none, none, () => ok([made("a")], { cursor: null })]);
+  await outcome(aural.once(...CREATE));
+  await pass(3600);
+  assert.equal((await outcome(aural.once(...CREATE))).value.result.id, "a");
+  await pass(10);
+  assert.match((await outcome(aural.once(...CREATE))).value.remarks[0], /nothing was done a second time/);
+  assert.equal(creates(sent), 1);
+});
+
+test("who gives up while it is looked for an earlier one does not wait for that", async () => {
+  const { aural, sent } = against([never, none, none, never, () => ok([made("a")], { cursor: null })]);
+  await outcome(aural.once(...CREATE));
+  const stop = new AbortController();
+  const ended = outcome(aural.once(...CREATE, { signal: stop.signal }));
+  await settled();
+  stop.abort();
+  const { error, after } = await ended;
+  assert.deepEqual([error.name, after < 1], ["AbortError", true]);
+  assert.equal((await outcome(aural.once(...CREATE))).value.result.id, "a");
+  assert.equal(creates(sent), 1);
+});
+
 test("where looking does not tell, nobody claims to know", async () => {
   const { aural } = against([RESET, json(501)]);
   const { error } = await outcome(aural.once(...CREATE));
   assert.match(error.message, /Looking did not tell: The backend failed/);
+});
+
+for (const [what, lost] of [
+  ["a gateway that waited no longer", json(504)],
+  ["Cloudflare, which waited no longer", json(524)],
+]) {
+  test(`what was lost by ${what} may still be under way`, async () => {
+    const { aural, sent } = against([lost, none]);
+    for (let time = 0; time < 2; time += 1) {
+      assert.match((await outcome(aural.once(...CREATE))).error.message, /still be at it/);
+    }
+    assert.equal(creates(sent), 1);
+  });
+}
+
+test("what waited long before it was sent and timed out may still be under way as long as any", async () => {
+  const { aural, sent } = against([json(429, { error: { retry_after: 25 } }), never, none]);
+  await outcome(aural.once(...CREATE));
+  await pass(5);
+  assert.match((await outcome(aural.once(...CREATE))).error.message, /still be at it/);
+  assert.equal(creates(sent), 2);
+});
+
+test("a call takes 45 s at most, looking included, and the next one looks first", async () => {
+  const { aural, sent } = against([json(429, { error: { retry_after: 25 } }), never, never, none]);
+  const { error, after } = await outcome(aural.once(...CREATE));
+  assert.ok(error instanceof Unanswered && after <= 45, `${error} ${after}`);
+  const other = await outcome(aural.once(...CREATE));
+  assert.match(other.error.message, /still be at it/);
+  assert.equal(creates(sent), 2);
+});
+
+test("who waits for the same create is told within 45 s, too", async () => {
+  const refused = json(400, { error: { code: "BAD_REQUEST", message: "x" } });
+  const late = () => new Promise((go) => setTimeout(() => go(refused), 14_000));
+  const { aural } = against([json(429, { error: { retry_after: 25 } }), late, never]);
+  const first = outcome(aural.once(...CREATE));
+  await pass(1);
+  const { error, after } = await outcome(aural.once(...CREATE));
+  assert.ok(error instanceof Unanswered && after <= 45, `${error} ${after}`);
+  assert.ok((await first).error instanceof BadRequest);
+});
+
+test("of two creates that look alike and were lost at once, one does not take the other's row", async () => {
+  const rows = () => ok([made("a")], { cursor: null });
+  const { aural } = against([RESET, RESET, rows]);
+  const both = [aural.once(...CREATE), aural.once("create_interview", { title: " queues" })];
+  const ends = (await outcome(Promise.allSettled(both))).value;
+  assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+});
+
+for (const [what, hours] of [
+  ["forward", 1],
+  ["back", -1],
+]) {
+  test(`what was made is found though our clock is set ${what} meanwhile`, async () => {
+    const { Date: Stopped } = globalThis;
+    let ahead = -hours * 3_600_000;
+    class Ours extends Stopped {
+      static now = () => Stopped.now() + ahead;
+    }
+    globalThis.Date = Ours;
+    mock.method(performance, "now", () => Stopped.now());
+    const dated = (body) => json(200, body, { date: new Stopped(Stopped.now()).toUTCString() });
+    let looked = 0;
+    const { aural } = against([
+      () => dated({ data: {} }),
+      RESET,
+      () => {
+        ahead = 0;
+        looked += 1;
+        return dated({ data: looked < 2 ? [] : [made("a", { createdAt: new Stopped().toISOString() })], cursor: null });
+      },
+    ]);
+    try {
+      await outcome(aural.call("get_usage"));
+      assert.equal((await outcome(aural.once(...CREATE))).value.result.id, "a");
+    } finally {
+      globalThis.Date = Stopped;
+    }
+  });
+}
+
+test("what Aural has a default for is found though nothing was said", async () => {
+  const row = () => made("a", { aiName: "Aural", language: "en", chatEnabled: true, objective: null });
+  const { aural } = against([RESET, () => ok([row()], { cursor: null })]);
+  const given = { title: "Queues", aiName: " ", language: "", chatEnabled: null, objective: "" };
+  assert.equal((await outcome(aural.once("create_interview", given))).value.result.id, "a");
+});
+
+test("objects without a prototype, as GraphQL gives them, are the same as others", async () => {
+  const { aural, sent } = against([ok(made("a"))]);
+  const bare = (fields) => Object.assign(Object.create(null), fields);
+  const criterion = { name: "n", description: "d" };
+  await outcome(aural.once("create_interview", bare({ title: "Queues", assessmentCriteria: [bare(criterion)] })));
+  const { value } = await outcome(aural.once("create_interview", { assessmentCriteria: [criterion], title: "Queues" }));
+  assert.deepEqual([value.remarks.length, sent.length], [1, 1]);
 });
 
 const QUESTIONS = [
