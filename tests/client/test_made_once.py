@@ -79,9 +79,13 @@ async def test_when_looking_fails_nobody_claims_to_know_and_the_next_call_looks_
     assert way.forwarded[CREATE] == 1
 
 
-async def test_what_timed_out_may_still_be_done_so_it_is_looked_for_and_not_sent_again(way, client_of):
+GAVE_UP = [answer(504, "<html>Gateway time-out", kind="text/html"), answer(524, "", kind="text/html")]
+
+
+@pytest.mark.parametrize("fault", ["hang", *GAVE_UP], ids=["it", "a gateway", "a network of proxies"])
+async def test_what_timed_out_may_still_be_done_so_it_is_looked_for_and_not_sent_again(way, client_of, fault):
     aural = await client_of(way.url, patience=1)
-    way.next_faults += ["hang"]
+    way.next_faults += [fault]
     for _ in range(2):
         error = await failed(aural.once("create_interview", **TITLE))
         assert error.kind == "Unanswered"

@@ -113,10 +113,9 @@ function rateLimited(error: Record<string, unknown> | undefined, headers: Answer
 
 /** Seconds that a `Retry-After` asks for: a number, or an HTTP date; anything else counts as a minute. */
 export function hold(given: unknown): number {
-  const all = typeof given === "number" ? String(given) : text(given).trim();
-  const said = all.length < 100 ? all : "";
-  const isDate = /[A-Z][a-z]{2}.*\d\d:\d\d/.test(said);
-  const isNumber = /^[+-]?\d*\.?\d+(e[+-]?\d+)?$/i.test(said);
+  const said = typeof given === "number" ? String(given) : text(given).trim();
+  const isDate = said.length < 100 && /[A-Z][a-z]{2}.*\d\d:\d\d/.test(said);
+  const isNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(said);
   const seconds = isDate ? (Date.parse(said) - Date.now()) / 1000 : isNumber ? Number(said) : NaN;
   return Number.isNaN(seconds) ? USUAL_HOLD : Math.min(Math.max(seconds, SHORTEST_HOLD), LONGEST_HOLD);
 }

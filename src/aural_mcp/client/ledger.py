@@ -37,8 +37,10 @@ from aural_mcp.client.links import invite_link
 from aural_mcp.client.schema import IN_DOUBT, REMEMBERED
 
 R = TypeVar("R", bound=Record | Wire)
-SETTLED = 30.0
-"""Seconds after which a create that timed out and cannot be found was not done."""
+SETTLED = DEADLINE + 30.0
+"""Seconds after which a create that timed out and cannot be found was not done: half a minute from its end or more."""
+GAVE_UP = (504, 524)
+"""Statuses of those between us who waited no longer: Aural may still be at it."""
 SKEW = 60.0
 """Seconds by which the backend's clock may differ beyond what its answers tell."""
 MOST_PAGES = 10
@@ -146,7 +148,7 @@ class Ledger:
         if found is not None:
             await self._mark(entry, "done", found)
             return Outcome(found, [FOUND])
-        if getattr(lost, "timed_out", False):
+        if getattr(lost, "timed_out", False) or getattr(lost, "status", None) in GAVE_UP:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.") from lost
         await self._forget(entry)
         raise errors.Unanswered(
