@@ -129,6 +129,13 @@ async def test_the_same_on_purpose_is_made_and_told_from_the_other(aural, way):
     assert way.forwarded[CREATE] == 3
 
 
+async def test_two_that_are_alike_and_both_lost_are_each_told_what_is_theirs(aural, way):
+    way.next_faults += ["done_then_drop"] * 2
+    twice = [aural.once("create_interview", **TITLE, allow_duplicate=True) for _ in range(2)]
+    assert len({made["id"] for made, _ in await asyncio.gather(*twice)}) == 2
+    assert way.forwarded[CREATE] == 2
+
+
 async def test_what_differs_is_made_and_the_order_of_names_is_no_difference(aural, way):
     one, _ = await aural.once("create_interview", title="T", objective="O")
     same, _ = await aural.once("create_interview", objective="O", title="T")

@@ -35,6 +35,7 @@ from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import DEADLINE, Spent
 from aural_mcp.client.links import invite_link
 from aural_mcp.client.schema import IN_DOUBT, REMEMBERED
+from aural_mcp.client.state import Transaction
 
 R = TypeVar("R", bound=Record | Wire)
 SETTLED = DEADLINE + 30.0
@@ -141,12 +142,11 @@ class Ledger:
         found: R | None = None
         with anyio.CancelScope(shield=True):
             await self._mark(entry, "unknown")
-            found = await self._look(operation, begun, spent)
+            found = await self._look(operation, entry, begun, spent)
             if found is None:
                 await anyio.sleep(LOOK_AGAIN)
-                found = await self._look(operation, begun, spent)
+                found = await self._look(operation, entry, begun, spent)
         if found is not None:
-            await self._mark(entry, "done", found)
             return Outcome(found, [FOUND])
         if getattr(lost, "timed_out", False) or getattr(lost, "status", None) in GAVE_UP:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.") from lost
@@ -158,19 +158,24 @@ class Ledger:
     async def _settled(self, operation: Operation[R], earlier: Entry, spent: Spent) -> Outcome[R]:
         """What came of an earlier one whose answer was lost; when that was nothing, it is carried out now."""
         age = earlier.age or 0.0
-        if found := await self._look(operation, time.time() - age, spent):
-            await self._mark(earlier, "done", found)
+        if found := await self._look(operation, earlier, time.time() - age, spent):
             return Outcome(found, [FOUND])
         if age < SETTLED:
             raise _unknown(operation, "It does not show up yet, but the backend may still be at it.")
         await self._forget(earlier)
         return await self._once(operation, earlier.digest, spent)
 
-    async def _look(self, operation: Operation[R], begun: float, spent: Spent) -> R | None:
+    async def _look(self, operation: Operation[R], entry: Entry, begun: float, spent: Spent) -> R | None:
+        """What a create made, if it shows: then it is done, and these rows are no other's."""
         since = begun + self._client.skew - SKEW
         try:
-            known = await self._known()
-            return cast("R | None", await LOOKS[type(operation)](self._client, operation, since, known, spent))
+            while True:
+                async with self._state.reading() as db:
+                    known = await self._known(db, entry)
+                look = LOOKS[type(operation)](self._client, operation, since, known, spent)
+                found = cast("R | None", await look)
+                if found is None or await self._take(entry, found):
+                    return found
         except errors.AuralError as error:
             raise _unknown(operation, f"Looking did not tell: {error.message}") from error
 
@@ -209,16 +214,30 @@ class Ledger:
         change = "delete from creates where tenant = ? and digest = ? and begun_at = ?"
         await self._state.change(change, (self._tenant, entry.digest, entry.begun_at))
 
-    async def _known(self) -> set[str]:
-        """The ids that other creates made: they are not what a lost one made."""
-        query = "select result from creates where tenant = ? and result is not null"
-        async with self._state.reading() as db:
-            results = [json.loads(text) for (text,) in await db.all(query, (self._tenant,))]
-        return {row["id"] for result in results for row in result.get("data", [result])}
+    async def _take(self, entry: Entry, found: Record | Wire) -> bool:
+        """Set down that these rows are what one made, unless another took one of them meanwhile."""
+        result = found.model_dump(mode="json")
+        change = "update creates set state = 'done', result = ? where tenant = ? and digest = ? and begun_at = ?"
+        async with self._state.changing(self._tenant) as db:
+            if _ids(result) & await self._known(db, entry):
+                return False
+            text = json.dumps(result, ensure_ascii=False)
+            await db.change(change, (text, self._tenant, entry.digest, entry.begun_at))
+            return True
+
+    async def _known(self, db: Transaction, entry: Entry) -> set[str]:
+        """The ids that other creates made: they are not what this one made."""
+        query = "select result from creates where tenant = ? and digest != ? and result is not null"
+        results = await db.all(query, (self._tenant, entry.digest))
+        return {each for (text,) in results for each in _ids(json.loads(text))}
 
     def _repeated(self, operation: Operation[R], earlier: Entry) -> tuple[R, list[str]]:
         result = operation.result_type().model_validate_json(earlier.result or "{}")
         return result, [REPEATED.format(seconds=max(1, round(earlier.age or 0)))]
+
+
+def _ids(result: dict[str, Any]) -> set[str]:
+    return {row["id"] for row in result.get("data", [result])}
 
 
 def _digest(operation: Operation[Any], mark: str) -> str:
