@@ -41,9 +41,11 @@ async def test_statistics_count_sessions(agent, world):
     found = await ok(agent, "get_interview_statistics", interviewId=interview)
     assert (found["title"], found["sessions"]) == ("T", 1)
 """
+EXAMPLE = '    ops.GetInterviewStatistics: Example(HERE, {"title": TITLE, "sessions": 2}),\n'
 OPERATIONS, MODELS = "src/aural_mcp/api/operations.py", "src/aural_mcp/api/models.py"
 HANDLERS, VIEWS = "src/aural_mcp/backend/rest/handlers.py", "tests/tools/test_views.py"
 INVARIANTS = ["tests/api/test_operations.py", "tests/server/test_tools.py", "tests/documents/test_documents.py"]
+EXAMPLES = "src/aural_mcp/documents/examples.py"
 QUESTIONS = "# ── Questions ─"
 
 
@@ -79,7 +81,7 @@ def recipe():
     return (ROOT / "AGENTS.md").read_text(encoding="utf-8").split("## Add an operation")[1].split("\n## ")[0]
 
 
-def test_a_21st_operation_takes_four_files_by_hand_and_each_failure_names_the_next(copy):
+def test_a_21st_operation_takes_five_files_by_hand_and_each_failure_names_the_next(copy):
     put(copy / OPERATIONS, "    InterviewStatistics,\n", "    InvitedCandidate,\n")
     put(copy / OPERATIONS, CLASS, QUESTIONS)
     put(copy / MODELS, MODEL)
@@ -87,17 +89,19 @@ def test_a_21st_operation_takes_four_files_by_hand_and_each_failure_names_the_ne
     failed = check(copy, *INVARIANTS).stdout
     assert f"{HANDLERS}: it has no handler, a function under @handles(ops.GetInterviewStatistics)" in failed
     assert f'add one to {VIEWS}, with ok(agent, "get_interview_statistics")' in failed
+    assert f"{EXAMPLES}: it has no example in EXAMPLES" in failed
     assert "run: python -m aural_mcp.documents.render" in failed
     assert "run: pytest --snapshot-update tests/server/test_tools.py" in failed
-    assert len(re.findall(r"^FAILED", failed, re.MULTILINE)) == 4, failed
+    assert len(re.findall(r"^FAILED", failed, re.MULTILINE)) == 5, failed
 
     put(copy / HANDLERS, HANDLER, QUESTIONS)
+    put(copy / EXAMPLES, EXAMPLE, "    ops.ListInterviews: Example(")
     put(copy / VIEWS, TEST)
     assert python(copy, "aural_mcp.documents.render").returncode == 0
     check(copy, "--snapshot-update", "tests/server/test_tools.py")
     tried = f"{VIEWS}::test_statistics_count_sessions"
     cleaned = "tests/test_safety.py::test_no_tool_resource_prompt_or_error_lets_hidden_text_through"
-    passed = check(copy, *INVARIANTS, cleaned, tried)
+    passed = check(copy, *INVARIANTS, "tests/documents/test_examples.py", cleaned, tried)
     assert passed.returncode == 0, passed.stdout
-    assert set(re.findall(r"`((?:src|tests)/[\w/]+\.py)`", recipe())) == {OPERATIONS, MODELS, HANDLERS, VIEWS}
+    assert set(re.findall(r"`((?:src|tests)/[\w/]+\.py)`", recipe())) == {OPERATIONS, MODELS, EXAMPLES, HANDLERS, VIEWS}
     assert "get_interview_statistics" in (copy / "README.md").read_text(encoding="utf-8")

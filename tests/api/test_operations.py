@@ -12,6 +12,7 @@ from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, Operation, Toolset
 from aural_mcp.backend.rest.extensions import UNLISTED
 from aural_mcp.backend.rest.handlers import HANDLERS
+from aural_mcp.documents.examples import EXAMPLES
 from aural_mcp.server.access import BY_NAME, arguments_of
 from aural_mcp.server.tools import tool_for
 from aural_mcp.tools.schemas import input_schema
@@ -66,6 +67,12 @@ def all_subclasses(kind):
 def test_the_embedded_backend_handles_it(operation):
     said = "src/aural_mcp/backend/rest/handlers.py: it has no handler, a function under"
     assert operation in HANDLERS, f"{said} @handles(ops.{operation.__name__})"
+
+
+@every
+def test_an_example_shows_it(operation):
+    said = "src/aural_mcp/documents/examples.py: it has no example in EXAMPLES, where its request comes in the journey"
+    assert operation in EXAMPLES, f"{said}: ops.{operation.__name__}: Example(arguments, data)"
 
 
 @every

@@ -106,7 +106,7 @@ def built(checkout):
 def unpacked(built, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(built / f"{NAME}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder / NAME
 
 
@@ -240,7 +240,7 @@ def index():
 def publish(packed, index, folder):
     """What the workflow does to publish an archive, under the name that `manifests` has, to the index."""
     with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     about = folder / "package" / "package.json"
     about.write_text(manifests.text(manifests.TYPESCRIPT, about.read_text()))
     run(f"npm pack --ignore-scripts --pack-destination {folder}", about.parent)

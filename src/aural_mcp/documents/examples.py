@@ -395,6 +395,13 @@ EXAMPLES: dict[ops.AnyOperation, Example] = {
     ops.PublishInterview: Example(HERE, {"id": INTERVIEW, "publicSlug": SLUG, "url": f"{SITE}/i/{SLUG}"}),
     ops.ArchiveInterview: Example(HERE, {"id": INTERVIEW, "archived": True}),
 }
+
+
+def example_of(operation: ops.AnyOperation) -> Example:
+    """Its example; an empty one until one is written, which a test asks for."""
+    return EXAMPLES.get(operation, Example({}, {}))
+
+
 REFUSALS: dict[int, Json] = {
     400: {"code": "BAD_REQUEST", "message": "title is required."},
     401: {"code": "UNAUTHORIZED", "message": "Invalid or revoked API key."},

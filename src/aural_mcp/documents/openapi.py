@@ -18,7 +18,7 @@ from aural_mcp.api import operations as ops
 from aural_mcp.api.analysis import LOCAL_OPERATIONS, SaveSessionAnalysis
 from aural_mcp.api.models import Rows
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, AnyOperation
-from aural_mcp.documents.examples import EXAMPLES, REFUSALS
+from aural_mcp.documents.examples import REFUSALS, example_of
 from aural_mcp.documents.manifests import SITE, WHO
 from aural_mcp.tools.schemas import Schema, input_schema, main_branch
 
@@ -127,7 +127,7 @@ def openapi(origin: str = SITE) -> Schema:
 
 
 def _described(operation: AnyOperation, origin: str) -> Schema:
-    example, success = EXAMPLES[operation], _json("Success.", _response(operation))
+    example, success = example_of(operation), _json("Success.", _response(operation))
     answer = {"data": example.data} | ({"cursor": None} if "cursor" in operation.model_fields else {})
     success["content"]["application/json"]["example"] = json.loads(json.dumps(answer).replace(SITE, origin))
     described: Schema = {
@@ -154,14 +154,14 @@ def parameters(operation: AnyOperation) -> list[Schema]:
     """What stands in the path, then what stands in the query."""
     schema, variables = input_schema(operation), PATH_VARIABLE.findall(operation.path)
     query = [name for name in schema["properties"] if name not in variables] if operation.method == "GET" else []
-    given = EXAMPLES[operation].arguments
+    given = example_of(operation).arguments
     words = {name: f"From {finder}." for name, finder in FINDERS.items()} | {"cursor": CURSOR}
     return [
         {
             "name": name,
             "in": "path" if name in variables else "query",
             "required": name in variables,
-            "description": schema["properties"][name].get("description") or words[name],
+            "description": schema["properties"][name].get("description") or words.get(name, ""),
             "schema": {key: value for key, value in schema["properties"][name].items() if key != "description"},
             **({"example": given[name]} if name in given else {}),
         }

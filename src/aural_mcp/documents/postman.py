@@ -12,7 +12,7 @@ from typing import Any
 
 from aural_mcp.api.analysis import LOCAL_OPERATIONS
 from aural_mcp.api.operations import FINDERS, OPERATIONS, PATH_VARIABLE, AnyOperation
-from aural_mcp.documents.examples import BENS_SESSION, EXAMPLES
+from aural_mcp.documents.examples import BENS_SESSION, example_of
 from aural_mcp.documents.manifests import SITE
 from aural_mcp.documents.openapi import TAGS, openapi
 
@@ -79,7 +79,7 @@ def postman(origin: str = SITE) -> Json:
 
 def _is_chosen(operation: AnyOperation) -> bool:
     """Whether a run leaves it out: a person should agree first, and it neither only adds nor is shown as a dry run."""
-    return operation.confirmed and operation.effect != "create" and not EXAMPLES[operation].arguments.get("dryRun")
+    return operation.confirmed and operation.effect != "create" and not example_of(operation).arguments.get("dryRun")
 
 
 def _folder(name: str, description: str, operations: list[AnyOperation], document: Json) -> Json:
