@@ -13,22 +13,7 @@ from aural_mcp.documents.openapi import openapi
 
 HEAD = """/** Made by `npm run generate`: how each operation travels. */
 
-export interface Operation {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly path: string;
-  readonly effect: "read" | "create" | "update" | "delete";
-  readonly fields: readonly string[];
-  /** The field whose value is the whole body, and what each of its rows has where nothing is said. */
-  readonly body?: string;
-  readonly defaults?: Readonly<Record<string, unknown>>;
-  /** Whether the answer is rows or one row, and whether Aural may take half a minute over it. */
-  readonly rows?: true;
-  readonly row?: true;
-  readonly large?: true;
-  /** Whether, and of which fields, an earlier deployment knows nothing. */
-  readonly newer?: true;
-  readonly newerFields?: readonly string[];
-}
+import type { Operation } from "./request.js";
 """
 
 

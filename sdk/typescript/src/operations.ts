@@ -1,21 +1,6 @@
 /** Made by `npm run generate`: how each operation travels. */
 
-export interface Operation {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly path: string;
-  readonly effect: "read" | "create" | "update" | "delete";
-  readonly fields: readonly string[];
-  /** The field whose value is the whole body, and what each of its rows has where nothing is said. */
-  readonly body?: string;
-  readonly defaults?: Readonly<Record<string, unknown>>;
-  /** Whether the answer is rows or one row, and whether Aural may take half a minute over it. */
-  readonly rows?: true;
-  readonly row?: true;
-  readonly large?: true;
-  /** Whether, and of which fields, an earlier deployment knows nothing. */
-  readonly newer?: true;
-  readonly newerFields?: readonly string[];
-}
+import type { Operation } from "./request.js";
 
 export const OPERATIONS = {
   list_interviews: {"method": "GET", "path": "/interviews", "effect": "read", "fields": ["limit", "cursor"], "rows": true},

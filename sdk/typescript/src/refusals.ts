@@ -1,8 +1,8 @@
 /** What an answer that is not success becomes: one error with the next step; a 5xx body is never repeated. */
 
 import * as errors from "./errors.js";
-import { FINDERS, type Operation } from "./operations.js";
-import { ids, isObject, type Request } from "./request.js";
+import { FINDERS } from "./operations.js";
+import { ids, isObject, type Operation, type Request } from "./request.js";
 
 export interface Answer {
   readonly status: number;

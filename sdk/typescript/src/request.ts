@@ -1,6 +1,24 @@
 /** One call as it travels: what was given, checked and taken apart. Whatever is wrong with it is a `TypeError`. */
 
-import { OPERATIONS, type Operation } from "./operations.js";
+import { OPERATIONS } from "./operations.js";
+
+/** How an operation travels; `operations.ts` has each. */
+export interface Operation {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly effect: "read" | "create" | "update" | "delete";
+  readonly fields: readonly string[];
+  /** The field whose value is the whole body, and what each of its rows has where nothing is said. */
+  readonly body?: string;
+  readonly defaults?: Readonly<Record<string, unknown>>;
+  /** Whether the answer is rows or one row, and whether Aural may take half a minute over it. */
+  readonly rows?: true;
+  readonly row?: true;
+  readonly large?: true;
+  /** Whether, and of which fields, an earlier deployment knows nothing. */
+  readonly newer?: true;
+  readonly newerFields?: readonly string[];
+}
 
 export interface Request extends Operation {
   readonly name: string;
