@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.request import getproxies
 
@@ -117,7 +116,7 @@ class Connections:
             self._wire = self.transport or (Proxied() if getproxies() else Pool())
         sent = time.time()
         response = await self._wire.handle_async_request(request)
-        self.skew = _skew(response, sent, self.skew)
+        self.skew = retry.skew(response.headers.get("date", ""), sent, self.skew)
         try:
             return await bodies.whole(response)
         finally:
@@ -434,17 +433,3 @@ def _result(operation: Operation[R], response: httpx.Response, read: Reader[R]) 
             status=200,
             code="UNREADABLE",
         ) from error
-
-
-def _skew(response: httpx.Response, sent: float, known: float) -> float:
-    """How far the backend's clock is ahead: what is known of it, unless the date of an answer contradicts.
-
-    That date was noted between the request and now, in whole seconds, by servers that renew it once a second. Of what
-    is possible the least is taken: who asks what came after a moment then hears of too much, and of nothing too late.
-    """
-    try:
-        date = parsedate_to_datetime(response.headers["date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
-        return known
-    least, most = date - time.time(), date + 2 - sent
-    return known if least <= known <= most else least

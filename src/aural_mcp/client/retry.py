@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long.
+"""When a request is sent again, and after how long, and what of time the headers of an answer tell.
 
 Reads, and writes that come to the same state when repeated, are sent up to three times; a create only where
 the first provably did not run. A budget keeps a failing backend from being asked three times as often.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from aural_mcp.api import errors
 
@@ -66,6 +67,30 @@ def hold(given: object) -> float:
 
 def _until(date: str) -> float:
     try:
-        return parsedate_to_datetime(date).timestamp() - time.time()
+        return _moment(date) - time.time()
     except (ValueError, TypeError, OverflowError):
         return USUAL_HOLD
+
+
+@lru_cache(maxsize=8)
+def _moment(date: str) -> float:
+    """Seconds since 1970 of an HTTP date; the answers of one second have the same.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is none.
+    """
+    return parsedate_to_datetime(date).timestamp()
+
+
+def skew(date: str, sent: float, known: float) -> float:
+    """How many seconds the backend's clock is ahead: what is known of it, unless the date of an answer contradicts.
+
+    That date was noted between the request and now, in whole seconds, by servers that renew it once a second. Of what
+    is possible the least is taken: who asks what came after a moment then hears of too much, and of nothing too late.
+    """
+    try:
+        noted = _moment(date)
+    except (ValueError, TypeError, OverflowError):
+        return known
+    least, most = noted - time.time(), noted + 2 - sent
+    return known if least <= known <= most else least

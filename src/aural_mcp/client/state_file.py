@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -105,18 +106,19 @@ class StateFile:
     async def _begun(self) -> sqlite3.Connection:
         """The connection in a transaction that is ours, when nobody else writes; meanwhile other things happen."""
         try:
-            with anyio.move_on_after(BUSY):
-                while True:
-                    try:
-                        db = self._db = self._db or self._open()
-                        if not db.in_transaction:
-                            db.execute("begin immediate")
-                            return db
-                    except sqlite3.OperationalError as error:
-                        if not _is_busy(error):
-                            raise
-                    await anyio.sleep(AGAIN)
-            raise sqlite3.OperationalError("database is locked")
+            until = time.monotonic() + BUSY
+            while True:
+                try:
+                    db = self._db = self._db or self._open()
+                    if not db.in_transaction:
+                        db.execute("begin immediate")
+                        return db
+                except sqlite3.OperationalError as error:
+                    if not _is_busy(error):
+                        raise
+                if time.monotonic() > until:
+                    raise sqlite3.OperationalError("database is locked")
+                await anyio.sleep(AGAIN)
         except sqlite3.Error as error:
             raise _unwritable(error) from error
 

@@ -89,7 +89,7 @@ class AuditLog:
         secret: Callable[[], Awaitable[bytes]] | None = None,
         rows: DatabaseLog | None = None,
     ) -> None:
-        self._path, self.rows = path, rows
+        self._path, self._known, self.rows = path, cast("Path | None", None), rows
         self._waiting: list[Mapping[str, Any]] = []
         self._secret, self._key = secret, cast("bytes | None", None)
 
@@ -201,14 +201,14 @@ class AuditLog:
             raise
 
     def _write(self, lines: Sequence[Mapping[str, Any]], room: int) -> None:
-        path: Path | None = None
         try:
-            path = self._path()
-            if path is not None:
+            if self._known is None or not self._known.parent.is_dir():
+                self._known = self._path()  # which makes its folder
+            if (path := self._known) is not None:
                 append(path, lines, room)
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            named = f" {quoted(path.name)}" if path else ""
+            named = f" {quoted(self._known.name)}" if self._known else ""
             raise LogUnwritable(f"The decision log{named} cannot be written ({why}).", UNWRITABLE) from error
 
 

@@ -141,12 +141,11 @@ class Turns(Sequence[Message]):
     def __getitem__(self, at: int | slice) -> Message | list[Message]:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
-        turn = self._turns[at]
-        start = range(len(self))[at] // self.AT_ONCE * self.AT_ONCE
-        if start not in self._done:
-            self._apply(self._turns[start : start + self.AT_ONCE])
-            self._done.add(start)
-        return turn
+        portion = (at if at >= 0 else at + len(self)) // self.AT_ONCE
+        if portion not in self._done:
+            self._apply(self._turns[portion * self.AT_ONCE : (portion + 1) * self.AT_ONCE])
+            self._done.add(portion)
+        return self._turns[at]
 
 
 class View:

@@ -26,22 +26,29 @@ SPEAKERS = {"USER": "Candidate", "ASSISTANT": "Interviewer", "SYSTEM": "System"}
 
 def transcript(messages: list[dict[str, Any]]) -> str:
     """Numbered turns in Markdown, every line of what was said quoted."""
-    days = ["", *(str(turn.get("timestamp", ""))[:DAY] for turn in messages)]
-    turns = [_turn(turn.get("turn", number), turn, days[number - 1]) for number, turn in enumerate(messages, 1)]
+    turns, day = list[str](), ""
+    for number, turn in enumerate(messages, 1):
+        at = str(turn.get("timestamp", ""))
+        turns.append(_turn(turn.get("turn", number), turn, _at(at, day)))
+        day = at[:DAY]
     return "\n\n".join(turns) or "Nothing has been said yet."
 
 
-def _turn(number: int, turn: dict[str, Any], day: str) -> str:
-    """A turn; its date only where that of the turn before was another."""
-    speaker = SPEAKERS.get(str(turn.get("role")), "Unknown")
-    said = str(turn.get("content", ""))
+def _turn(number: int, turn: dict[str, Any], at: str) -> str:
+    speaker, said = SPEAKERS.get(str(turn.get("role")), "Unknown"), str(turn.get("content", ""))
     kind, code = turn.get("contentType"), turn.get("code")
     words = code_block(said) if kind == "CODE" or is_code(said) else said
     words += f"\n{code_block(outline(code, ''))}" if code else ""
     more = (", follow-up" if turn.get("isFollowUp") else "") + (f", {kind.lower()}" if kind else "")
-    said_at = moment(str(turn.get("timestamp", "")))
-    said_at = said_at[DAY:] if said_at[:DAY] == day and MOMENT.match(said_at) else said_at
-    return f"**{number}. {speaker}** ({said_at}{more})\n{quote(words)}"
+    return f"**{number}. {speaker}** ({at}{more})\n{quote(words)}"
+
+
+def _at(text: str, day: str) -> str:
+    """When a turn was; the date only where that of the turn before was another."""
+    is_same = text[:DAY] == day
+    if found := MICROSECONDS.match(text):
+        return f"{found[1][DAY:] if is_same else found[1]}Z"
+    return text[DAY:] if is_same and MOMENT.match(text) else text
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Required, cast
 
 from pydantic import MISSING, Field, PrivateAttr
+from typing_extensions import TypedDict  # of a newer Python, as pydantic asks for
 
 from aural_mcp.api.analysis import SaveSessionAnalysis
 from aural_mcp.api.models import (
@@ -40,13 +41,16 @@ NOT_ANALYSED = "Nobody has analysed or scored this session yet; that is not a lo
 WHOLE_REPORT = "aural://sessions/{}/report has all of them."
 
 
-class Turn(Record):
-    """One turn; evidence names it by its number. `role` is USER (the candidate), ASSISTANT or SYSTEM."""
+class Turn(TypedDict, total=False):
+    """One turn; evidence names it by its number. `role` is USER (the candidate), ASSISTANT or SYSTEM.
 
-    turn: int
-    role: str = ""
-    content: str = ""
-    timestamp: str = ""
+    No model: there are a hundred in a page, and each is ours already.
+    """
+
+    turn: Required[int]
+    role: str
+    content: str
+    timestamp: str
 
 
 class FlaggedTurn(Record):
@@ -186,15 +190,15 @@ def _turns_on(messages: Sequence[ReportMessage], question_id: str) -> set[str]:
 # ── The report ──────────────────────────────────────────────────────────────────────────────────
 
 
-class ReportTurn(Turn):
+class ReportTurn(Turn, total=False):
     """A turn with what belongs to it besides words."""
 
-    content_type: str | None = Field(default=None, description="AUDIO, FILE, IMAGE, WHITEBOARD or CODE; else text.")
-    question_id: str | None = None
-    is_follow_up: bool | None = None
-    code: Any = Field(default=None, description="What was written or drawn, where the content only names it.")
-    audio_url: str | None = None
-    transcription: str | None = None
+    contentType: Annotated[str, Field(description="AUDIO, FILE, IMAGE, WHITEBOARD or CODE; else text.")]
+    questionId: str
+    isFollowUp: bool
+    code: Annotated[Any, Field(description="What was written or drawn, where the content only names it.")]
+    audioUrl: str
+    transcription: str
 
 
 class IntegrityNote(Record):
@@ -233,7 +237,7 @@ class ReportPage(SessionPage):
 
     def with_drawings(self, messages: Sequence[ReportMessage]) -> ReportPage:
         """The page with what was drawn in its turns."""
-        said = {each.turn: messages[each.turn - 1].whiteboard_data for each in self.messages}
+        said = {each["turn"]: messages[each["turn"] - 1].whiteboard_data for each in self.messages}
         self._drawn = {turn: drawn for turn, drawn in said.items() if drawn}
         return self
 
