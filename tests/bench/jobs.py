@@ -31,7 +31,7 @@ from hooks import Counted
 from rows import add_session
 from scored import analysis
 
-BUDGET = {"text": 43_800, "structured": 52_400, "list": 26_320, "calls": 48, "requests": 112}
+BUDGET = {"text": 39_600, "structured": 50_700, "list": 26_320, "calls": 48, "requests": 112}
 LEEWAY = 1.05
 LINE = "{:62}{:>6}{:>9}{:>8}{:>12}"
 FIRMS = (
@@ -58,8 +58,9 @@ TEXTS = (
     "How do you find out that a change made things slower?",
 )
 ANSWERS = (
-    "We moved the order pipeline to Kafka in my second year. I wrote the consumer side and the replay, and I was on "
-    "call when a partition stalled: the lag looked fine, yet one key was stuck behind a message nobody could parse.",
+    "We moved the order pipeline of {firm} to Kafka in my second year. I wrote the consumer side and the replay, and I "
+    "was on call when a partition stalled: the lag looked fine, yet one key was stuck behind a message that nobody "
+    "could parse.",
     "The night before a sale all checkouts hung. I looked at what they waited for, found one lock that a report held, "
     "and ended the report. Afterwards I wrote down what I had believed at each step, and where I had been wrong.",
     "I kept our own scheduler a year too long, as I had written it. Two people left before anybody else changed it, "
@@ -112,7 +113,8 @@ def size(value: Any) -> int:
 
 def spoken(number: int, answers: int = len(TEXTS)) -> list[str]:
     """What was asked, and what this person answered."""
-    said = [f"That was at {FIRMS[number]}. {answer}" for answer in ANSWERS[:answers]]
+    firm = FIRMS[number]
+    said = [f"That was at {firm}. {answer.format(firm=firm)}" for answer in ANSWERS[:answers]]
     return [part for pair in zip(TEXTS, said, strict=False) for part in pair]
 
 

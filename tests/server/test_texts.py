@@ -150,7 +150,8 @@ async def test_a_colleagues_words_stand_inside_the_fence_whatever_the_field(worl
     for tool in ("get_interview", "list_interviews"):
         arguments = {"interviewId": interview["id"]} if tool == "get_interview" else {"detail": "full"}
         text = text_of(await agent.call_tool(tool, arguments))
-        mark = text.split("[", 1)[1].split("]", 1)[0]
-        before, within, after = text.split(f"[{mark}]")
+        opens, _, rest = text.partition(": others' words")
+        within, closes, after = rest.partition(f"\n[/{opens[-6:]}]")
+        before = f"{opens}{closes}"
         assert "Publish everything" in within
         assert "Publish everything" not in before + after

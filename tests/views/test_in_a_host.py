@@ -255,7 +255,7 @@ async def test_hostile_names_and_titles_are_words_in_a_question_and_press_nothin
 async def test_a_call_that_asked_nothing_is_a_line(shown, agent, chat):
     given = {**await drafted(agent), "candidates": [{"name": "Ana"}]}
     async with shown("create_candidates", given, by=chat, abilities=SEND) as host:
-        assert (await host.view.locator("h1").inner_text()) == "Create candidates: done."
+        assert (await host.view.locator("h1").inner_text()) == "Done."
         await host.view.get_by_role("button", name="Copy link of Ana").wait_for()
         assert host.calls == []
         assert (await host.page.evaluate("sizes"))[-1] < 160

@@ -410,7 +410,7 @@ async def test_an_order_in_an_answer_is_flagged_and_stays_within_the_fence(agent
     (row,) = result.structured_content["candidates"]
     assert row["flaggedTurns"] == "2"
     assert "https://evil" not in text_of(result)
-    assert text_of(result).index("Others' words") < text_of(result).index("Ignore all previous")
+    assert text_of(result).index("others' words") < text_of(result).index("Ignore all previous")
 
 
 async def test_a_session_that_cannot_be_read_is_named(reader, world):

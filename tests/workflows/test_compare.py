@@ -243,7 +243,7 @@ async def test_a_quote_is_the_candidates_own_turn_that_the_evidence_or_a_highlig
     sit(world, interview, "Ann", {"questionEvaluations": rows, "criteriaEvaluations": rated}, turns)
     quotes = (await ok(reader, "compare_candidates", interviewId=interview, quotes=True))["candidates"][0]["quotes"]
     named = [(each["columns"], each["turn"], each.get("byRule")) for each in quotes]
-    assert named == [("C1", 6, None), ("Q1, Q2", 4, None), ("Q3", 6, True)]
+    assert named == [("C1, Q3", 6, "Q3"), ("Q1, Q2", 4, None)]
     assert quotes[1]["said"] == turns[3]
     assert quotes[0]["said"].startswith("I built the queue")
     assert quotes[0]["said"].endswith("…")

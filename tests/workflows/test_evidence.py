@@ -76,9 +76,8 @@ async def test_no_answer_is_a_question_or_starter_code_and_what_has_no_words_is_
     row = (await ok(reader, "compare_candidates", interviewId=interview, quotes=True))["candidates"][0]
     assert row["noEvidence"] == "C2, Q3, Q4"
     assert [(each["columns"], each["turn"], each["byRule"]) for each in row["quotes"]] == [
-        ("C1", 4, True),
-        ("Q1", 2, True),
-        ("Q2", 4, True),
+        ("C1, Q2", 4, "C1, Q2"),
+        ("Q1", 2, "Q1"),
     ]
     assert all(len(each["said"]) <= 120 for each in row["quotes"])
 

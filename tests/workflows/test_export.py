@@ -118,7 +118,7 @@ async def test_markdown_is_a_document_and_what_others_wrote_is_fenced_and_quoted
     interview, _ = await everybody(agent, world)
     exported = await ok(agent, "export_results", interviewId=interview)
     text = (await at(agent, exported["address"])).text
-    assert re.match(r"\[[0-9a-f]{6}\] Others' words", text)
+    assert re.match(r"\[[0-9a-f]{6}: others' words", text)
     for words in (
         "# Results: Backend engineer",
         "| 2 | Bo Ek | 4.5 | 5 | 5 | 5 | 5 | 0 | not scored | 6 | 6 | 6 |",

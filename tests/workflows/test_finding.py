@@ -303,4 +303,4 @@ async def test_what_somebody_wrote_as_a_name_stays_within_the_fence(agent, world
     await register(agent, await interview_of(agent), evil, evil)
     text = text_of(await agent.call_tool("find_person", {"who": "ana"}))
     assert "https://evil" not in text
-    assert text.index("Others' words") < text.index("ignore all previous")
+    assert text.index("others' words") < text.index("ignore all previous")

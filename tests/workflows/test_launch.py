@@ -84,7 +84,7 @@ async def test_the_same_duplicate_sent_twice_at_once_is_made_once_and_the_next_c
 async def test_a_dry_run_makes_nothing_and_names_what_is_weak(agent, world):
     weak = {"title": "T", "questions": [{"text": "How old are you?"}], "timeLimitMinutes": 1, "publish": True}
     result = await agent.call_tool("launch_interviews", {"interviews": [weak], "dryRun": True})
-    assert "dry run, nothing changed" in text_of(result)
+    assert "Dry run, nothing changed" in text_of(result)
     said = " ".join(result.structured_content["data"][0]["warnings"])
     for word in ("age", "objective", "rubric", "minutes"):
         assert word in said

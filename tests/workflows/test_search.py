@@ -41,7 +41,7 @@ async def test_a_hit_says_who_in_which_turn_and_what_was_said_and_how_many_were_
     assert (result.structured_content["sessionsRead"], result.structured_content["sessionsLeft"]) == (2, 0)
     text = text_of(result)
     assert "Remark: 2 of 2 sessions were read." in text
-    assert text.index("Others' words") < text.index("Kafka lost") < text.index("Remark: ")
+    assert text.index("others' words") < text.index("Kafka lost") < text.index("Remark: ")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_a_budget_that_has_ended_is_no_empty_result(reader, world):
         result = await agent.call_tool("search_transcripts", {"interviewId": interview, "query": "queue"})
     said = soon(text_of(result))
     assert "0 of 1 sessions were read. 1 of 1 remain; call again in N s with the same arguments:" in said
-    assert "No more follow" not in said
+    assert "No more." not in said
 
 
 async def test_many_hits_come_in_pages_of_50_and_each_once(reader, world):

@@ -76,7 +76,7 @@ async def test_what_somebody_asks_for_stands_in_the_lists_and_their_words_only_w
         assert [each["kind"] for each in told["requests"]] == ["correct", "data"]
         assert "My last employer was Acme" in told["requests"][0]["text"]
         assert "https://evil.test" not in json.dumps(told) + text_of(result)
-        ours, _, theirs = text_of(result).partition("Others' words up to")
+        ours, _, theirs = text_of(result).partition("others' words")
         assert "Acme" not in ours
         assert "Acme" in theirs
         assert "This candidate asks for a correction (since 2026-11-20), their data (since 2026-11-22)" in text_of(

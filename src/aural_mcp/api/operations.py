@@ -200,7 +200,6 @@ class ListInterviews(Operation[Rows[Interview]]):
 
     method, path, effect, toolset = "GET", "/interviews", "read", "interviews"
     lists = "interviewId"
-    hint = "Next: get_interview for its questions, or list_sessions for its candidates' results."
     limit: PageSize = MISSING
     cursor: Cursor = MISSING
 
@@ -492,7 +491,6 @@ class ListSessions(Operation[Rows[SessionSummary]]):
 
     method, path, effect, toolset = "GET", "/interviews/{interviewId}/sessions", "read", "sessions"
     lists = "sessionId"
-    hint = "Next: get_session for the transcript."
     interview_id: InterviewId
     limit: PageSize = MISSING
     cursor: Cursor = MISSING

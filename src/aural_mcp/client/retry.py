@@ -16,7 +16,7 @@ from aural_mcp.api import errors
 ATTEMPTS = 3
 FIRST, MOST = 0.25, 4.0
 """Seconds: the longest first pause, doubling up to the longest of all; each is drawn between 0 and that."""
-PASSING = (408, 500, 502, 503, 504)
+PASSING = (500, 502, 503, 504)
 SHORTEST_HOLD, LONGEST_HOLD, USUAL_HOLD = 1.0, 600.0, 60.0
 """Seconds that a 429 can hold a key, and those for one that does not say."""
 

@@ -18,6 +18,7 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 UNLIMITED = "none"
 """How a `limit` of null reads: elsewhere null says nothing and is left out."""
 MICROSECONDS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
+MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$")
 ADDRESS = re.compile(r"https?://[^\s;\"\\]+")
 DAY = len("2026-11-29T")
@@ -53,16 +54,20 @@ def _at(text: str, day: str) -> str:
 
 @dataclass(frozen=True)
 class Columns:
-    """What most of several rows have: named once above them, and what is the same in all of them said there too."""
+    """What most of several rows have: named once above them, and what is the same in all of them said there too.
+
+    What takes lines of its own and is the same in all of them stands `below` them, once.
+    """
 
     names: tuple[str, ...]
     same: Mapping[str, Any]
+    below: Mapping[str, Any]
 
     @property
     def head(self) -> str:
         """E.g. `[id; text; in all: type: OPEN_ENDED]`."""
         names = "; ".join(map(_named, self.names))
-        same = "; ".join(_field(name, each, "") for name, each in self.same.items())
+        same = "; ".join(_field(name, _in_row(name, each), "") for name, each in self.same.items())
         return f"[{names}; in all: {same}]" if same else f"[{names}]"
 
 
@@ -74,19 +79,26 @@ def columns_of(rows: Sequence[Any]) -> Columns | None:
     there = Counter(name for row in fields for name, each in row.items() if each not in EMPTY)
     deep = {name for row in fields for name, each in row.items() if _is_deep(each)}
     names = [name for name, count in there.items() if name not in deep and 2 * count >= len(rows)]
-    same = {name: fields[0][name] for name in names[1:] if len({repr(row.get(name)) for row in fields}) == 1}
-    return Columns(tuple(name for name in names if name not in same), same) if names else None
+    alike = [name for name in there if len({repr(row.get(name)) for row in fields}) == 1]
+    same = {name: fields[0][name] for name in alike if name in names[1:]}
+    below = {name: fields[0][name] for name in alike if name in deep}
+    return Columns(tuple(name for name in names if name not in same), same, below) if names else None
 
 
 def table(rows: Sequence[Any]) -> str:
     """Rows, numbered, under their columns."""
     columns = columns_of(rows)
     listed = [f"{number}. {_item(row, '   ', columns)}" for number, row in enumerate(rows, 1)]
-    return "\n".join([columns.head, *listed] if columns else listed)
+    return "\n".join([columns.head, *listed, *_below(columns, "")] if columns else listed)
 
 
 def _items(listed: Sequence[Any], indent: str, columns: Columns | None) -> str:
-    return "\n".join(f"{indent}- " + _item(item, indent + "  ", columns) for item in listed)
+    items = [f"{indent}- " + _item(item, indent + "  ", columns) for item in listed]
+    return "\n".join([*items, *_below(columns, indent)] if columns else items)
+
+
+def _below(columns: Columns, indent: str) -> list[str]:
+    return [f"{indent}in all:\n{outline(columns.below, indent + '  ')}"] if columns.below else []
 
 
 def _item(item: Any, indent: str, columns: Columns | None) -> str:
@@ -96,11 +108,12 @@ def _item(item: Any, indent: str, columns: Columns | None) -> str:
     if columns is None and (not fields or any(map(_is_deep, fields.values()))):
         return outline(item, indent).lstrip()
     names = columns.names if columns else ()
-    cells = [outline(_rounded(fields.pop(name, None))) for name in names]
+    cells = [outline(_in_row(name, fields.pop(name, None))) for name in names]
     while cells and not cells[-1]:
         cells.pop()
-    more = {name: each for name, each in fields.items() if columns is None or name not in columns.same}
-    plain = [_field(name, each, "") for name, each in more.items() if not _is_deep(each)]
+    said = {*columns.same, *columns.below} if columns else ()
+    more = {name: each for name, each in fields.items() if name not in said}
+    plain = [_field(name, _in_row(name, each), "") for name, each in more.items() if not _is_deep(each)]
     below = outline({name: each for name, each in more.items() if _is_deep(each)}, indent)
     return "\n".join(["; ".join([*cells, *plain]), *([below] if below else [])])
 
@@ -137,6 +150,12 @@ def outline(value: Any, indent: str = "") -> str:
 
 def _single(text: str) -> str:
     return text if MOMENT.match(text) or ADDRESS.fullmatch(text) else literal(text)
+
+
+def _in_row(name: str, value: Any) -> Any:
+    """A value among others; of a moment the minute."""
+    found = MINUTE.match(value) if name.endswith(("At", "since")) and isinstance(value, str) else None
+    return f"{found[0]}Z" if found and MICROSECONDS.match(value) else _rounded(value)
 
 
 def _rounded(value: Any) -> Any:

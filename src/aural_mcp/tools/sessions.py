@@ -211,8 +211,8 @@ ENDED_UNHEARD = (
     "progress may just have been ended by this call."
 )
 DURATION = (
-    "Aural records as duration the time from the first turn until the session is ended, idle time included: "
-    "{longest} for the longest of these. A local workspace counts to the last turn instead."
+    "Aural counts as duration the time from the first turn until the session is ended, idle time too: {longest} for "
+    "the longest of these; a local workspace counts to the last turn."
 )
 
 

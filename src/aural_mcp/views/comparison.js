@@ -99,7 +99,7 @@ start((given) => {
     const words = list(row.quotes).map((each) => {
       const ids = String(each.columns).split(", ");
       return make("li", { class: ids.includes(state.column) ? "chosen" : "" },
-        make("p", { class: "quiet" }, ids.map((id) => [make("span", { class: `chip heat ${heat(row[id])}` }, `${id} ${figure(row[id])}`), " ", said(shortened(String(named.get(id) ?? ""), 80)), " "]), `turn ${each.turn}`, each.byRule ? ", chosen by rule: the scorer named none" : ""),
+        make("p", { class: "quiet" }, ids.map((id) => [make("span", { class: `chip heat ${heat(row[id])}` }, `${id} ${figure(row[id])}`), " ", said(shortened(String(named.get(id) ?? ""), 80)), " "]), `turn ${each.turn}`, each.byRule ? `, chosen by rule: the scorer named none for ${each.byRule}` : ""),
         make("blockquote", { dir: "auto" }, each.said));
     });
     const counts = [["Turns", row.turns], ["Not scored", row.notScored], ["No evidence found for", row.noEvidence], ["Turns to look at", row.flaggedTurns], ["Pastes", row.pastes], ["Left the page", row.leftPage],

@@ -38,7 +38,7 @@ from aural_mcp.workflows.ranking import (
 )
 from aural_mcp.workflows.scores import Column, Rubric, as_number, card_of, is_locked, quote_for, read_session, rubric_of
 
-LONGEST_NAME, SHORT_QUOTE = 100, 120
+LONGEST_NAME, SHORT_QUOTE = 100, 110
 """Characters of a column's name, and of a quote: it stands beside many others, and names its turn."""
 RANKED = "Means that differ by less than half a point do not differ; equal means share a rank. A person decides."
 NOT_RANKED = "Nobody is ranked: why stands in unsound. Tell the user that first, and do not rank in its place."
@@ -52,12 +52,15 @@ AGAINST = (
     "rejected has a higher mean than somebody advanced or hired. That is a figure and no fault: people decide."
 )
 MEANS = {
-    "Q": "A mean is that of the question scores, as in Aural; criteria (C) do not count in it.",
-    "C": "A mean is that of the criteria scores: no question has a score.",
-    "CQ": "A mean is that of the question scores where there are any, else of the criteria, as in Aural.",
+    "Q": "Means are of the question scores, as in Aural; criteria (C) do not count.",
+    "C": "Means are of the criteria scores: no question has a score.",
+    "CQ": "Means are of the question scores where there are any, else of the criteria, as in Aural.",
 }
 WEIGHTED = "weightedMean: sum of weight x score / sum of weights, over the criteria with a score ({weights})."
-BY_RULE = "Quotes with byRule were chosen by this program, as the scorer named none: say so when you use them."
+BY_RULE = (
+    "Quotes with byRule were chosen by this program for those columns, as the scorer named no turn: say so when you "
+    "use them."
+)
 INTEGRITY = "Integrity events prove nothing (a doorbell, a screen reader) and change no score; a person asks."
 EQUAL = "equalAnswers: turns in nearly the same words as somebody else's{here}; compare_answers shows whose."
 NO_LOG = "No log is not the same as no events: nothing was logged, or it could not be read."
@@ -74,7 +77,7 @@ class Quote(Record):
     columns: str = Field(description="The columns that it is evidence for.")
     turn: int
     said: str
-    by_rule: bool = Field(default=False, description="Chosen by rule, as the scorer named none.")
+    by_rule: str = Field(default="", description="Of these, those for which the scorer named none.")
 
 
 class ComparedColumn(Record):
@@ -333,13 +336,20 @@ class _Comparing:
         if each.row.id in self._quoted:
             return self._quoted[each.row.id]
         rule = Rule(self.rubric, each.session)
-        found: dict[tuple[int, str, bool], list[str]] = {}
+        found: list[tuple[int, str, list[str], list[str]]] = []  # turn, words, columns, those of them by rule
         for column in self.rubric.columns:
-            if quote := self._quote(each, column, each.session, rule):
-                found.setdefault(quote, []).append(column.id)
+            if not (quote := self._quote(each, column, each.session, rule)):
+                continue
+            turn, said, ruled = quote
+            picked = ruled and column.id[0] == "C"  # else the turn is meant, of which any passage will do
+            same = (row for row in found if row[0] == turn and (not picked or row[1] == said))
+            if (row := next(same, None)) is None:
+                found.append(row := (turn, said, [], []))
+            row[2].append(column.id)
+            row[3].extend([column.id] if ruled else [])
         self._quoted[each.row.id] = [
-            {"columns": ", ".join(ids), "turn": turn, "said": said, **({"by_rule": True} if ruled else {})}
-            for (turn, said, ruled), ids in found.items()
+            {"columns": ", ".join(ids), "turn": turn, "said": said, **({"by_rule": ", ".join(ruled)} if ruled else {})}
+            for turn, said, ids, ruled in found
         ]
         return self._quoted[each.row.id]
 

@@ -93,7 +93,7 @@ class ExportResults(Operation[Exported]):
 
     effect, toolset = "read", "workflows"
     saves_as = "saveAs"
-    hint = "Give the user the content, the file or the address; do not shorten or correct it."
+    hint = "Give the user the content, file or address unchanged."
     interview_id: InterviewId
     session_ids: Annotated[list[Id] | MISSING, Field(min_length=1, max_length=500)] = MISSING
     candidate_id: Annotated[
@@ -135,7 +135,10 @@ async def export_results(client: Caller, given: ExportResults, spent: Spent) -> 
         **({"savedAs": path.name} if path is not None else {}),
         **({"content": content} if shown else {}),
         **({"columns": sheets.header(whole.value)} if given.format == "csv" and not shown else {}),
-        "remarks": [*whole.remarks, *([] if shown or path else [_too_large(client, given, size)])],
+        "remarks": [
+            *(each for each in whole.remarks if not (shown and each.startswith(packets.LOOKED))),  # the packet says it
+            *([] if shown or path else [_too_large(client, given, size)]),
+        ],
     }
     return Exported.model_validate(found)
 

@@ -33,9 +33,10 @@ ERASE = (
     "words in the session stay.",
     "Copies: files that were exported, and conversations of the host that read them. The decision log has ids only.",
 )
+LOOKED = "Looked for this e-mail address in"
 ELSEWHERE = (
-    "Looked for this e-mail address in {done} of {total} other interviews: {found} records there. Another address of "
-    "this person is not found so: find_person with the name."
+    LOOKED + " {done} of {total} other interviews: {found} records there. Another address of this person is not found "
+    "so: find_person with the name."
 )
 NOT_ALL = "Not all other interviews could be looked through in time: find_person with the address goes on by cursor."
 ONLY_SOME = (

@@ -22,7 +22,7 @@ from aural_mcp.workflows.base import OUT_OF_BUDGET, again, all_sessions, begin, 
 from aural_mcp.workflows.scores import excerpt, is_locked, read_session
 
 MOST_HITS, MOST_BYTES = 50, 20_000
-LONGEST_EXCERPT = 160
+LONGEST_EXCERPT = 130
 PHRASE = re.compile(r'["“”„«»「」]([^"“”„«»「」]*)["“”„«»「」]|(\S+)')
 AROUND = '*.,;:!?()[]…、，。；：！？（）"“”„«»「」'
 """What stands around a word and is not part of it."""
