@@ -646,7 +646,7 @@ def _whole(words: str, content: str) -> tuple[str, str]:
     return (words[: len(begun)], begun) if cut and words != content else (words, content)
 
 
-OMITTED = frozenset("form format candidate sessionIds bytes rubricVersion turns updatedAt".split())
+OMITTED = frozenset("id form format candidate sessionIds bytes rubricVersion turns updatedAt".split())
 """What a text may leave out, as the caller said it, or as it stands in the same text in another way."""
 PLAIN = re.compile(r"[\w:.+-]{1,64}|[\w-]+(?:,? [\w-]+){1,3}|aural://\S+|")
 """What may stand outside a fence: a mark, a moment, a few words of ours, an address."""

@@ -10,7 +10,7 @@ from mcp import Client
 from aural_mcp.api.operations import GetPracticeReport, GetUsage, ListPracticeSessions
 from aural_mcp.backend.storage import tables
 from aural_mcp.client.client import AuralClient
-from aural_mcp.server import tools
+from aural_mcp.server import results, tools
 from aural_mcp.server.principal import OneClient
 from aural_mcp.server.results import NOTICE
 from aural_mcp.server.server import AuralServer
@@ -391,6 +391,49 @@ async def test_registering_and_changing_people_repeats_only_what_is_needed(agent
     changed = await ok(agent, "update_candidate", **ids, notes="Met at a fair")
     row = {"id": made["id"], "name": "Ann", "email": None, "sessionId": None, "notes": "Met at a fair"}
     assert changed == row | {"notice": NOTICE}
+
+
+async def test_what_a_call_sent_is_not_said_back_but_for_what_tells_rows_apart(agent):
+    interview = await interview_of(agent)
+    questions = [{"text": "Why us?"}, {"text": "Why now?", "timeLimitSeconds": 90}]
+    made = await agent.call_tool("create_questions", {"interviewId": interview, "questions": questions})
+    assert [row["text"] for row in made.structured_content["data"]] == ["Why us?", "Why now?"]
+    assert "Why" not in text_of(made)
+    assert all(row["id"] in text_of(made) for row in made.structured_content["data"])
+    people = [{"name": "Ana", "email": "ana@x.org"}, {"name": "Ana", "email": "ana@y.org"}]
+    text = text_of(await agent.call_tool("create_candidates", {"interviewId": interview, "candidates": people}))
+    assert text.index("ana@x.org") < text.index("ana@y.org")  # two of one name are not told apart by order alone
+    shown = await agent.call_tool("get_interview", {"interviewId": interview})
+    assert shown.structured_content["id"] == interview
+    assert interview not in text_of(shown)
+    assert text_of(await agent.call_tool("archive_interview", {"interviewId": interview})).startswith("Done.")
+
+
+async def test_rows_of_another_number_or_order_than_was_sent_are_told_in_full():
+    made = {"data": [{"id": "1", "text": "A"}, {"id": "2", "text": "B"}]}
+    assert results._unsaid(made, {"questions": [{"text": "B"}, {"text": "A"}]}) == made
+    assert results._unsaid(made, {"questions": [{"text": "A"}]}) == made
+    assert results._unsaid({"data": []}, {"questions": []}) == {"data": []}
+
+
+async def test_what_is_the_same_in_all_rows_stands_once_and_a_moment_in_a_row_is_a_minute(agent, world):
+    role = {
+        "objective": "Find out",
+        "questions": [{"text": "What did you build last, and what was the hardest part of it?"}],
+    }
+    role |= {"assessmentCriteria": [{"name": "Depth", "description": "Says what was theirs."}]}
+    roles = [{**role, "title": title} for title in ("One", "Two", "Three")]
+    made = await agent.call_tool("launch_interviews", {"interviews": roles})
+    weak = made.structured_content["data"][0]["warnings"]
+    assert [row["warnings"] for row in made.structured_content["data"]] == [weak] * 3
+    text = text_of(made)
+    assert all(text.count(each) == 1 for each in weak)
+    assert text.index("3. Three") < text.index("\nin all:\n  warnings:\n    - ")
+    for day in (1, 2):
+        add_session(world, made.structured_content["data"][0]["id"], createdAt=f"2026-11-0{day}T10:20:30.123456+00:00")
+    listed = await agent.call_tool("list_sessions", {"interviewId": made.structured_content["data"][0]["id"]})
+    assert "2026-11-02T10:20Z" in text_of(listed)
+    assert listed.structured_content["data"][0]["createdAt"] == "2026-11-02T10:20:30.123456+00:00"
 
 
 async def test_no_answer_is_longer_than_25000_tokens(agent, world):

@@ -48,7 +48,7 @@ SENTENCE, MARK = re.compile(r"(?<=[.!?])\s+"), re.compile(r"\s*(?:[-*]|\d+\.|#+)
 LABEL = "aural-ai.com/written-by-others"
 TOLD = ("messages", "turns", "nextTurn", "flags")
 """Fields of a transcript that are told elsewhere."""
-TELL_APART = ("name", "title")
+TELL_APART = ("name", "title", "email")
 """Fields by which the caller knows which row of its list one is."""
 BY_TEAM = (
     "title text description objective assessmentCriteria options followUpPrompts starterCode interview "
@@ -228,7 +228,8 @@ def _unsaid(value: dict[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are not as the caller just sent them; its own words need not be read again."""
     if isinstance(rows := value.get("data"), list):
         return {"data": _rows_unsaid(cast("list[Any]", rows), sent)}
-    said = {**sent, "updatedAt": value.get("createdAt"), "cursor": None}  # a cursor is what the next call needs
+    own = {"id": value["id"]} if value.get("id") in sent.values() else {}  # sent as sessionId, questionId, ...
+    said = {**sent, **own, "updatedAt": value.get("createdAt"), "cursor": None}  # a cursor is for the next call
     return {name: item for name, item in value.items() if item in (None, "") or item != said.get(name)}
 
 
