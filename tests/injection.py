@@ -668,6 +668,10 @@ def check_tool(tool: str, text: str, structured: dict[str, Any]) -> None:
     if operation.effect == "read" and (strange := [each for each in strings_in(ours) if not is_ours(each)]):
         raise Crossed(f"outside the fence: {strange[0]:.200}")
     if isinstance(value.get("data"), list):
+        if beside := shown({"leftOut": value.get("leftOut")}):
+            body, head, left_out = f"\n{body}".partition("\nleftOut:\n")
+            same(Reader(f"{head[1:]}{left_out}").whole(), beside)
+            body = body[1:]
         rows, wanted = Reader(body).whole() if fenced else ours, shown(value["data"])
         if operation.effect != "read" and wanted and len(rows) == len(wanted):  # what was sent is not repeated
             pairs = zip(wanted, rows, strict=True)

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from aural_mcp.api.operations import OPERATIONS
+from aural_mcp.config import decision_log, read_settings
 from aural_mcp.privacy import audit_file, audit_lines
 from aural_mcp.privacy.audit import AuditLog, ids_of, logged, verify
 from aural_mcp.privacy.who import Who
@@ -178,6 +181,18 @@ def test_four_processes_write_one_chain(path):
 async def test_only_its_owner_reads_it(path):
     await write(path, 1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_folder_that_is_gone_or_opened_to_others_while_it_runs_is_made_and_closed_again(tmp_path):
+    settings = read_settings({"AURAL_DATA_DIR": str(tmp_path / "data")})
+    log, folder = AuditLog(partial(decision_log, settings)), tmp_path / "data"
+    for spoil in (lambda: None, lambda: shutil.rmtree(folder), lambda: folder.rename(tmp_path / "moved")):
+        spoil()
+        await log.record("publish_interview", "done", tenant=TENANT, ids={})
+        assert len((folder / "audit.jsonl").read_text().splitlines()) == 1
+    folder.chmod(0o755)
+    await log.record("publish_interview", "done", tenant=TENANT, ids={})
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 async def test_no_path_keeps_no_log(tmp_path):

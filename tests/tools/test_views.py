@@ -403,6 +403,9 @@ async def test_what_a_call_sent_is_not_said_back_but_for_what_tells_rows_apart(a
     people = [{"name": "Ana", "email": "ana@x.org"}, {"name": "Ana", "email": "ana@y.org"}]
     text = text_of(await agent.call_tool("create_candidates", {"interviewId": interview, "candidates": people}))
     assert text.index("ana@x.org") < text.index("ana@y.org")  # two of one name are not told apart by order alone
+    mixed = [{"text": "Read https://a.example/1: why?"}, {"text": "Which trade-off?"}]
+    made = await agent.call_tool("create_questions", {"interviewId": interview, "questions": mixed})
+    assert "Which trade-off?" in text_of(made)  # one came back otherwise: a blank beside it would read as nothing
     shown = await agent.call_tool("get_interview", {"interviewId": interview})
     assert shown.structured_content["id"] == interview
     assert interview not in text_of(shown)

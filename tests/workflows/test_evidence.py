@@ -114,3 +114,28 @@ async def test_blind_the_words_name_nobody_and_in_lockdown_there_are_none(reader
 async def test_an_export_that_reads_no_transcript_says_nothing_of_evidence(reader, world):
     interview = await unproven(reader, world)
     assert "vidence" not in (await ok(reader, "export_results", interviewId=interview, format="csv"))["content"]
+
+
+async def test_a_criterion_is_never_given_the_words_that_a_rule_chose_for_another(reader, world):
+    """Both in one long answer: the question that it answers may share either's words, another criterion may not."""
+    asked = ("What did you build last?", "What broke, and what did you do about it?")
+    rubric = [
+        {"name": "Ownership", "description": "Names what went wrong and who repaired it."},
+        {"name": "Pricing", "description": "Knows margins."},
+    ]
+    answer = f"Our margin was four percent, so I raised the price. {'Then we hired. ' * 10}"
+    answer += "Nobody knew what went wrong until I took ownership and repaired it myself."
+    for named in ({"evidence": [2]}, {"highlights": ["margin was four percent"]}):
+        made = await ok(reader, "create_interview", title=f"By {[*named]}", assessmentCriteria=rubric)
+        await ok(reader, "create_questions", interviewId=made["id"], questions=[{"text": each} for each in asked])
+        scored = analysis(dict.fromkeys(asked, 7), {"Ownership": 8, "Pricing": 5})
+        scored["criteriaEvaluations"][1] |= named
+        sit(world, made["id"], "Ann Lee", scored, [asked[0], answer, asked[1], "Nothing of note."])
+        (row,) = (await ok(reader, "compare_candidates", interviewId=made["id"], quotes=True))["candidates"]
+        quotes = {each["columns"]: (each["said"], each.get("byRule")) for each in row["quotes"]}
+        assert quotes["C1, Q1"] == (
+            "…Nobody knew what went wrong until I took ownership and repaired it myself.",
+            "C1, Q1",
+        )
+        assert quotes["C2"][0].startswith("Our margin was four percent")
+        assert quotes["C2"][1] is None

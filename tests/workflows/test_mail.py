@@ -428,6 +428,16 @@ async def test_without_a_mail_server_there_is_a_table_and_nothing_is_asked(world
     assert row["mailto"].startswith("mailto:p1@acme.org?subject=Ihr%20Interview")
 
 
+async def test_who_is_left_out_stands_below_the_table(world):
+    interview, _ = await interview_of(world, [someone(0, "acme.org"), someone(1, "acme.org"), {"name": "Bo"}])
+    async with Client(server_on(world)) as agent:
+        result = await agent.call_tool("send_messages", {"interviewId": interview, "kind": "invitation"})
+    assert result.structured_content["leftOut"] == ["1, no address that can be used: Bo"]
+    before, _, after = text_of(result).partition("\nleftOut:\n")
+    assert "no address that can be used: Bo" in after.partition("\n[/")[0]
+    assert "Person 1" in before
+
+
 async def test_test_domains_are_left_out_where_mail_leaves_this_computer(world):
     people = [
         someone(number, host) for number, host in enumerate(("acme.test", "x.invalid", "example.com", "acme.org"))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aural_mcp.api.decisions import VERDICTS
 from aural_mcp.api.errors import LogUnwritable, StateUnwritable
+from aural_mcp.config import open_to_others
 from aural_mcp.privacy.audit_file import append, read, verify
 from aural_mcp.privacy.audit_lines import listed, stamp
 from aural_mcp.privacy.who import Who, one_line
@@ -202,8 +203,8 @@ class AuditLog:
 
     def _write(self, lines: Sequence[Mapping[str, Any]], room: int) -> None:
         try:
-            if self._known is None or not self._known.parent.is_dir():
-                self._known = self._path()  # which makes its folder
+            if self._known is None or not self._known.parent.is_dir() or open_to_others(self._known.parent):
+                self._known = self._path()  # which makes its folder, and leaves it to its owner
             if (path := self._known) is not None:
                 append(path, lines, room)
         except (OSError, ValueError) as error:

@@ -48,8 +48,10 @@ SENTENCE, MARK = re.compile(r"(?<=[.!?])\s+"), re.compile(r"\s*(?:[-*]|\d+\.|#+)
 LABEL = "aural-ai.com/written-by-others"
 TOLD = ("messages", "turns", "nextTurn", "flags")
 """Fields of a transcript that are told elsewhere."""
-TELL_APART = ("name", "title", "email")
+TELL_APART = ("id", "name", "title", "email", "order")
 """Fields by which the caller knows which row of its list one is."""
+BESIDE_ROWS = ("leftOut",)
+"""What stands beside rows and is told with them."""
 BY_TEAM = (
     "title text description objective assessmentCriteria options followUpPrompts starterCode interview "
     "interviewTitle jobDescription companyName roleTitle aiName columns rubric"
@@ -80,7 +82,9 @@ async def answer(
     remarks = [*structured.pop("remarks", []), *remarks, *await _about_links(links, client)]
     remarks = [kept for each in remarks if (kept := advice(each, lacking))]
     sent = asked.model_dump(mode="json") if asked and operation.effect != "read" else None
-    shown = {"data": structured["data"]} if isinstance(structured.get("data"), list) else {**structured}
+    shown = {**structured}
+    if isinstance(structured.get("data"), list):
+        shown = {name: item for name, item in structured.items() if name in ("data", *BESIDE_ROWS)}
     if "content" in shown:
         shown = {name: item for name, item in shown.items() if not _is_in_content(name, item, shown["content"])}
     if more and more.turns:
@@ -227,29 +231,31 @@ def _said(value: dict[str, Any]) -> str:
 def _unsaid(value: dict[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are not as the caller just sent them; its own words need not be read again."""
     if isinstance(rows := value.get("data"), list):
-        return {"data": _rows_unsaid(cast("list[Any]", rows), sent)}
+        return {**value, "data": _rows_unsaid(cast("list[Any]", rows), sent)}
     own = {"id": value["id"]} if value.get("id") in sent.values() else {}  # sent as sessionId, questionId, ...
     said = {**sent, **own, "updatedAt": value.get("createdAt"), "cursor": None}  # a cursor is for the next call
     return {name: item for name, item in value.items() if item in (None, "") or item != said.get(name)}
 
 
 def _rows_unsaid(rows: list[Any], sent: Mapping[str, Any]) -> list[Any]:
-    """Rows of what the caller sent as a list, of which it needs what tells them apart, and what is new."""
+    """Rows of what the caller sent as a list: without the fields that came back as sent in all of them.
+
+    What tells rows apart stays: nobody counts lines to see whose link is whose.
+    """
     lists = [cast("list[Any]", item) for item in sent.values() if isinstance(item, list)]
     given = next((each for each in lists if len(each) == len(rows) and each and isinstance(each[0], dict)), None)
     if given is None:
         return rows
-    kept = ("id", *TELL_APART)
-    return [
-        {name: item for name, item in row.items() if name in kept or item in (None, "") or item != one.get(name)}
-        for row, one in zip(rows, given, strict=True)
-    ]
+    pairs = list(zip(rows, given, strict=True))
+    back = [name for name in rows[0] if all(row.get(name) == one.get(name) not in (None, "") for row, one in pairs)]
+    return [{name: item for name, item in row.items() if name in TELL_APART or name not in back} for row in rows]
 
 
 def _body(part: dict[str, Any]) -> str:
     """A part of a result as an outline: null and empty are left out, rows are numbered."""
     if isinstance(rows := part.get("data"), list):
-        return table(cast("list[Any]", rows))
+        parts = table(cast("list[Any]", rows)), outline({name: part[name] for name in BESIDE_ROWS if name in part})
+        return "\n".join(each for each in parts if each)
     rest = {name: item for name, item in part.items() if name not in TOLD}
     if "messages" not in part:
         return outline(rest)

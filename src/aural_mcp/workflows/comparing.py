@@ -341,8 +341,8 @@ class _Comparing:
             if not (quote := self._quote(each, column, each.session, rule)):
                 continue
             turn, said, ruled = quote
-            picked = ruled and column.id[0] == "C"  # else the turn is meant, of which any passage will do
-            same = (row for row in found if row[0] == turn and (not picked or row[1] == said))
+            whole = column.id[0] == "Q"  # which the whole turn answers, so that any passage of it will do
+            same = (row for row in found if row[0] == turn and (whole or row[1] == said))
             if (row := next(same, None)) is None:
                 found.append(row := (turn, said, [], []))
             row[2].append(column.id)
