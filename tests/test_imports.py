@@ -133,7 +133,8 @@ def test_a_room_says_in_its_first_sentence_what_belongs_to_it(room):
 
 
 def test_a_start_loads_nothing_that_a_host_does_not_wait_for():
-    code = "import sys, {}; print(*sorted(m for m in ('sqlalchemy', 'click') if m in sys.modules))"
+    late = ("sqlalchemy", "click", "aural_mcp.privacy.flags", "aural_mcp.privacy.blind")
+    code = f"import sys, {{}}; print(*sorted(m for m in {late} if m in sys.modules))"
     loaded = [
         subprocess.run(
             [sys.executable, "-c", code.format(what)], capture_output=True, text=True, check=True, timeout=60

@@ -14,7 +14,6 @@ from aural_mcp.api.models import IntegrityEvent, Session, SessionReport, Session
 from aural_mcp.api.operations import GetSession, GetSessionReport
 from aural_mcp.client.caller import Caller
 from aural_mcp.client.client import Spent
-from aural_mcp.privacy.flags import AT_ONCE, flags
 from aural_mcp.safety import hidden
 from aural_mcp.workflows.alike import Pool, given_by
 from aural_mcp.workflows.base import OUT_OF_BUDGET, is_over
@@ -36,6 +35,8 @@ async def integrity_of(
     Raises:
         BudgetExhausted, RateLimited: there is no time or no budget for another one.
     """
+    from aural_mcp.privacy.flags import AT_ONCE, flags  # its patterns take a while, and a start does without
+
     if is_over(spent):
         raise BudgetExhausted("The time of this call is over.", "", 0)
     try:
