@@ -35,7 +35,7 @@ Value = TypeVar("Value")
 # ── Characters ──────────────────────────────────────────────────────────────────────────────────
 
 NEWLINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-UNUSUAL = re.compile(
+UNUSUAL = (
     "[^\t\n -~\xa0-\xac\xae-\u02ff\u0388-\u0482\u048a-\u0590\u1e00-\u1f70\u2010-\u2027\u2030-\u205e\u3041-\u3096"
     "\u30a0-\u3163\u3165-\u9fff\uac00-\ud7a3\uff01-\uff9f]"
 )
@@ -114,9 +114,15 @@ def is_clean(text: str) -> bool:
 
 def _is_unusual(text: str) -> bool:
     if len(text) < LONG:
-        return UNUSUAL.search(text) is not None
+        return _unusual().search(text) is not None
     rest = text.encode("utf-8", "surrogatepass").translate(None, PRINTED)
-    return bool(rest) and UNUSUAL.search(rest.decode("utf-8", "surrogatepass")) is not None
+    return bool(rest) and _unusual().search(rest.decode("utf-8", "surrogatepass")) is not None
+
+
+@cache
+def _unusual() -> re.Pattern[str]:
+    """Compiled when first needed: that takes as long as the start of a small module."""
+    return re.compile(UNUSUAL)
 
 
 def keyless(text: str) -> str:
@@ -250,7 +256,7 @@ OPENING = re.compile(
 )
 """Where the syntax of a link or of HTML begins, or a sign is written as its number: a space there breaks it."""
 SPACE = re.compile("[ \n]")
-UNSPACED = re.compile(r"([a-zA-Z]+)[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+UNSPACED = r"([a-zA-Z]+)[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 """The end of a host and a word behind it, in a script that sets no spaces."""
 FILES = frozenset("md mov py rs sh zip".split())
 """Ends of files that are ends of hosts too: `main.py` reads as a file, `main.py/x` does not."""
@@ -346,7 +352,7 @@ def _is_host(name: str, tail: str) -> bool:
     last = LAST.search(name)
     end = last[2] if last else name
     if not end.isascii():
-        end = unicodedata.normalize("NFKC", unspaced[1] if (unspaced := UNSPACED.match(end)) else end)
+        end = unicodedata.normalize("NFKC", unspaced[1] if (unspaced := re.match(UNSPACED, end)) else end)
     end = end.casefold()
     if last is None or not (end in host_ends() or end.startswith("xn--")) or not (last[1] == "." or end.isascii()):
         return False

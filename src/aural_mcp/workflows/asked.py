@@ -23,7 +23,6 @@ how many these must be at least."""
 STEM = 4
 """Letters by which words of other forms are the same: build, built."""
 SENTENCE = re.compile(r"[.?!:;\n。？！：；]+")
-IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,11 @@ def _is_sentence(words: Sequence[str], text: str) -> bool:
 
 def _stems(words: Sequence[str]) -> set[str]:
     """What makes words the same in other forms; of scripts without spaces, each two characters."""
-    pairs = {one + other for one, other in itertools.pairwise(words) if IDEOGRAPH.match(one + other)}
-    plain = [each for each in words if not IDEOGRAPH.match(each)]
+    pairs = {one + other for one, other in itertools.pairwise(words) if _is_ideograph(one)}
+    plain = [each for each in words if not _is_ideograph(each)]
     return pairs | {each[:STEM] if len(each) > STEM else each for each in plain}
+
+
+def _is_ideograph(word: str) -> bool:
+    """Whether a word is of a script without spaces, in which each character counts as one."""
+    return "\u3040" <= word[0] <= "\u30ff" or "\u3400" <= word[0] <= "\u9fff"

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from aural_mcp.api.models import Message, Session
 from aural_mcp.safety import is_code
-from aural_mcp.workflows.scores import WORD, Card, Column, Rubric, evidence_for, excerpt, words_of
+from aural_mcp.workflows.scores import Card, Column, Rubric, evidence_for, excerpt, word, words_of
 
 MOST_WORDS, MOST_CHARACTERS = 40, 320
 LEAST_SHARED, SHORTEST = 2, 4
@@ -134,7 +134,7 @@ def _densest(text: str, wanted: Collection[str]) -> int:
 def _words(text: str, start: int, most: int) -> str:
     """Whole sentences from a place on, as many as fit; of one that is longer, its beginning."""
     part, more = text[start:].strip(), ""
-    if len(found := list(WORD.finditer(part))) > MOST_WORDS:
+    if len(found := list(word().finditer(part))) > MOST_WORDS:
         part = part[: found[MOST_WORDS - 1].end()]
         ends = [each.end() for each in SENTENCE.finditer(part)]
         part, more = (part[: ends[-1]], "") if ends else (part, "…")

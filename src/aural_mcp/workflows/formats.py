@@ -29,7 +29,7 @@ VERSIONS = ("rubricVersion", "names", "exportedAt", "software")
 DECIDED = ("decision", "decidedAt")
 FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """Where something begins that a spreadsheet may carry out: in a cell, or behind what some take for its end."""
-BEHIND = re.compile(r"(?<=\\[bfnrt])[\u0300-\uffff]+")
+BEHIND = r"(?<=\\[bfnrt])[\u0300-\uffff]+"
 """What may begin with accents behind an escape of JSON: with one below, NFC would make `\\ṇ` of its `\\n`."""
 MARK = "\ufeff"
 """With which a CSV file begins, so that Excel reads it as UTF-8."""
@@ -52,7 +52,7 @@ Whole = dict[str, Any]
 def as_json(whole: Whole) -> str:
     """All of it, under names that stay."""
     text = json.dumps(whole, ensure_ascii=False, indent=1)
-    return BEHIND.sub(_numbered, text) + "\n"
+    return re.sub(BEHIND, _numbered, text) + "\n"
 
 
 def _numbered(found: re.Match[str]) -> str:

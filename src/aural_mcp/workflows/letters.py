@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -26,6 +25,8 @@ TOLD_IN_LETTER = ("record", "recordings", "log", "analysis")
 @cache
 def catalogue() -> dict[str, dict[str, Any]]:
     """The words of the letter by language."""
+    import tomllib
+
     return tomllib.loads(Path(__file__).with_name("letters.toml").read_text(encoding="utf-8"))
 
 

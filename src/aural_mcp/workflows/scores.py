@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from aural_mcp.api.errors import AuralError, BudgetExhausted
@@ -29,7 +29,6 @@ CRITERIA, QUESTIONS = ("criteriaEvaluations", "name", "C"), ("questionEvaluation
 AURAL, NOT_SHOWN = "Aural", "not shown in lockdown"
 LONGEST_QUOTE, MOST_EVIDENCE = 160, 10
 """Characters of a quote, and turns that are named for one score."""
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 LEAST_PREFIX = 20
 """Characters from which the beginning of a question counts as that question."""
 
@@ -211,4 +210,10 @@ def _listed(value: Any) -> list[Any]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text; of scripts without spaces, the characters."""
-    return WORD.findall(text.casefold())
+    return word().findall(text.casefold())
+
+
+@cache
+def word() -> re.Pattern[str]:
+    """A word; of scripts without spaces, a character. Compiled when first needed."""
+    return re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
