@@ -14,7 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from aural_mcp.events import outbox
 from aural_mcp.events.run import open_outbox
@@ -151,7 +151,9 @@ async def test_a_backend_says_how_many_webhooks_wait_and_what_else_there_is_whil
             db.execute(update(outbox.deliveries).values(state=outbox.PARKED))
         assert (metrics("webhooks", "pending"), metrics("webhooks", "parked")) == (0, 3)
         with out.writing() as db:
-            outbox.metadata.drop_all(db)
+            db.execute(
+                text(f"alter table {outbox.deliveries.name} rename to gone")
+            )  # one lock: who delivers takes them too
         assert metrics("webhooks", "parked") is None
         assert metrics("info", "0.1.0") == 1
         out.close()
