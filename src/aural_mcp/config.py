@@ -201,10 +201,7 @@ def data_place(settings: Settings) -> Path:
 
 def open_to_others(path: Path) -> bool:
     """Whether other users of this computer may look into it."""
-    try:
-        return sys.platform != "win32" and bool(path.stat().st_mode & 0o077)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return sys.platform != "win32" and path.exists() and bool(path.stat().st_mode & 0o077)
 
 
 def keep_private(path: Path) -> None:
