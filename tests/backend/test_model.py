@@ -284,7 +284,7 @@ def test_a_follow_up_is_cleaned_and_kept_short(endpoint):
 @EVERY_FAULT
 def test_at_every_fault_the_rules_take_over_and_say_so(endpoint, answers, reason):
     endpoint.answers = list(answers)
-    said = follow_up(endpoint.model(), timeout=0.3)
+    said = follow_up(endpoint.model(), timeout=0.3 if reason == "timeout" else 5.0)
     by_rule = RuleInterviewer().follow_up(interview(), question(), talk())
     assert (said.text, said.question_id, said.is_follow_up) == (by_rule.text, "q1", True)
     assert said.note == f"The interviewer's model did not answer ({reason}); this follow-up is by rule."
@@ -504,7 +504,7 @@ def test_a_score_off_the_scale_is_refused(endpoint, score):
 def test_at_every_fault_the_analysis_fails_in_words_of_ours(endpoint, answers, reason):
     endpoint.answers = list(answers)
     with pytest.raises(AnalysisFailed) as failure:
-        analyse(endpoint.model(), timeout=0.3)
+        analyse(endpoint.model(), timeout=0.3 if reason == "timeout" else 5.0)
     assert str(failure.value) == f"The model gave no usable analysis ({reason})."
     assert len(endpoint.requests) == len(answers)
 

@@ -53,7 +53,7 @@ async def held(file):
 async def test_who_opens_a_file_that_another_process_holds_waits_and_holds_up_nobody_else(state, held):
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(state.change, CODE, ("during",))
-        with anyio.fail_after(2):
+        with anyio.fail_after(4):  # who waits for the other gives up after 5
             await anyio.lowlevel.checkpoint()
             await State().change(CODE, ("elsewhere",))
         held.execute("commit")
