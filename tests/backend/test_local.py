@@ -1,7 +1,7 @@
 """The workspace on this computer: one port for several processes, and nothing lost when one goes."""
 
 import socket
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import anyio
 import anyio.to_thread
@@ -9,7 +9,8 @@ import httpx
 import pytest
 from mcp import Client
 
-from aural_mcp.backend import local
+from aural_mcp.backend import local, webhooks
+from aural_mcp.backend.interview import sessions
 from aural_mcp.backend.local import BASE_URL, LocalWorkspace
 from aural_mcp.client.client import AuralClient
 from aural_mcp.server.principal import OneClient
@@ -81,6 +82,37 @@ async def test_two_processes_share_a_workspace_and_one_takes_over_from_the_other
                     await anyio.sleep(0.05)
             async with httpx.AsyncClient(follow_redirects=True, trust_env=False, timeout=60) as browser:
                 assert "Send answer" in (await begin(browser, link)).text
+
+
+async def test_pages_that_went_down_are_served_again(tmp_path, port, monkeypatch, caplog):
+    faults = []
+
+    def sweep(_):
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(sessions, "sweep", sweep)
+    monkeypatch.setattr(webhooks, "SWEEP", 0.05)
+    monkeypatch.setattr(local, "TAKE_OVER_EVERY", 0.05)
+    async with process(tmp_path, page_port=port) as agent:
+        link = (await published(agent, [{"text": "Q"}]))["url"]
+        assert await opens(link)
+        with anyio.fail_after(30):
+            for times in range(1, 4):
+                faults.append(OSError(f"fault {times}"))
+                while caplog.text.count("The candidate pages are down") < times or not await opens(link):
+                    await anyio.sleep(0.01)
+
+
+async def test_what_served_the_pages_leaves_nothing_in_the_loop_that_deafens_the_next(tmp_path, port):
+    async with process(tmp_path, page_port=port) as agent:
+        await agent.call_tool("get_usage", {})
+    with ExitStack() as stack, anyio.fail_after(30):
+        for _ in range(100):  # one of them gets the number of the listening socket
+            pair = [stack.enter_context(each) for each in socket.socketpair()]
+            for one, other in (pair, pair[::-1]):
+                one.send(b"x")
+                await anyio.wait_readable(other)
 
 
 async def test_a_port_held_by_another_program_is_left_to_it_and_said(tmp_path, port, caplog):

@@ -89,9 +89,9 @@ class LocalWorkspace(httpx.AsyncBaseTransport):
             try:
                 await self._serve_or_stand_by()
             except Exception as error:  # the tools must go on without the pages
-                if str(error) != said:
+                if repr(error) != said:  # of a group, str is the same whatever is in it
                     log.exception("The candidate pages are down")
-                said = str(error)
+                said = repr(error)
             self._pages_known.set()
             await anyio.sleep(TAKE_OVER_EVERY)
 
@@ -192,6 +192,13 @@ async def _serve(pages: ASGIApp, listener: socket.socket) -> None:
         @contextmanager
         def capture_signals(self) -> Generator[None]:
             yield  # signals belong to the process that runs us
+
+        async def main_loop(self) -> None:
+            try:
+                await super().main_loop()
+            finally:  # uvicorn's own, cancelled, leaves their numbers to the loop: who gets one next would hear nothing
+                for each in self.servers:
+                    each.close()
 
     config = uvicorn.Config(
         pages, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=KEPT_OPEN, proxy_headers=False
