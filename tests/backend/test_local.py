@@ -104,9 +104,14 @@ async def test_pages_that_went_down_are_served_again(tmp_path, port, monkeypatch
                     await anyio.sleep(0.01)
 
 
-async def test_what_served_the_pages_leaves_nothing_in_the_loop_that_deafens_the_next(tmp_path, port):
-    async with process(tmp_path, page_port=port) as agent:
-        await agent.call_tool("get_usage", {})
+@pytest.mark.parametrize("ticks", [*range(12), 100])
+async def test_whenever_pages_end_they_leave_nothing_in_the_loop_that_deafens_the_next(ticks):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(local._serve, None, listener)
+            for _ in range(ticks):
+                await anyio.sleep(0)
+            tasks.cancel_scope.cancel()
     with ExitStack() as stack, anyio.fail_after(30):
         for _ in range(100):  # one of them gets the number of the listening socket
             pair = [stack.enter_context(each) for each in socket.socketpair()]

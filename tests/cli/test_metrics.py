@@ -151,9 +151,8 @@ async def test_a_backend_says_how_many_webhooks_wait_and_what_else_there_is_whil
             db.execute(update(outbox.deliveries).values(state=outbox.PARKED))
         assert (metrics("webhooks", "pending"), metrics("webhooks", "parked")) == (0, 3)
         with out.writing() as db:
-            db.execute(
-                text(f"alter table {outbox.deliveries.name} rename to gone")
-            )  # one lock: who delivers takes them too
+            # One lock, as who delivers takes several, too.
+            db.execute(text(f"alter table {outbox.deliveries.name} rename to gone"))
         assert metrics("webhooks", "parked") is None
         assert metrics("info", "0.1.0") == 1
         out.close()

@@ -193,10 +193,16 @@ async def _serve(pages: ASGIApp, listener: socket.socket) -> None:
         def capture_signals(self) -> Generator[None]:
             yield  # signals belong to the process that runs us
 
+        # uvicorn's own, cancelled, leaves its sockets' numbers to the event loop: who gets one next would hear nothing
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            with anyio.CancelScope(shield=True):
+                await super().startup(sockets)
+
         async def main_loop(self) -> None:
             try:
                 await super().main_loop()
-            finally:  # uvicorn's own, cancelled, leaves their numbers to the loop: who gets one next would hear nothing
+            finally:
                 for each in self.servers:
                     each.close()
 
